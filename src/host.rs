@@ -5,12 +5,15 @@
 
 pub mod api;
 pub mod entry;
-pub mod ffi;
 pub mod guard;
 pub mod log;
+pub mod params;
+pub mod pv;
+pub mod sys;
 mod table;
 pub mod text;
 pub mod version;
+pub mod xavp;
 
 pub use guard::series;
 pub use version::Series;

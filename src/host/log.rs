@@ -3,11 +3,11 @@
 //! The text is never a format. To be called from the host's own thread only.
 
 use super::api::{self, Api};
-use super::ffi::{log_level, log_line};
-use std::ffi::{CString, c_char, c_int};
+use super::sys::{log_level, log_line};
 use std::fmt::Display;
 use std::io::Write;
 use std::panic::Location;
+use std::ffi::{CString, c_char, c_int};
 
 /// The host's log levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
