@@ -9,7 +9,7 @@ pub mod guard;
 pub mod log;
 pub mod params;
 pub mod pv;
-pub mod sys;
+pub mod ffi;
 mod table;
 pub mod text;
 pub mod version;

@@ -3,7 +3,7 @@
 //! Nothing of the host is linked, so tests run without one, and a symbol that is missing is a clear refusal. Every
 //! required name exists in all supported series; a name that does not goes to the optional lists.
 
-use super::sys::*;
+use super::ffi::*;
 use super::table::host_symbols;
 use once_cell::sync::OnceCell;
 use std::ffi::{CString, c_char, c_int, c_long, c_void};

@@ -3,7 +3,7 @@
 //! The text is never a format. To be called from the host's own thread only.
 
 use super::api::{self, Api};
-use super::sys::{log_level, log_line};
+use super::ffi::{log_level, log_line};
 use std::fmt::Display;
 use std::io::Write;
 use std::panic::Location;

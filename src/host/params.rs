@@ -5,7 +5,7 @@
 
 use super::api::api;
 use super::pv::{self, Given};
-use super::sys::*;
+use super::ffi::*;
 use super::text;
 use crate::value::{self, Digits};
 use std::cell::Cell;

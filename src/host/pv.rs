@@ -4,7 +4,7 @@
 
 use super::api::api;
 use super::guard::narrow;
-use super::sys::*;
+use super::ffi::*;
 use super::text;
 use crate::value::{self, Digits, Value};
 use std::ffi::c_int;

@@ -1,6 +1,6 @@
 //! Strings between the host and us: bytes with a length, never trusted to end with NUL.
 
-use super::sys::kstr;
+use super::ffi::kstr;
 use std::ffi::{CStr, c_char, c_int};
 
 /// The bytes of a host string; none for a null or negative one.

@@ -6,7 +6,7 @@
 use super::api::{Api, api};
 use super::guard::series;
 use super::pv;
-use super::sys::*;
+use super::ffi::*;
 use super::text;
 use super::version::Series;
 use crate::value::{self, Digits, Value};
