@@ -5,11 +5,11 @@
 
 pub mod api;
 pub mod entry;
+pub mod ffi;
 pub mod guard;
 pub mod log;
 pub mod params;
 pub mod pv;
-pub mod ffi;
 mod table;
 pub mod text;
 pub mod version;
