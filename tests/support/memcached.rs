@@ -208,6 +208,13 @@ impl Memcached {
     }
 }
 
+impl Drop for Memcached {
+    /// Nothing to save: it need not take its second to say goodbye.
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
