@@ -108,7 +108,7 @@ pub(crate) type Answer = Result<bool, Fault>;
 /// Who keeps the entries.
 enum Back {
     Farm(Box<Farm>),
-    Local(Local),
+    Local(Box<Local>),
 }
 
 macro_rules! on_back {
@@ -133,7 +133,7 @@ impl Cache {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
         let back = match shared.local() {
-            Some(store) => Back::Local(Local::new(shared, store)),
+            Some(store) => Back::Local(Box::new(Local::new(shared, store))),
             None => Back::Farm(Box::new(Farm::new(shared))),
         };
         let last = Last::new(Verdict::Done, None, "");
