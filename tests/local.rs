@@ -42,7 +42,7 @@ fn every_call_works_without_a_server() {
             "many keys",
             "shc_mget(\"t\", \"k,none,n\", \"m\")",
             1,
-            "$xavp(m=>k)|$xavp(m=>none)|$xavp(m=>n)",
+            "$xavp(m=>v[0])|$xavp(m=>v[1])|$xavp(m=>v[2])",
             "x|<null>|0",
         ),
         ("a lock", "shc_lock(\"t\", \"k\", \"30\")", 1, "", ""),

@@ -150,18 +150,21 @@ fn compare_and_set() {
 
 #[test]
 fn many_keys_in_one_call() {
+    let all = "$xavp(m=>n): $xavp(m=>v[0])|$xavp(m=>v[1])|$xavp(m=>v[2])";
     let (_server, _host) = walk(&[
         ("some entries", "shc_set(\"t\", \"a\", \"1\"); shc_set(\"t\", \"c\", \"three\")", 1, "", ""),
+        ("two of three", "shc_mget(\"t\", \"a,b,c\", \"m\")", 1, all, "3: 1|<null>|three"),
+        ("none", "shc_mget(\"t\", \"x,y,z\", \"m\")", -1, all, "3: <null>|<null>|<null>"),
+        ("another separator", "shc_mget(\"t\", \"c;a\", \"m\", \";\")", 1, all, "2: three|1|<null>"),
         (
-            "two of three",
-            "shc_mget(\"t\", \"a,b,c\", \"m\")",
+            "one key, and a place from a variable",
+            "shc_mget(\"t\", \"c\", \"m\"); $var(i) = 0",
             1,
-            "$xavp(m=>a)|$xavp(m=>b)|$xavp(m=>c)",
-            "1|<null>|three",
+            "$xavp(m=>v[$var(i)])",
+            "three",
         ),
-        ("none", "shc_mget(\"t\", \"x,y\", \"n\")", -1, "$xavp(n=>x)", "<null>"),
-        ("another separator", "shc_mget(\"t\", \"a;c\", \"m\", \";\")", 1, "$xavp(m=>a)|$xavp(m=>c)", "1|three"),
-        ("one key", "shc_mget(\"t\", \"c\", \"m\")", 1, "$xavp(m=>c)", "three"),
+        ("the same key twice", "shc_mget(\"t\", \"c,c\", \"m\")", 1, all, "2: three|three|<null>"),
+        ("an empty key", "shc_mget(\"t\", \"a,,c\", \"m\")", -3, "$xavp(m=>n)", "<null>"),
     ]);
 }
 
