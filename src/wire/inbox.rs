@@ -78,9 +78,4 @@ impl Inbox {
     pub fn fill(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.room.len());
     }
-
-    #[cfg(test)]
-    pub fn capacity(&self) -> usize {
-        self.room.capacity()
-    }
 }
