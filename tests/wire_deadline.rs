@@ -91,11 +91,7 @@ fn a_port_where_nothing_listens_is_refused_at_once() {
 fn a_name_without_an_address_fails_at_once() {
     tries(|| Link::new(Endpoint::default()), get, (Kind::Unresolved, false));
     let address = Address::Unix("/".repeat(200).into());
-    tries(
-        || Link::new(Endpoint { address: address.clone(), ..Endpoint::default() }),
-        get,
-        (Kind::Unreachable, false),
-    );
+    tries(|| Link::new(Endpoint { address: address.clone(), ..Endpoint::default() }), get, (Kind::Unreachable, false));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A key that could end or split a command is never written: the request is then refused as a whole.
 
 use super::Link;
-use super::inbox::KEEP;
+use super::inbox::{KEEP, KEEP_REPLIES};
 use super::parse::Expect;
 
 /// memcached's limit for a key as it is sent.
@@ -23,6 +23,8 @@ pub struct KeyRef<'a> {
 pub struct Request {
     pub bytes: Vec<u8>,
     pub expects: Vec<Expect>,
+    /// Where each store ends.
+    stores: Vec<usize>,
     /// A builder was handed something that must not be sent.
     pub unfit: bool,
 }
@@ -33,7 +35,17 @@ impl Request {
         self.bytes.clear();
         self.bytes.shrink_to(KEEP);
         self.expects.clear();
+        self.expects.shrink_to(KEEP_REPLIES);
+        self.stores.clear();
+        self.stores.shrink_to(KEEP_REPLIES);
         self.unfit = false;
+    }
+
+    /// The end of the TLS records that begin at `from`. What follows a value has a record of its own: a server waits for
+    /// its socket while it reads a value, and would not see a command that it has already received with it.
+    pub fn record_end(&self, from: usize) -> usize {
+        let next = self.stores.partition_point(|end| *end <= from);
+        self.stores.get(next).copied().unwrap_or(self.bytes.len())
     }
 
     fn command(&mut self, expect: Expect, parts: &[&[u8]]) {
@@ -81,13 +93,13 @@ impl Link {
         let length = super::Flags::new("").with('S', size as u64);
         request.bytes.reserve(size + key.bytes.len() + flags.len() + 40);
         let digits = &length.as_bytes()[1..];
-        let head: [&[u8]; 8] =
-            [b"ms ", key.bytes, b" ", digits, gap(flags), flags.as_bytes(), mark(key), b"\r\n"];
+        let head: [&[u8]; 8] = [b"ms ", key.bytes, b" ", digits, gap(flags), flags.as_bytes(), mark(key), b"\r\n"];
         request.command(Expect::Store, &head);
         for part in value {
             request.bytes.extend_from_slice(part);
         }
         request.bytes.extend_from_slice(b"\r\n");
+        request.stores.push(request.bytes.len());
     }
 
     /// `md`: deletes. Replies: `Done`, `NotFound`, `Exists`.
@@ -163,11 +175,14 @@ mod tests {
             ("mg dDpr v b\r\n", written(|link| link.mg(CODED, "v"))),
             ("ms t:k 5 T9\r\nab\r\nc\r\n", written(|link| link.ms(PLAIN, &[b"ab", b"\r\nc"], "T9"))),
             ("ms dDpr 0 b\r\n\r\n", written(|link| link.ms(CODED, &[], ""))),
-            ("md t:k q\r\nma t:k N0\r\nmn\r\n", written(|link| {
-                link.md(PLAIN, "q");
-                link.ma(PLAIN, "N0");
-                link.mn();
-            })),
+            (
+                "md t:k q\r\nma t:k N0\r\nmn\r\n",
+                written(|link| {
+                    link.md(PLAIN, "q");
+                    link.ma(PLAIN, "N0");
+                    link.mn();
+                }),
+            ),
             ("get a b\r\n", written(|link| link.get([&b"a"[..], b"b"]))),
             ("", written(|link| link.get([]))),
             ("version\r\n", written(|link| link.line(b"version"))),

@@ -2,6 +2,8 @@
 
 /// What is kept between exchanges; a larger buffer is given back.
 pub const KEEP: usize = 64 * 1024;
+/// The number of replies whose places are kept room for.
+pub const KEEP_REPLIES: usize = 256;
 /// No set of replies that fits a sane request is larger than this.
 const LIMIT: usize = 256 << 20;
 const FIRST: usize = 8 * 1024;

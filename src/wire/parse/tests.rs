@@ -67,7 +67,8 @@ fn a_reply_is_the_same_wherever_it_is_split() {
 
 #[test]
 fn the_fields_of_a_reply_are_what_the_server_said() {
-    let Reply::Value { data, meta } = reply(Expect::Get, b"VA 3 f65536 c12 t-1 s3 h1 l9 O77 W X Z kabc\r\nabc\r\n") else {
+    let Reply::Value { data, meta } = reply(Expect::Get, b"VA 3 f65536 c12 t-1 s3 h1 l9 O77 W X Z kabc\r\nabc\r\n")
+    else {
         panic!()
     };
     assert_eq!(data, b"abc");
@@ -144,8 +145,25 @@ fn a_value_announces_how_much_is_still_to_come() {
 
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let words: Vec<&'static [u8]> = vec![
-        b"VA ", b"HD", b"EN\r\n", b"MN\r\n", b"END\r\n", b"VALUE a 0 2\r\n", b"ab\r\n", b"2", b"\r\n", b"\n", b" ", b"f1",
-        b"ERROR", b"CLIENT_ERROR ", b"STAT x\r\n", b"W", b"\r", b"\0", b"99999999999",
+        b"VA ",
+        b"HD",
+        b"EN\r\n",
+        b"MN\r\n",
+        b"END\r\n",
+        b"VALUE a 0 2\r\n",
+        b"ab\r\n",
+        b"2",
+        b"\r\n",
+        b"\n",
+        b" ",
+        b"f1",
+        b"ERROR",
+        b"CLIENT_ERROR ",
+        b"STAT x\r\n",
+        b"W",
+        b"\r",
+        b"\0",
+        b"99999999999",
     ];
     prop::collection::vec(prop::sample::select(words), 0..12).prop_map(|words| words.concat())
 }
