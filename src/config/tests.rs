@@ -111,6 +111,7 @@ fn a_faulty_server_is_refused_in_clear_words() {
         ("name=a;addr=b:1,c:1", "one server per parameter"),
         ("name=a;addr=b:1,name=c;weight=1", "one server per parameter"),
         ("name=a;addr=/run/mc.sock", "expected unix:/path for a unix socket"),
+        ("name=a;addr=unix", "expected unix:/path for a unix socket"),
         ("name=a;addr=unix:run/mc.sock", "expected unix:/path"),
         ("name=a;addr=unix:/", "expected unix:/path"),
         ("name=a;addr=b;zone=a b", "zone=a b: expected"),
