@@ -9,13 +9,16 @@ pub mod ffi;
 pub mod guard;
 pub mod kemi;
 pub mod log;
+pub mod params;
 pub mod process;
+pub mod pv;
 pub mod route;
 pub mod rpc;
 pub mod stats;
 mod table;
 pub mod text;
 pub mod version;
+pub mod xavp;
 
 pub use guard::series;
 pub use version::Series;
