@@ -5,10 +5,11 @@
 //! answer per process is enough.
 
 use std::cell::RefCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
 
 use super::ffi::{KEMI_INT, KEMI_STR, kemi_export, kemi_value, kstr};
-use super::text::view;
+use super::text::{constant, view};
 
 /// Parameter patterns that every interpreter of every supported series can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub enum Answer {
 
 /// One function of the table.
 pub struct Row {
-    pub name: &'static str,
+    /// Interpreters read it up to its NUL.
+    pub name: &'static CStr,
     pub answer: Answer,
     pub function: *const c_void,
     pub params: &'static [Param],
@@ -45,13 +47,13 @@ pub fn most_params(answer: Answer) -> usize {
 
 /// The table as the host wants it, ended by an empty row; `wide` from series 5.7 on.
 #[must_use]
-pub fn table(module: &'static str, rows: &[Row], wide: bool) -> &'static mut [kemi_export] {
-    let end = kemi_export { module: none(), name: none(), returns: 0, function: std::ptr::null_mut(), params: [0; 6] };
+pub fn table(module: &'static CStr, rows: &[Row], wide: bool) -> &'static mut [kemi_export] {
+    let end = kemi_export { module: none(), name: none(), returns: 0, function: ptr::null_mut(), params: [0; 6] };
     let exports = rows.iter().map(|row| export(module, row, wide)).chain([end]);
     Box::leak(exports.collect())
 }
 
-fn export(module: &'static str, row: &Row, wide: bool) -> kemi_export {
+fn export(module: &'static CStr, row: &Row, wide: bool) -> kemi_export {
     let mut params = [0; 6];
     for (slot, param) in params.iter_mut().zip(row.params) {
         *slot = match param {
@@ -64,8 +66,8 @@ fn export(module: &'static str, row: &Row, wide: bool) -> kemi_export {
         Answer::Value => value_code(wide),
     };
     kemi_export {
-        module: view(module.as_bytes()),
-        name: view(row.name.as_bytes()),
+        module: constant(module),
+        name: constant(row.name),
         returns,
         function: row.function.cast_mut(),
         params,
@@ -83,7 +85,7 @@ fn null_code(wide: bool) -> c_int {
 }
 
 fn none() -> kstr {
-    kstr { s: std::ptr::null_mut(), len: 0 }
+    kstr { s: ptr::null_mut(), len: 0 }
 }
 
 /// A value for the script. Numbers have 32 bits in every interpreter that must be served; larger ones go as text.
@@ -142,20 +144,20 @@ mod tests {
     use super::*;
 
     const ROWS: &[Row] = &[
-        Row { name: "get", answer: Answer::Value, function: 1 as *const c_void, params: &[Param::Str, Param::Str] },
-        Row { name: "touch", answer: Answer::Code, function: 2 as *const c_void, params: &[Param::Str, Param::Int] },
+        Row { name: c"get", answer: Answer::Value, function: ptr::dangling(), params: &[Param::Str, Param::Str] },
+        Row { name: c"touch", answer: Answer::Code, function: ptr::dangling(), params: &[Param::Str, Param::Int] },
     ];
 
     #[test]
     fn the_table_speaks_the_numbers_of_its_series() {
         for (wide, value) in [(false, 8), (true, 16)] {
-            let table = table("shc", ROWS, wide);
+            let table = table(c"shc", ROWS, wide);
             assert_eq!(table.len(), 3);
             assert_eq!((table[0].returns, table[1].returns), (value, 1));
             assert_eq!((table[0].params, table[1].params), ([2, 2, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]));
             assert!(table[2].name.s.is_null());
-            // SAFETY: a static name.
-            assert_eq!(unsafe { bytes(&table[1].name) }, b"touch");
+            // SAFETY: static names, ended by NUL because interpreters read them as C strings.
+            assert_eq!(unsafe { (CStr::from_ptr(table[1].name.s), CStr::from_ptr(table[1].module.s)) }, (c"touch", c"shc"));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::host::ffi::{kemi_value, kstr, sip_msg};
 use crate::host::kemi::{self, Answer, Param, Reply, Row};
 use crate::host::{guard, log, text};
 use crate::value::{self, Digits, Value};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 
 /// One parameter of a call.
 #[derive(Clone, Copy)]
@@ -58,6 +58,16 @@ macro_rules! given {
     };
 }
 
+/// A name as a C string.
+macro_rules! c_name {
+    ($name:ident) => {
+        match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+            Ok(name) => name,
+            Err(_) => c"",
+        }
+    };
+}
+
 macro_rules! functions {
     (
         codes { $($code:ident($($p:ident: $kind:ident),*) $run:expr;)* }
@@ -72,7 +82,7 @@ macro_rules! functions {
                     entry("kemi function", || code(concat!("KSR.shc.", stringify!($code)), $run, scope, &[$(given!($kind, $p)),*]))
                 }
                 Row {
-                    name: stringify!($code),
+                    name: c_name!($code),
                     answer: Answer::Code,
                     function: $code as *const c_void,
                     params: &[$(declared!($kind)),*],
@@ -85,7 +95,7 @@ macro_rules! functions {
                     entry("kemi function", || value(concat!("KSR.shc.", stringify!($val)), $read, scope, &[$(given!($qkind, $q)),*]))
                 }
                 Row {
-                    name: stringify!($val),
+                    name: c_name!($val),
                     answer: Answer::Value,
                     function: $val as *const c_void,
                     params: &[$(declared!($qkind)),*],
@@ -151,7 +161,7 @@ functions! {
 
 /// Gives the functions to the host, which keeps the table. To be called from mod_register.
 pub fn register() -> Result<(), Refused> {
-    let table = kemi::table("shc", ROWS, !guard::narrow());
+    let table = kemi::table(c"shc", ROWS, !guard::narrow());
     // SAFETY: the table lives as long as the process and ends with an empty row.
     if unsafe { (api().sr_kemi_modules_add)(table.as_mut_ptr()) } == 0 {
         return Ok(());

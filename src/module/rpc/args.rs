@@ -40,10 +40,14 @@ fn seconds(text: &[u8]) -> Result<u32, Fault> {
     ttl.ok_or_else(|| Fault::bad(format!("argument 'ttl' is {seconds}, not within 0..{TTL_MAX} seconds")))
 }
 
-/// Text as an integer. Transports that know numbers only as unsigned hand a negative one over as 2^64 less.
+/// What a transport makes of the negative numbers that it knows exactly when it has unsigned ones only.
+const WRAPPED: u64 = u64::MAX - (1 << 53);
+
+/// Text as an integer, also of a negative one that came as 2^64 more.
 pub fn integer(text: &[u8], name: &str) -> Result<i64, Fault> {
     let text = std::str::from_utf8(text).unwrap_or("?");
-    let number = text.parse::<i64>().ok().or_else(|| text.parse::<u64>().ok().map(u64::cast_signed));
+    let wrapped = || text.parse::<u64>().ok().filter(|number| *number > WRAPPED).map(u64::cast_signed);
+    let number = text.parse::<i64>().ok().or_else(wrapped);
     number.ok_or_else(|| Fault::bad(format!("argument '{name}' is '{}', not an integer", shown(text.as_bytes()))))
 }
 
@@ -63,6 +67,7 @@ mod tests {
             ("-5", Some(-5)),
             ("18446744073709551611", Some(-5)),
             ("9223372036854775807", Some(i64::MAX)),
+            ("9223372036854775808", None),
             ("1.5", None),
             ("", None),
             ("5 ", None),

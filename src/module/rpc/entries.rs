@@ -59,7 +59,7 @@ pub fn delete(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -
 pub fn hash(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
     let key = args::key(call)?;
-    let location = cache.locate(table, &key);
+    let location = cache.locate(table, &key).map_err(|why| Fault(500, format!("failed: {}", why.as_str())))?;
     let server = location.server.and_then(|index| shared.config().servers.get(index).zip(Some(index)));
     let reply = call.object()?;
     reply.text(c"server", server.map_or("", |(server, _)| &server.name))?;
