@@ -5,8 +5,8 @@
 
 use super::log::{self, Level};
 use crate::cache::Verdict;
-use std::panic::{AssertUnwindSafe, Location, PanicHookInfo};
 use std::ffi::{c_int, c_long};
+use std::panic::{AssertUnwindSafe, Location, PanicHookInfo};
 
 /// What an entry answers to the host, and what it answers when it panicked.
 pub trait Answer {

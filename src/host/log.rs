@@ -4,10 +4,10 @@
 
 use super::api::{self, Api};
 use super::ffi::{log_level, log_line};
+use std::ffi::{CString, c_char, c_int};
 use std::fmt::Display;
 use std::io::Write;
 use std::panic::Location;
-use std::ffi::{CString, c_char, c_int};
 
 /// The host's log levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,8 +4,8 @@
 //! hold here too. Texts are copied out at once: the host prints variables into a short ring of buffers.
 
 use super::api::api;
-use super::pv::{self, Given};
 use super::ffi::*;
+use super::pv::{self, Given};
 use super::text;
 use crate::value::{self, Digits};
 use std::cell::Cell;

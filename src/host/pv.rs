@@ -3,8 +3,8 @@
 //! The host's value has two layouts. Both are met here and nowhere else: getters only use the host's own helpers.
 
 use super::api::api;
-use super::guard::narrow;
 use super::ffi::*;
+use super::guard::narrow;
 use super::text;
 use crate::value::{self, Digits, Value};
 use std::ffi::c_int;

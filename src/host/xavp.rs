@@ -4,9 +4,9 @@
 //! block per child, and puts a new child in front: chains are built from their end.
 
 use super::api::{Api, api};
+use super::ffi::*;
 use super::guard::series;
 use super::pv;
-use super::ffi::*;
 use super::text;
 use super::version::Series;
 use crate::value::{self, Digits, Value};
@@ -17,17 +17,14 @@ use std::ptr;
 pub struct OutOfMemory;
 
 /// Sets `$xavp(name=>v[0])`, `$xavp(name=>v[1])`... to the values in their order, `$null` where there is none, and
-/// `$xavp(name=>n)` to their number. Older variables of that name are removed first.
+/// `$xavp(name=>n)` to their number.
 pub fn set_list<'v>(
     name: &[u8],
     values: impl DoubleEndedIterator<Item = Option<Value<'v>>>,
 ) -> Result<(), OutOfMemory> {
     let api = api();
     let mut chain: *mut xavp = ptr::null_mut();
-    let done = build(api, values, &mut chain).and_then(|()| {
-        remove(api, name);
-        add(api, name, list_value(chain), ptr::null_mut())
-    });
+    let done = build(api, values, &mut chain).and_then(|()| add(api, name, list_value(chain), ptr::null_mut()));
     if done.is_err() {
         // SAFETY: the chain was built here and nobody else knows it.
         unsafe { (api.xavp_destroy_list)(&raw mut chain) };
@@ -61,10 +58,11 @@ fn add(api: &Api, name: &[u8], mut value: xavp_value, list: *mut *mut xavp) -> R
     if made.is_null() { Err(OutOfMemory) } else { Ok(()) }
 }
 
-fn remove(api: &Api, name: &[u8]) {
+/// Removes every variable of that name.
+pub fn remove(name: &[u8]) {
     let mut name = text::view(name);
-    // SAFETY: as above.
-    unsafe { (api.xavp_rm_by_name)(&raw mut name, 1, ptr::null_mut()) };
+    // SAFETY: as for `add`.
+    unsafe { (api().xavp_rm_by_name)(&raw mut name, 1, ptr::null_mut()) };
 }
 
 fn blank(type_: u32) -> xavp_value {
@@ -184,8 +182,10 @@ mod tests {
         {
             host(series);
             let values = [Some(Value::Bytes(b"a")), None, Some(Value::Int(7)), Some(Value::Int(1 << 32))];
-            assert_eq!(set_list(b"res", values.into_iter()), Ok(()));
-            assert_eq!(set_list(b"res", values.into_iter()), Ok(()), "the older one is removed");
+            for _ in 0..2 {
+                remove(b"res");
+                assert_eq!(set_list(b"res", values.into_iter()), Ok(()));
+            }
             assert_eq!(shown(), [root, "v=\"a\"", "v=null", "v=7", large, "n=4"]);
         }
     }
