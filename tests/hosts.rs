@@ -17,7 +17,7 @@ const STEPS: &[Case] = &[
     ("get", "shc_get(\"t\", \"k\", \"$var(v)\")", 1, "$var(v)", "v"),
     ("a number", "$shc(t=>n) = -5", 1, "$shc(t=>n)", "-5"),
     ("a large one", "shc_set(\"t\", \"b\", \"9223372036854775807\")", 1, "$shc(t=>b)", "9223372036854775807"),
-    ("compared", "$var(x) = 0; if ($shc(t=>n) == -5) $var(x) = 1", 0, "$var(x)", "1"),
+    ("compared", "$var(x) = 0; if ($shc(t=>n) == -5) $var(x) = 1", 1, "$var(x)", "1"),
     ("inc", "shc_inc(\"t\", \"c\", \"5\", \"100\")", 1, "$shcinc(t=>c)", "106"),
     ("dec", "shc_dec(\"t\", \"c\")", 1, "$shcdec(t=>c)", "104"),
     ("many", "shc_mget(\"t\", \"k,none,c\", \"m\")", 1, "$xavp(m=>v[0])|$xavp(m=>v[1])|$xavp(m=>v[2])", "v|<null>|104"),
