@@ -76,6 +76,8 @@ fn run() -> Outcome<bool> {
     lookups::with_cache(&mut farm, &mut account, &without)?;
     invalidation::run(&mut farm, &mut account)?;
     outage::run(&mut farm, &mut account)?;
-    farm.end();
+    let left = farm.end();
+    account.heading("Afterwards");
+    account.check(left.is_empty(), format!("every process is ended, every file removed {}", left.join(" ")).trim_end());
     Ok(account.summary(start.elapsed()))
 }

@@ -83,11 +83,7 @@ impl Account {
             println!("FAILED: {claim}");
         }
         let held = self.checks - self.failed.len();
-        println!(
-            "{held} of {} claims hold; {} seconds; all processes ended, all files removed.",
-            self.checks,
-            taken.as_secs()
-        );
+        println!("{held} of {} claims hold ({} seconds)", self.checks, taken.as_secs());
         self.failed.is_empty()
     }
 }

@@ -82,11 +82,18 @@ impl Farm {
         self.hosts.iter().map(|p| Counts::of(&p.host)).collect()
     }
 
-    /// Ends the hosts first: their logs are looked through for defects while everything else still stands.
-    pub fn end(&mut self) {
+    /// Ends everything, the hosts first: their logs are looked through for defects while the rest still stands. Gives
+    /// what is left over afterwards, which should be nothing.
+    pub fn end(mut self) -> Vec<String> {
+        let hosts = self.hosts.iter().map(|p| (p.host.pid(), p.host.dir().to_path_buf()));
+        let (mut pids, mut dirs): (Vec<i32>, Vec<PathBuf>) = hosts.unzip();
+        pids.extend(self.servers.iter().map(Memcached::pid));
+        pids.push(self.callee.pid());
+        dirs.push(self.dir.path().to_path_buf());
         self.hosts.clear();
-        self.callee.stop(std::time::Duration::from_secs(5));
-        self.servers.clear();
+        drop(self);
+        let processes = pids.into_iter().filter(|pid| process::alive(*pid)).map(|pid| format!("process {pid}"));
+        processes.chain(dirs.into_iter().filter(|dir| dir.exists()).map(|dir| dir.display().to_string())).collect()
     }
 }
 
