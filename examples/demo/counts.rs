@@ -12,8 +12,6 @@ pub const SERVERS: [&str; 3] = ["mc1", "mc2", "mc3"];
 pub struct Counts {
     /// Calls that asked for "ipauth".
     pub calls: u64,
-    /// Of these, answered from the cache.
-    pub cached: u64,
     /// Of these, those that found the cache out of reach.
     pub no_cache: u64,
     /// SQL queries made for them.
@@ -29,17 +27,20 @@ impl Counts {
         let own = |name: &str| number(&script, &format!("script.{name}"));
         Ok(Counts {
             calls: own("ipauth_calls"),
-            cached: own("ipauth_cached"),
             no_cache: own("ipauth_no_cache"),
             sql: own("ipauth_sql"),
             hits: SERVERS.map(|s| number(&module, &format!("shardcache.server_{s}_hits"))),
         })
     }
 
+    /// Calls that needed no SQL query: the cache answered.
+    pub fn cached(&self) -> u64 {
+        self.calls.saturating_sub(self.sql)
+    }
+
     pub fn sum(all: &[Counts]) -> Counts {
         all.iter().fold(Counts::default(), |a, b| Counts {
             calls: a.calls + b.calls,
-            cached: a.cached + b.cached,
             no_cache: a.no_cache + b.no_cache,
             sql: a.sql + b.sql,
             hits: std::array::from_fn(|i| a.hits[i] + b.hits[i]),
@@ -53,7 +54,6 @@ impl Sub for Counts {
     fn sub(self, earlier: Counts) -> Counts {
         Counts {
             calls: self.calls - earlier.calls,
-            cached: self.cached - earlier.cached,
             no_cache: self.no_cache - earlier.no_cache,
             sql: self.sql - earlier.sql,
             hits: std::array::from_fn(|i| self.hits[i] - earlier.hits[i]),

@@ -57,10 +57,10 @@ fn judge(account: &mut Account, shares: &[Share], without: &[Share], fresh: Coun
     let sum = Counts::sum(&shares.iter().map(|s| s.counts).collect::<Vec<_>>());
     let before = Counts::sum(&without.iter().map(|s| s.counts).collect::<Vec<_>>());
     account.check(
-        fresh.cached + fresh.no_cache == fresh.calls && fresh.cached * 100 >= fresh.calls * 99,
+        fresh.cached() + fresh.no_cache == fresh.calls && fresh.cached() * 100 >= fresh.calls * 99,
         format!(
             "host B had never seen these users: {} of its first {} calls were answered from what host A had stored",
-            grouped(fresh.cached),
+            grouped(fresh.cached()),
             grouped(fresh.calls)
         ),
     );
@@ -144,7 +144,7 @@ fn row(name: &str, answers: &Answers, counts: &Counts, cache: bool) -> Vec<Strin
         number(answers.total() as u64),
         number(answers.with_code(200) as u64),
         number(answers.with_code(403) as u64),
-        number(counts.cached),
+        number(counts.cached()),
         number(counts.sql),
         format!("{} ms", answers.within(1.0)),
     ];

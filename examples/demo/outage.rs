@@ -45,7 +45,7 @@ pub fn run(farm: &mut Farm, account: &mut Account) -> Outcome<()> {
         answers.within(0.5),
         answers.within(0.99),
         answers.within(1.0),
-        percent(all.cached, all.calls)
+        percent(all.cached(), all.calls)
     ));
     Ok(())
 }
@@ -98,7 +98,7 @@ fn second(farm: &Farm, begin: Instant, before: &[Counts], now: &[Counts], note: 
     Ok(vec![
         format!("{:.1}", begin.elapsed().as_secs_f64()),
         grouped(sum.calls),
-        grouped(sum.cached),
+        grouped(sum.cached()),
         grouped(sum.sql),
         format!("{} {state}", SERVERS[VICTIM]),
         note.to_string(),
