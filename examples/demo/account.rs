@@ -50,18 +50,20 @@ impl Account {
         self.shown = Instant::now();
     }
 
-    /// First row and first column are names; numbers are put to the right.
+    /// The first row holds titles. Numbers are put to the right; the first column, and one without a title, to the left.
     pub fn table(&self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(width).collect();
+        let left: Vec<bool> = (0..columns).map(|c| c == 0 || rows[0].get(c).is_none_or(String::is_empty)).collect();
         println!();
         for row in rows {
-            let cells = row.iter().zip(&widths).enumerate();
-            let line: String = cells
-                .map(|(c, (cell, &w))| if c == 0 { format!("  {cell:<w$}") } else { format!("   {cell:>w$}") })
-                .collect();
-            println!("  {}", line.trim_end());
+            let cell = |(c, text): (usize, &String)| match (left[c], widths[c]) {
+                (true, w) => format!("   {text:<w$}"),
+                (false, w) => format!("   {text:>w$}"),
+            };
+            let line: String = row.iter().enumerate().map(cell).collect();
+            println!(" {}", line.trim_end());
         }
         println!();
     }

@@ -2,7 +2,7 @@
 //! ends when it is dropped.
 
 use crate::Outcome;
-use crate::counts::Counts;
+use crate::counts::{Counts, SERVERS};
 use crate::database::Database;
 use crate::support::kamailio::Ready;
 use crate::support::process::{self, Process};
@@ -49,18 +49,17 @@ impl Farm {
         self.hosts = ["A", "B"].map(|name| Proxy { name, host: self.plan(cache).start() }).into();
     }
 
-    /// The example, with this machine's addresses in front: they come before the defaults in the file.
+    /// The example, with this machine's addresses in the place of its defaults.
     fn plan(&self, cache: bool) -> Kamailio {
-        let mut head = String::from("#!define SIP_PORT %%SIP_PORT%%\n#!define HTTP_PORT %%SIP_PORT%%\n");
-        head += &format!("#!define DBURL \"{}\"\n", self.database.url());
-        head += &format!("#!define CALLEE \"sip:127.0.0.1:{}\"\n", self.callee_port);
-        for (i, server) in self.servers.iter().enumerate() {
-            head += &format!("#!define MC{n} \"{}\"\n", server.spec(&format!("mc{}", i + 1)), n = i + 1);
+        let quoted = |text: String| format!("\"{text}\"");
+        let mut plan = Kamailio::cfg(SCRIPT).ready(Ready::Http);
+        plan = plan.define("SIP_PORT", "%%SIP_PORT%%").define("HTTP_PORT", "%%SIP_PORT%%");
+        plan = plan.define("DBURL", &quoted(self.database.url()));
+        plan = plan.define("CALLEE", &quoted(format!("sip:127.0.0.1:{}", self.callee_port)));
+        for (server, name) in self.servers.iter().zip(SERVERS) {
+            plan = plan.define(&name.to_uppercase(), &quoted(server.spec(name)));
         }
-        if !cache {
-            head += "#!define WITHOUT_CACHE\n";
-        }
-        Kamailio::cfg(SCRIPT.replacen("#!KAMAILIO\n", &format!("#!KAMAILIO\n{head}"), 1)).ready(Ready::Http)
+        if cache { plan } else { plan.arg("-A").arg("WITHOUT_CACHE") }
     }
 
     /// The callee must be there from the first call to the last.

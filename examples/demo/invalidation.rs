@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::calls::Load;
+use crate::counts::SERVERS;
 use crate::farm::Farm;
 use crate::{Outcome, go_on};
 use serde_json::json;
@@ -42,8 +43,8 @@ fn by_shcctl(farm: &mut Farm, account: &mut Account) -> Outcome<()> {
     };
     farm.database.set_member(USER, false)?;
     let mut command = Command::new(program);
-    for (i, server) in farm.servers.iter().enumerate() {
-        command.arg("--server").arg(server.spec(&format!("mc{}", i + 1)));
+    for (server, name) in farm.servers.iter().zip(SERVERS) {
+        command.arg("--server").arg(server.spec(name));
     }
     let output = command.args(["delete", "ipauth", USER]).output()?;
     if !output.status.success() {

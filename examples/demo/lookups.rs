@@ -20,8 +20,8 @@ pub fn without_cache(farm: &mut Farm, account: &mut Account) -> Outcome<Vec<Shar
     account.progress("starting two hosts");
     farm.boot(false);
     let shares = both(farm, account, "calls without a cache")?;
-    report(account, farm, &shares, false);
-    let sum = Counts::sum(&shares.iter().map(|s| s.counts).collect::<Vec<_>>());
+    report(account, farm, &shares);
+    let sum = sum(&shares);
     account.check(sum.sql == sum.calls, format!("{} calls made {} SQL queries", grouped(sum.calls), grouped(sum.sql)));
     Ok(shares)
 }
@@ -48,14 +48,15 @@ pub fn with_cache(farm: &mut Farm, account: &mut Account, without: &[Share]) -> 
             Share { answers, counts: end[i] - start[i] }
         })
         .collect();
-    report(account, farm, &shares, true);
+    report(account, farm, &shares);
     judge(account, &shares, without, fresh, users.len() as u64);
+    report_servers(account, farm, &shares);
+    account.check(sum(&shares).hits.iter().all(|h| *h > 0), "each of the three servers holds its part of the table");
     Ok(())
 }
 
 fn judge(account: &mut Account, shares: &[Share], without: &[Share], fresh: Counts, users: u64) {
-    let sum = Counts::sum(&shares.iter().map(|s| s.counts).collect::<Vec<_>>());
-    let before = Counts::sum(&without.iter().map(|s| s.counts).collect::<Vec<_>>());
+    let (sum, before) = (sum(shares), sum(without));
     account.check(
         fresh.cached() + fresh.no_cache == fresh.calls && fresh.cached() * 100 >= fresh.calls * 99,
         format!(
@@ -74,7 +75,6 @@ fn judge(account: &mut Account, shares: &[Share], without: &[Share], fresh: Coun
             100 - percent(sum.sql, before.sql)
         ),
     );
-    account.check(sum.hits.iter().all(|h| *h > 0), "all three servers hold a part of the table");
 }
 
 /// Every user twice on each host, both hosts at once: as many calls as the phase with the cache makes.
@@ -105,22 +105,31 @@ fn wave(farm: &mut Farm, account: &mut Account, what: &str, lists: &[Vec<String>
     Ok(loads.into_iter().map(|l| l.map(Load::answers).unwrap_or_default()).collect())
 }
 
-fn report(account: &mut Account, farm: &Farm, shares: &[Share], cache: bool) {
-    let mut titles = vec!["", "calls", "yes", "no", "from cache", "SQL queries", "slowest answer"];
-    let servers: Vec<String> = SERVERS.iter().map(|s| format!("reads on {s}")).collect();
-    if cache {
-        titles.extend(servers.iter().map(String::as_str));
-    }
-    let mut rows = vec![titles.into_iter().map(String::from).collect()];
+fn report(account: &mut Account, farm: &Farm, shares: &[Share]) {
+    let mut rows =
+        vec![["", "calls", "yes", "no", "from cache", "SQL queries", "slowest answer"].map(String::from).into()];
     for (proxy, share) in farm.hosts.iter().zip(shares) {
-        rows.push(row(&format!("host {}", proxy.name), &share.answers, &share.counts, cache));
+        rows.push(row(&format!("host {}", proxy.name), &share.answers, &share.counts));
     }
     let mut answers = Answers::default();
     shares.iter().for_each(|s| answers.add(&s.answers));
-    let sum = Counts::sum(&shares.iter().map(|s| s.counts).collect::<Vec<_>>());
-    rows.push(row("together", &answers, &sum, cache));
+    rows.push(row("together", &answers, &sum(shares)));
     account.table(&rows);
     verdict(account, farm, &answers);
+}
+
+/// How the reads of each host were spread over the servers.
+fn report_servers(account: &Account, farm: &Farm, shares: &[Share]) {
+    let mut rows =
+        vec![[&["lookups answered by"], &SERVERS[..]].concat().into_iter().map(String::from).collect::<Vec<_>>()];
+    let line = |name: String, counts: Counts| [vec![name], counts.hits.map(grouped).into()].concat();
+    rows.extend(farm.hosts.iter().zip(shares).map(|(p, share)| line(format!("for host {}", p.name), share.counts)));
+    rows.push(line("together".into(), sum(shares)));
+    account.table(&rows);
+}
+
+fn sum(shares: &[Share]) -> Counts {
+    Counts::sum(&shares.iter().map(|s| s.counts).collect::<Vec<_>>())
 }
 
 /// The two claims that hold in every phase: all answered, none wrong.
@@ -137,21 +146,16 @@ pub fn verdict(account: &mut Account, farm: &Farm, answers: &Answers) {
     account.check(wrong == 0 && total > 0, format!("{wrong} answers differ from what the database says"));
 }
 
-fn row(name: &str, answers: &Answers, counts: &Counts, cache: bool) -> Vec<String> {
-    let number = |n: u64| grouped(n);
-    let mut row = vec![
+fn row(name: &str, answers: &Answers, counts: &Counts) -> Vec<String> {
+    vec![
         name.to_string(),
-        number(answers.total() as u64),
-        number(answers.with_code(200) as u64),
-        number(answers.with_code(403) as u64),
-        number(counts.cached()),
-        number(counts.sql),
+        grouped(answers.total() as u64),
+        grouped(answers.with_code(200) as u64),
+        grouped(answers.with_code(403) as u64),
+        grouped(counts.cached()),
+        grouped(counts.sql),
         format!("{} ms", answers.within(1.0)),
-    ];
-    if cache {
-        row.extend(counts.hits.iter().map(|h| number(*h)));
-    }
-    row
+    ]
 }
 
 /// Another order, the same each time.

@@ -20,34 +20,39 @@ pub fn run(farm: &mut Farm, account: &mut Account) -> Outcome<()> {
     account.heading(&format!("{victim} is killed in the middle of the calls"));
     let start = farm.counts()?;
     let mut loads = [start_load(farm, 0)?, start_load(farm, 1)?];
-    let restarted = watch(farm, account, &mut loads)?;
-    account.settle();
-
+    let restarted = Watch::new(farm)?.run(farm, account, &mut loads)?;
     let mut answers = Answers::default();
     loads.into_iter().for_each(|load| answers.add(&load.answers()));
     let end = farm.counts()?;
-    let between = |from: &[Counts]| Counts::sum(&[end[0] - from[0], end[1] - from[1]]);
-    let (all, after) = (between(&start), between(&restarted));
+    let since = |from: &[Counts]| Counts::sum(&[end[0] - from[0], end[1] - from[1]]);
     verdict(account, farm, &answers);
+    judge(account, farm, &since(&start), &since(&restarted));
+    account.text(&format!(
+        "half of the answers took {} ms or less, 99 % {} ms, the slowest {} ms",
+        answers.within(0.5),
+        answers.within(0.99),
+        answers.within(1.0)
+    ));
+    Ok(())
+}
+
+fn judge(account: &mut Account, farm: &Farm, all: &Counts, after: &Counts) {
+    let victim = SERVERS[VICTIM];
     account
-        .check(all.no_cache > 0, format!("{} calls found {victim} gone and asked the database", grouped(all.no_cache)));
-    let text = |what: &str| format!("both hosts say so in their logs (event_route[shardcache:server-{what}])");
+        .check(all.no_cache > 0, format!("{} calls found {victim} away and asked the database", grouped(all.no_cache)));
+    account.check(
+        all.cached() > 0,
+        format!("{} % of all these calls were still answered from the cache", percent(all.cached(), all.calls)),
+    );
     for (event, line) in [("down", format!("server {victim} is down")), ("up", format!("server {victim} is back"))] {
         let said = farm.hosts.iter().all(|p| p.host.log().contains(&line));
-        account.check(said, text(event));
+        account
+            .check(said, format!("event_route[shardcache:server-{event}] ran on both hosts: \"{line}\" in both logs"));
     }
     account.check(
         after.hits[VICTIM] > 0,
-        format!("{victim} is used again: {} reads answered since it came back, empty", grouped(after.hits[VICTIM])),
+        format!("{victim} came back empty and is used again: {} lookups answered since", grouped(after.hits[VICTIM])),
     );
-    account.text(&format!(
-        "half of the answers took {} ms or less, 99 % {} ms, the slowest {} ms; {} % of the calls came from the cache",
-        answers.within(0.5),
-        answers.within(0.99),
-        answers.within(1.0),
-        percent(all.cached(), all.calls)
-    ));
-    Ok(())
 }
 
 fn start_load(farm: &Farm, host: usize) -> Outcome<Load> {
@@ -58,49 +63,73 @@ fn start_load(farm: &Farm, host: usize) -> Outcome<Load> {
     Load::start(farm, host, &list, RATE)
 }
 
-/// Kills and restarts the server while the calls run, one line per second; gives the counts at the restart.
-fn watch(farm: &mut Farm, account: &mut Account, loads: &mut [Load; 2]) -> Outcome<Vec<Counts>> {
-    let begin = Instant::now();
-    let (mut killed, mut restarted) = (false, None);
-    let mut last = (begin, farm.counts()?);
-    let mut rows = vec![["second", "calls", "from cache", "SQL queries", "host A sees", ""].map(String::from).to_vec()];
-    while loads.iter_mut().any(Load::runs) {
-        go_on()?;
-        farm.callee_runs()?;
-        let mut note = "";
-        if !killed && begin.elapsed() >= KILL_AT {
-            farm.servers[VICTIM].kill();
-            killed = true;
-            note = "<- killed";
-        }
-        if restarted.is_none() && begin.elapsed() >= RESTART_AT {
-            restarted = Some(farm.counts()?);
-            farm.servers[VICTIM].restart();
-            note = "<- started again";
-        }
-        if last.0.elapsed() >= Duration::from_secs(1) || !note.is_empty() {
-            let now = farm.counts()?;
-            rows.push(second(farm, begin, &last.1, &now, note)?);
-            last = (Instant::now(), now);
-        }
-        let done: usize = loads.iter().map(Load::done).sum();
-        account.progress(&format!("calls on both hosts: {} of {}", grouped(done as u64), grouped(2 * CALLS as u64)));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    account.settle();
-    account.table(&rows);
-    restarted.ok_or_else(|| "the calls ended before the server was started again".into())
+/// Looks on while the calls run: kills and restarts the server, and keeps one line per second.
+struct Watch {
+    begin: Instant,
+    killed: bool,
+    /// The counts at the restart.
+    restarted: Option<Vec<Counts>>,
+    last: (Instant, Vec<Counts>),
+    rows: Vec<Vec<String>>,
 }
 
-fn second(farm: &Farm, begin: Instant, before: &[Counts], now: &[Counts], note: &str) -> Outcome<Vec<String>> {
-    let sum = Counts::sum(&[now[0] - before[0], now[1] - before[1]]);
-    let state = counts::state(&farm.hosts[0].host, SERVERS[VICTIM])?;
-    Ok(vec![
-        format!("{:.1}", begin.elapsed().as_secs_f64()),
-        grouped(sum.calls),
-        grouped(sum.cached()),
-        grouped(sum.sql),
-        format!("{} {state}", SERVERS[VICTIM]),
-        note.to_string(),
-    ])
+impl Watch {
+    fn new(farm: &Farm) -> Outcome<Watch> {
+        let titles = ["second", "calls", "from cache", "SQL queries", "host A sees", ""].map(String::from).to_vec();
+        let begin = Instant::now();
+        Ok(Watch { begin, killed: false, restarted: None, last: (begin, farm.counts()?), rows: vec![titles] })
+    }
+
+    /// To the end of the calls; gives the counts at the restart.
+    fn run(mut self, farm: &mut Farm, account: &mut Account, loads: &mut [Load; 2]) -> Outcome<Vec<Counts>> {
+        while loads.iter_mut().any(Load::runs) {
+            go_on()?;
+            farm.callee_runs()?;
+            let note = self.act(farm)?;
+            if self.last.0.elapsed() >= Duration::from_secs(1) || !note.is_empty() {
+                self.look(farm, note)?;
+            }
+            let done: usize = loads.iter().map(Load::done).sum();
+            account.progress(&format!(
+                "calls on both hosts: {} of {}",
+                grouped(done as u64),
+                grouped(2 * CALLS as u64)
+            ));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        account.settle();
+        account.table(&self.rows);
+        self.restarted.ok_or_else(|| "the calls ended before the server was started again".into())
+    }
+
+    /// What is due now, and a note of it.
+    fn act(&mut self, farm: &mut Farm) -> Outcome<&'static str> {
+        if !self.killed && self.begin.elapsed() >= KILL_AT {
+            farm.servers[VICTIM].kill();
+            self.killed = true;
+            return Ok("<- killed");
+        }
+        if self.restarted.is_none() && self.begin.elapsed() >= RESTART_AT {
+            self.restarted = Some(farm.counts()?);
+            farm.servers[VICTIM].restart();
+            return Ok("<- started again");
+        }
+        Ok("")
+    }
+
+    fn look(&mut self, farm: &Farm, note: &str) -> Outcome<()> {
+        let now = farm.counts()?;
+        let sum = Counts::sum(&[now[0] - self.last.1[0], now[1] - self.last.1[1]]);
+        let state = counts::state(&farm.hosts[0].host, SERVERS[VICTIM])?;
+        self.rows.push(vec![
+            format!("{:.1}", self.begin.elapsed().as_secs_f64()),
+            grouped(sum.calls),
+            grouped(sum.cached()),
+            grouped(sum.sql),
+            format!("{} {state}", SERVERS[VICTIM]),
+            note.to_string(),
+        ]);
+        self.last = (Instant::now(), now);
+        Ok(())
+    }
 }
