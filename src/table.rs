@@ -1,1 +1,6 @@
 //! table
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub name: String,
+    pub autoexpire: u32,
+}
