@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -23,8 +23,7 @@ impl Raw {
 
     pub fn unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).expect("memcached answers on its unix socket");
-        // SAFETY: the descriptor is ours alone after `into_raw_fd`, and read, write and close treat both kinds alike.
-        Self(unsafe { TcpStream::from_raw_fd(stream.into_raw_fd()) })
+        Self(TcpStream::from(OwnedFd::from(stream)))
     }
 
     /// write + read, both blocking.
