@@ -1,6 +1,52 @@
-//! table
-#[derive(Debug, Clone)]
+//! A table's policy, and the one rule for names.
+//!
+//! A table is a named key space. Its name becomes part of every key on the wire, so it holds letters, digits and `_`
+//! only: none of the marks (`:`, `@`, `#`, `!`) that separate the parts of a wire key. Made by `config`, read by `cache`.
+
+/// Longest name of a table or a server, in bytes.
+pub const NAME_MAX: usize = 32;
+
+/// A key space and how its entries live.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
+    /// `[A-Za-z0-9_]{1,32}`.
     pub name: String,
+    /// Seconds an entry lives when the script names no time; 0 = for ever.
     pub autoexpire: u32,
+}
+
+/// True for `[A-Za-z0-9_]{1,32}`: the names of tables and servers.
+#[must_use]
+pub fn is_name(text: &[u8]) -> bool {
+    (1..=NAME_MAX).contains(&text.len()) && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn a_name_holds_letters_digits_and_underscores_only() {
+        let longest = "n".repeat(32);
+        let longer = "n".repeat(33);
+        for (text, want) in [
+            ("ipauth", true),
+            ("A_9", true),
+            ("_", true),
+            ("0", true),
+            (longest.as_str(), true),
+            (longer.as_str(), false),
+            ("", false),
+            ("a b", false),
+            ("a:b", false),
+            ("a@b", false),
+            ("a#b", false),
+            ("!a", false),
+            ("a-b", false),
+            ("a\r\n", false),
+            ("ä", false),
+        ] {
+            assert_eq!(is_name(text.as_bytes()), want, "{text:?}");
+        }
+    }
 }

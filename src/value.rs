@@ -81,7 +81,11 @@ pub fn integer(text: &[u8]) -> Option<i64> {
 fn unpadded(data: &[u8]) -> &[u8] {
     let digits = data.trim_ascii_end();
     let padding = &data[digits.len()..];
-    if digits.first().is_some_and(u8::is_ascii_digit) && padding.iter().all(|byte| *byte == b' ') { digits } else { data }
+    if digits.first().is_some_and(u8::is_ascii_digit) && padding.iter().all(|byte| *byte == b' ') {
+        digits
+    } else {
+        data
+    }
 }
 
 #[cfg(test)]

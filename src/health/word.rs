@@ -1,0 +1,116 @@
+//! The state word and its transitions: one `u64` holds all that changes together.
+//!
+//! From the low end: health 2 bits, drained 1, reason 5, count 7 (failures in a row, or good probes in a row),
+//! incarnation 16, and since 33 bits in units of 32 ms (enough for 8 years of uptime). Zero is a fresh server, up.
+//! Everything here is a pure function from word to word; `None` means "nothing to write".
+
+use super::{Policy, Reason, Seen, State};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(pub u64);
+
+const HEALTH: (u32, u32) = (0, 2);
+const DRAINED: (u32, u32) = (2, 1);
+const REASON: (u32, u32) = (3, 5);
+const COUNT: (u32, u32) = (8, 7);
+const INCARNATION: (u32, u32) = (15, 16);
+const SINCE: (u32, u32) = (31, 33);
+
+const SINCE_UNIT_MS: u64 = 32;
+
+impl Word {
+    fn get(self, (at, bits): (u32, u32)) -> u64 {
+        self.0 >> at & ((1 << bits) - 1)
+    }
+
+    fn with(self, (at, bits): (u32, u32), value: u64) -> Self {
+        let mask = ((1 << bits) - 1) << at;
+        Self(self.0 & !mask | value << at & mask)
+    }
+
+    /// What was observed, whatever the operator wants.
+    pub fn health(self) -> State {
+        State::from_bits(self.get(HEALTH))
+    }
+
+    pub fn drained(self) -> bool {
+        self.get(DRAINED) != 0
+    }
+
+    /// What everybody sees.
+    pub fn state(self) -> State {
+        if self.drained() { State::Drained } else { self.health() }
+    }
+
+    pub fn reason(self) -> Reason {
+        Reason::from_bits(self.get(REASON))
+    }
+
+    pub fn count(self) -> u64 {
+        self.get(COUNT)
+    }
+
+    pub fn incarnation(self) -> u32 {
+        self.get(INCARNATION) as u32
+    }
+
+    pub fn since_ms(self) -> u64 {
+        self.get(SINCE) * SINCE_UNIT_MS
+    }
+
+    fn at(self, now_ms: u64) -> Self {
+        self.with(SINCE, (now_ms / SINCE_UNIT_MS).min((1 << SINCE.1) - 1))
+    }
+
+    fn to(self, health: State, count: u64, reason: Reason) -> Self {
+        self.with(HEALTH, health as u64).with(COUNT, count).with(REASON, reason as u64)
+    }
+
+    /// Connections made before are worthless now.
+    pub fn reborn(self) -> Self {
+        self.with(INCARNATION, self.get(INCARNATION).wrapping_add(1))
+    }
+
+    fn down(self, reason: Reason, now_ms: u64) -> Self {
+        self.to(State::Down, 0, reason).reborn().at(now_ms)
+    }
+
+    fn up(self, now_ms: u64) -> Self {
+        self.to(State::Up, 0, Reason::None).at(now_ms)
+    }
+
+    pub fn drain(self, on: bool, now_ms: u64) -> Option<Self> {
+        (self.drained() != on).then(|| self.with(DRAINED, u64::from(on)).at(now_ms))
+    }
+
+    /// After what a worker saw.
+    pub fn observed(self, seen: Seen, now_ms: u64, policy: &Policy) -> Option<Self> {
+        match (self.health(), seen) {
+            (State::Suspect, Seen::Ok) => Some(self.up(now_ms)),
+            (State::Up | State::Suspect | State::Returning, Seen::Hard(reason))
+            | (State::Returning, Seen::Soft(reason)) => Some(self.down(reason, now_ms)),
+            (State::Up | State::Suspect, Seen::Soft(reason)) => Some(self.missed(reason, now_ms, policy)),
+            _ => None,
+        }
+    }
+
+    fn missed(self, reason: Reason, now_ms: u64, policy: &Policy) -> Self {
+        let row = self.count() + 1;
+        if row >= u64::from(policy.soft_failures.min(100)) {
+            return self.down(reason, now_ms);
+        }
+        let word = self.to(State::Suspect, row, reason);
+        if self.health() == State::Up { word.at(now_ms) } else { word }
+    }
+
+    /// After what the watcher saw; `needed` good probes in a row bring the server back.
+    pub fn probed(self, seen: Seen, now_ms: u64, needed: u64, policy: &Policy) -> Option<Self> {
+        match (self.health(), seen) {
+            (State::Down | State::Returning, Seen::Ok) if self.count() + 1 >= needed => Some(self.up(now_ms)),
+            (State::Down, Seen::Ok) => Some(self.to(State::Returning, 1, self.reason()).at(now_ms)),
+            (State::Returning, Seen::Ok) => Some(self.to(State::Returning, self.count() + 1, self.reason())),
+            (State::Down, Seen::Soft(reason) | Seen::Hard(reason)) => Some(self.to(State::Down, 0, reason)),
+            _ => self.observed(seen, now_ms, policy),
+        }
+    }
+}
