@@ -1,0 +1,190 @@
+//! Servers that misbehave: one that accepts and never answers, one that drips, one that resets, one that speaks another
+//! protocol, one whose accept queue is full so that the kernel drops every packet.
+
+use super::ports;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a thread sits in a read or an accept before it looks whether it should end.
+const TICK: Duration = Duration::from_millis(20);
+
+#[derive(Default)]
+pub struct Counts {
+    pub connections: AtomicUsize,
+    pub requests: AtomicUsize,
+}
+
+pub struct Fake {
+    port: u16,
+    counts: Arc<Counts>,
+    stop: Arc<AtomicBool>,
+    acceptor: Option<JoinHandle<()>>,
+    fillers: Vec<TcpStream>,
+}
+
+impl Fake {
+    /// Calls `serve` in a thread for each connection. It must return soon after `stop` is set.
+    pub fn new(serve: impl Fn(TcpStream, &Counts, &AtomicBool) + Send + Sync + 'static) -> Fake {
+        let port = ports::free();
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
+        listener.set_nonblocking(true).expect("nonblocking");
+        let (counts, stop) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
+        let (c, s, serve) = (counts.clone(), stop.clone(), Arc::new(serve));
+        let acceptor = std::thread::spawn(move || {
+            let mut threads = Vec::new();
+            while !s.load(Ordering::Relaxed) {
+                let Ok((stream, _)) = listener.accept() else {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                };
+                c.connections.fetch_add(1, Ordering::Relaxed);
+                stream.set_nonblocking(false).expect("blocking");
+                stream.set_read_timeout(Some(TICK)).expect("timeout");
+                stream.set_nodelay(true).expect("nodelay");
+                let (c, s, serve) = (c.clone(), s.clone(), serve.clone());
+                threads.push(std::thread::spawn(move || serve(stream, &c, &s)));
+            }
+            threads.into_iter().for_each(|t| drop(t.join()));
+        });
+        Fake { port, counts, stop, acceptor: Some(acceptor), fillers: Vec::new() }
+    }
+
+    /// Accepts, reads, never answers.
+    pub fn mute() -> Fake {
+        Fake::new(|stream, counts, stop| requests(stream, counts, stop, |_, _| true))
+    }
+
+    /// Answers with a plausible head and then one byte every `pause`, for ever.
+    pub fn drip(pause: Duration) -> Fake {
+        Fake::new(move |stream, counts, stop| {
+            requests(stream, counts, stop, |stream, _| {
+                let head = b"VA 100000 s100000 f0 t-1\r\n";
+                let endless = head.iter().copied().chain(std::iter::repeat(b'x'));
+                for byte in endless {
+                    if stop.load(Ordering::Relaxed) || stream.write_all(&[byte]).is_err() {
+                        return false;
+                    }
+                    std::thread::sleep(pause);
+                }
+                true
+            })
+        })
+    }
+
+    /// Resets the connection at the first request.
+    pub fn reset() -> Fake {
+        Fake::new(|stream, counts, stop| {
+            requests(stream, counts, stop, |stream, _| {
+                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+                // SAFETY: the descriptor is open for the call, and the pointer and size describe `linger`.
+                unsafe {
+                    let size = size_of::<libc::linger>() as libc::socklen_t;
+                    libc::setsockopt(
+                        stream.as_raw_fd(),
+                        libc::SOL_SOCKET,
+                        libc::SO_LINGER,
+                        (&raw const linger).cast(),
+                        size,
+                    );
+                }
+                false
+            })
+        })
+    }
+
+    /// Answers every line as redis does to a command it does not know.
+    pub fn redis() -> Fake {
+        Fake::answering(b"-ERR unknown command\r\n")
+    }
+
+    /// Gives the same bytes to each request.
+    pub fn answering(answer: &'static [u8]) -> Fake {
+        Fake::new(move |stream, counts, stop| {
+            requests(stream, counts, stop, |stream, _| stream.write_all(answer).is_ok());
+        })
+    }
+
+    /// Closes each connection at the first request, without an answer.
+    pub fn closing() -> Fake {
+        Fake::new(|stream, counts, stop| requests(stream, counts, stop, |_, _| false))
+    }
+
+    /// Packets are dropped: nobody accepts and the queue of the kernel is full.
+    pub fn dropped() -> Fake {
+        let port = ports::free();
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
+        // SAFETY: plain integers; a second listen on a listening socket only changes its backlog.
+        unsafe { libc::listen(listener.as_raw_fd(), 0) };
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut fillers = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            fillers.push(stream);
+            assert!(fillers.len() < 64, "the accept queue never fills");
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let s = stop.clone();
+        let holder = std::thread::spawn(move || {
+            while !s.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+            }
+            drop(listener);
+        });
+        Fake { port, counts: Arc::new(Counts::default()), stop, acceptor: Some(holder), fillers }
+    }
+
+    pub fn addr(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The text of a `server` parameter.
+    pub fn spec(&self, name: &str) -> String {
+        format!("name={name};addr={}", self.addr())
+    }
+
+    pub fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// Reads that brought bytes.
+    pub fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(acceptor) = self.acceptor.take() {
+            drop(acceptor.join());
+        }
+    }
+}
+
+/// Reads until the peer leaves or the server stops; `answer` says whether to go on.
+fn requests(
+    mut stream: TcpStream,
+    counts: &Counts,
+    stop: &AtomicBool,
+    mut answer: impl FnMut(&mut TcpStream, &[u8]) -> bool,
+) {
+    let mut buffer = vec![0; 65_536];
+    while !stop.load(Ordering::Relaxed) {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => {
+                counts.requests.fetch_add(1, Ordering::Relaxed);
+                if !answer(&mut stream, &buffer[..length]) {
+                    return;
+                }
+            }
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+    }
+    drop(stream.shutdown(Shutdown::Both));
+}

@@ -1,0 +1,26 @@
+//! The real parts a test needs, each started in one line and ended in `Drop`: Kamailio, memcached, servers that
+//! misbehave, proxies in between, a SIP client and an RPC client.
+//!
+//! Comes in: the tests here, `examples/demo.rs` and the benchmarks (through `#[path]`). Knows nothing of the module's inside.
+#![allow(dead_code, unused_imports)]
+
+pub mod certs;
+pub mod fake;
+pub mod host;
+pub mod kamailio;
+pub mod memcached;
+pub mod ports;
+pub mod process;
+pub mod proxy;
+pub mod rpc;
+pub mod script;
+pub mod sip;
+pub mod wait;
+
+pub use fake::Fake;
+pub use host::Host;
+pub use kamailio::Kamailio;
+pub use memcached::Memcached;
+pub use proxy::Proxy;
+pub use script::Script;
+pub use wait::until;

@@ -1,0 +1,173 @@
+//! A short way to try a piece of routing script: a host with the usual modules, our module with some parameters, and one
+//! route per piece. `run("name")` sends a request whose user part names the route and gives back `$var(out)` and `$var(rc)`.
+
+use super::host::Host;
+use super::kamailio::Kamailio;
+use super::sip::Request;
+use std::time::Duration;
+
+/// What every test host has: RPC over HTTP and over the ctl socket, and the usual script functions.
+pub const PREAMBLE: &str = r#"#!KAMAILIO
+debug=2
+log_stderror=yes
+memdbg=5
+memlog=5
+children=%%WORKERS%%
+tcp_children=1
+auto_aliases=no
+dns=no
+rev_dns=no
+tcp_accept_no_cl=yes
+tcp_rd_buf_size=65535
+sip_warning=no
+listen=udp:127.0.0.1:%%SIP_PORT%%
+listen=tcp:127.0.0.1:%%SIP_PORT%%
+loadmodule "ctl.so"
+loadmodule "kex.so"
+loadmodule "corex.so"
+loadmodule "pv.so"
+loadmodule "sl.so"
+loadmodule "xlog.so"
+loadmodule "textops.so"
+loadmodule "textopsx.so"
+loadmodule "cfgutils.so"
+loadmodule "xhttp.so"
+loadmodule "jsonrpcs.so"
+modparam("ctl", "binrpc", "unix:%%CTL%%")
+modparam("jsonrpcs", "transport", 1)
+"#;
+
+/// Answers RPC over HTTP, and runs the route that the request's user part names.
+const ROUTES: &str = r#"
+event_route[xhttp:request] {
+    $var(path) = $hu;
+    %%HTTP%%
+    jsonrpc_dispatch();
+}
+request_route {
+    $var(out) = "";
+    $var(rc) = 0;
+    $var(route) = $rU;
+    route($var(route));
+    append_to_reply("X-Out: $var(out)\r\nX-RC: $var(rc)\r\n");
+    sl_send_reply("200", "OK");
+    exit;
+}
+"#;
+
+#[derive(Clone)]
+pub struct Script {
+    before: String,
+    params: String,
+    routes: String,
+    http: String,
+    workers: usize,
+    load: bool,
+}
+
+/// What a route left behind.
+#[derive(Debug, PartialEq)]
+pub struct Outcome {
+    pub rc: i64,
+    pub out: String,
+}
+
+impl Script {
+    pub fn new() -> Script {
+        let (before, params, routes, http) = Default::default();
+        Script { before, params, routes, http, workers: 1, load: true }
+    }
+
+    /// `modparam("shardcache", name, "text")`
+    pub fn text(mut self, name: &str, text: &str) -> Script {
+        self.params += &format!("modparam(\"shardcache\", \"{name}\", \"{text}\")\n");
+        self
+    }
+
+    /// `modparam("shardcache", name, number)`
+    pub fn number(mut self, name: &str, number: i64) -> Script {
+        self.params += &format!("modparam(\"shardcache\", \"{name}\", {number})\n");
+        self
+    }
+
+    /// A server by the text of its parameter.
+    pub fn server(self, spec: &str) -> Script {
+        self.text("server", spec)
+    }
+
+    pub fn table(self, spec: &str) -> Script {
+        self.text("table", spec)
+    }
+
+    /// Lines before our module is loaded.
+    pub fn before(mut self, text: &str) -> Script {
+        self.before += text;
+        self.before += "\n";
+        self
+    }
+
+    /// Lines after our parameters: other modules, further routes.
+    pub fn raw(mut self, text: &str) -> Script {
+        self.routes += text;
+        self.routes += "\n";
+        self
+    }
+
+    /// `route[name] { body }`, to be run by `Run::run(name)`.
+    pub fn route(mut self, name: &str, body: &str) -> Script {
+        self.routes += &format!("route[{name}] {{\n{body}\n    return;\n}}\n");
+        self
+    }
+
+    /// Lines at the head of the HTTP route.
+    pub fn http(mut self, text: &str) -> Script {
+        self.http += text;
+        self
+    }
+
+    pub fn workers(mut self, count: usize) -> Script {
+        self.workers = count;
+        self
+    }
+
+    /// Leaves our module out.
+    pub fn without_module(mut self) -> Script {
+        self.load = false;
+        self
+    }
+
+    /// The host to be, for more settings.
+    pub fn kamailio(&self) -> Kamailio {
+        let load = if self.load { "loadmodule \"shardcache.so\"\n" } else { "" };
+        let text = format!("{PREAMBLE}{}{load}{}{ROUTES}{}", self.before, self.params, self.routes);
+        Kamailio::cfg(text).set("WORKERS", self.workers).set("HTTP", &self.http)
+    }
+
+    pub fn start(&self) -> Host {
+        self.kamailio().start()
+    }
+}
+
+impl Host {
+    /// Runs the route of that name.
+    pub fn run(&self, route: &str) -> Outcome {
+        self.run_with(route, &[])
+    }
+
+    /// The same, with headers for the script to read (`$hdr(X-Key)`).
+    pub fn run_with(&self, route: &str, headers: &[(&str, &str)]) -> Outcome {
+        let reply = self.send(&Request { user: route, headers, limit: Duration::from_secs(15), ..Request::default() });
+        assert_eq!((reply.status, reply.reason.as_str()), (200, "OK"), "route {route}");
+        Outcome { rc: reply.header("X-RC").parse().expect("X-RC"), out: reply.header("X-Out").to_string() }
+    }
+
+    /// `$var(out)` of the route.
+    pub fn out(&self, route: &str) -> String {
+        self.run(route).out
+    }
+
+    /// `$var(rc)` of the route.
+    pub fn rc(&self, route: &str) -> i64 {
+        self.run(route).rc
+    }
+}
