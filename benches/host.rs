@@ -14,7 +14,7 @@ mod scripts;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use measure::{Case, Kind, Series, interleave};
+use measure::{Case, Series, interleave};
 use redis::Redis;
 use report::{Section, find};
 use scripts::Loop;
@@ -58,7 +58,10 @@ fn case<'a>(host: &'a Host, what: &'static Loop) -> Case<'a> {
 
 /// Takes the empty loop of its own rounds off every series but the empty loop.
 fn without_loop(raw: Vec<Series>) -> Vec<Series> {
-    let beyond: Vec<Series> =
-        raw.iter().filter(|one| one.id != "empty").map(|one| one.beyond(find(&raw, "empty"))).collect();
-    raw.into_iter().filter(|one| one.id == "empty").chain(beyond).collect()
+    let idle = find(&raw, "empty").rounds.clone();
+    let beyond = |one: Series| {
+        let rounds = one.rounds.iter().zip(&idle).map(|(own, idle)| own - idle).collect();
+        if one.id == "empty" { one } else { Series { rounds, ..one } }
+    };
+    raw.into_iter().map(beyond).collect()
 }

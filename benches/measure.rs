@@ -2,8 +2,6 @@
 //! medians over the rounds; ratios taken inside each round. All on one core, servers included, where the price of a
 //! call is the work done for it and not the time an idle core takes to wake up.
 
-use std::time::Instant;
-
 /// One thing to measure: `round` runs it for a short while and returns nanoseconds per operation.
 pub struct Case<'a> {
     pub id: &'static str,
@@ -44,12 +42,6 @@ impl Series {
     pub fn over(&self, base: &Series) -> f64 {
         median(self.rounds.iter().zip(&base.rounds).map(|(own, base)| own / base).collect())
     }
-
-    /// The same series without the cost of `idle`, round by round.
-    pub fn beyond(&self, idle: &Series) -> Series {
-        let rounds = self.rounds.iter().zip(&idle.rounds).map(|(own, idle)| own - idle).collect();
-        Series { id: self.id, label: self.label, kind: self.kind, rounds }
-    }
 }
 
 /// Runs all cases `rounds` times, one after the other, and starts each round one case further on.
@@ -69,18 +61,6 @@ pub fn interleave(cases: &mut [Case<'_>], rounds: usize) -> Vec<Series> {
         }
     }
     all
-}
-
-/// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
-pub fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
-    for _ in 0..count / 8 {
-        operation();
-    }
-    let start = Instant::now();
-    for _ in 0..count {
-        operation();
-    }
-    start.elapsed().as_nanos() as f64 / f64::from(count)
 }
 
 /// Ties this process, and all it will start, to one core.

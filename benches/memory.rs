@@ -17,7 +17,10 @@ pub fn beyond_kamailio(server: &Memcached) -> f64 {
 
 fn private_dirty(script: &Script) -> u64 {
     let host = script.clone().workers(1).start();
-    let worker = (0..REQUESTS).map(|_| host.out("warm")).last().expect("a request was sent");
+    for _ in 0..REQUESTS {
+        host.run("warm");
+    }
+    let worker = host.out("warm");
     let map = std::fs::read_to_string(format!("/proc/{worker}/smaps_rollup")).expect("the worker's memory map");
     let line = map.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).expect("a line Private_Dirty");
     line.trim().trim_end_matches(" kB").parse().expect("a number of kB")

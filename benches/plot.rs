@@ -20,7 +20,9 @@ pub fn draw(sections: &[Section], file: &Path) -> Result<(), Box<dyn Error>> {
     let area = SVGBackend::new(file, (WIDTH as u32, height as u32)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut at = 12;
-    for (step, (kind, text)) in [("ours", "shardcache"), ("floor", "the floor"), ("peer", "others")].into_iter().enumerate() {
+    for (step, (kind, text)) in
+        [("ours", "shardcache"), ("floor", "the floor"), ("peer", "others")].into_iter().enumerate()
+    {
         let x = LEFT + 150 * i32::try_from(step)?;
         area.draw(&Rectangle::new([(x, at), (x + 14, at + 14)], colour(kind).filled()))?;
         area.draw(&Text::new(text, (x + 20, at + 7), font(14, HPos::Left)))?;

@@ -61,7 +61,8 @@ impl Section {
         let mut all = load(&file);
         all[&self.id] = self.to_json();
         std::fs::write(&file, format!("{all:#}\n")).expect("bench.json can be written");
-        let sections: Vec<Section> = ["wire", "host"].iter().filter_map(|id| Section::from_json(id, &all[id])).collect();
+        let sections: Vec<Section> =
+            ["wire", "host"].iter().filter_map(|id| Section::from_json(id, &all[id])).collect();
         let text = sections.iter().map(Section::table).collect::<Vec<_>>().join("\n");
         std::fs::write(folder.join("bench.md"), text).expect("bench.md can be written");
         plot::draw(&sections, &folder.join("bench.svg")).expect("bench.svg can be written");
@@ -87,9 +88,10 @@ impl Section {
     }
 
     fn to_json(&self) -> Value {
-        let rows = self.rows.iter().map(|row| {
-            json!({"id": row.id, "label": row.label, "kind": row.kind, "ratio": row.ratio, "us": row.us})
-        });
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| json!({"id": row.id, "label": row.label, "kind": row.kind, "ratio": row.ratio, "us": row.us}));
         let goals = self.goals.iter().map(|goal| json!({"text": goal.text, "value": goal.value, "limit": goal.limit}));
         json!({"title": self.title, "base": self.base,
                "rows": rows.collect::<Vec<_>>(), "goals": goals.collect::<Vec<_>>()})

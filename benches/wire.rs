@@ -13,7 +13,7 @@ mod libmemcached;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use measure::{Case, Kind, interleave, timed};
+use measure::{Case, Kind, interleave};
 use raw::Raw;
 use report::{Section, find};
 use shardcache::cache::{Cache, Verdict};
@@ -22,6 +22,7 @@ use shardcache::config::Config;
 use shardcache::value::Value;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Instant;
 use support::Memcached;
 
 const ROUNDS: usize = 400;
@@ -50,7 +51,11 @@ fn main() {
     let mut section =
         Section::new("wire", "Outside Kamailio, client and servers on one core", "mn_polled_tcp", &series);
     let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
-    section.goal("a get over TCP against the bare round trip with the same waiting", ratio("get_tcp", "mn_polled_tcp"), 1.10);
+    section.goal(
+        "a get over TCP against the bare round trip with the same waiting",
+        ratio("get_tcp", "mn_polled_tcp"),
+        1.10,
+    );
     if series.iter().any(|one| one.id == "library_get_tcp") {
         section.goal("a get over TCP against libmemcached's", ratio("get_tcp", "library_get_tcp"), 1.00);
     }
@@ -143,10 +148,18 @@ fn library<'a>(tcp: &Memcached, unix: &Memcached, path: &Path, three: &[Memcache
     let keys: Vec<Vec<u8>> = many().into_iter().map(|key| [b"b:", key.as_slice()].concat()).collect();
     let found = |value: Option<(Vec<u8>, u32)>| assert_eq!(value.map(|(value, _)| value.len()), Some(32));
     vec![
-        Case::new("library_get_tcp", "libmemcached get, ASCII, TCP", Kind::Peer, move || timed(CALLS, || found(get.get(b"l:k")))),
-        Case::new("library_set_tcp", "libmemcached set, ASCII, TCP", Kind::Peer, move || timed(CALLS, || set.set(b"l:s", VALUE))),
-        Case::new("library_get_unix", "libmemcached get, ASCII, unix", Kind::Peer, move || timed(CALLS, || found(near.get(b"l:k")))),
-        Case::new("library_binary_tcp", "libmemcached get, binary, TCP", Kind::Peer, move || timed(CALLS, || found(binary.get(b"l:k")))),
+        Case::new("library_get_tcp", "libmemcached get, ASCII, TCP", Kind::Peer, move || {
+            timed(CALLS, || found(get.get(b"l:k")))
+        }),
+        Case::new("library_set_tcp", "libmemcached set, ASCII, TCP", Kind::Peer, move || {
+            timed(CALLS, || set.set(b"l:s", VALUE))
+        }),
+        Case::new("library_get_unix", "libmemcached get, ASCII, unix", Kind::Peer, move || {
+            timed(CALLS, || found(near.get(b"l:k")))
+        }),
+        Case::new("library_binary_tcp", "libmemcached get, binary, TCP", Kind::Peer, move || {
+            timed(CALLS, || found(binary.get(b"l:k")))
+        }),
         Case::new("library_mget", "libmemcached mget, 100 keys on 3 servers", Kind::Peer, move || {
             timed(CALLS_OF_MANY, || assert_eq!(farm.mget(&keys), keys.len()))
         }),
@@ -155,7 +168,8 @@ fn library<'a>(tcp: &Memcached, unix: &Memcached, path: &Path, three: &[Memcache
 
 fn crates<'a>(address: SocketAddr) -> Vec<Case<'a>> {
     let classic = |protocol: &str| {
-        let client = memcache::connect(format!("memcache://{address}?protocol={protocol}")).expect("the crate connects");
+        let client =
+            memcache::connect(format!("memcache://{address}?protocol={protocol}")).expect("the crate connects");
         move || assert_eq!(client.get::<Vec<u8>>("l:k").expect("an answer").map(|value| value.len()), Some(32))
     };
     let [mut ascii, mut binary] = [classic("ascii"), classic("binary")];
@@ -167,10 +181,24 @@ fn crates<'a>(address: SocketAddr) -> Vec<Case<'a>> {
     vec![
         Case::new("crate_meta", "crate memcache, meta client, TCP", Kind::Peer, move || timed(CALLS, &ask)),
         Case::new("crate_ascii", "crate memcache, classic ASCII, TCP", Kind::Peer, move || timed(CALLS, &mut ascii)),
-        Case::new("crate_binary", "crate memcache, classic binary, TCP", Kind::Peer, move || timed(CALLS / 4, &mut binary)),
+        Case::new("crate_binary", "crate memcache, classic binary, TCP", Kind::Peer, move || {
+            timed(CALLS / 4, &mut binary)
+        }),
     ]
 }
 
 fn many() -> Vec<Vec<u8>> {
     (0..100).map(|number| format!("user{number}@example.org").into_bytes()).collect()
+}
+
+/// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
+fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
+    for _ in 0..count / 8 {
+        operation();
+    }
+    let start = Instant::now();
+    for _ in 0..count {
+        operation();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(count)
 }

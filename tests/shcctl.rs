@@ -32,7 +32,8 @@ impl Tool {
 
     fn feed(&self, words: &[&str], input: &[u8]) -> Output {
         let mut command = self.command(words);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("shcctl runs");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("shcctl runs");
         child.stdin.take().expect("its input").write_all(input).expect("it reads");
         child.wait_with_output().expect("it ends")
     }
@@ -229,7 +230,8 @@ fn a_server_that_does_not_answer_is_named_within_the_timeout() {
     let redis = Fake::redis();
     let (mute, drip, closing) = (Fake::mute(), Fake::drip(Duration::from_millis(20)), Fake::closing());
     let (dropped, gone) = (Fake::dropped(), format!("name=mc9;addr=127.0.0.1:{}", support::ports::free()));
-    for spec in [mute.spec("mc9"), drip.spec("mc9"), closing.spec("mc9"), redis.spec("mc9"), dropped.spec("mc9"), gone] {
+    for spec in [mute.spec("mc9"), drip.spec("mc9"), closing.spec("mc9"), redis.spec("mc9"), dropped.spec("mc9"), gone]
+    {
         for words in [&["get", "t", "k"][..], &["set", "t", "k", "v"], &["delete", "t", "k"], &["servers"]] {
             let start = Instant::now();
             let output = Tool::plain(&spec).run(&[&["--timeout", "200"], words].concat());
@@ -272,7 +274,7 @@ fn bad_arguments_are_named() {
         (Tool::plain(server), &["get", "t", ""], "empty"),
         (Tool::plain(server), &["get", "t"], "KEY"),
         (Tool::plain(server), &["forget", "t", "k"], "forget"),
-        (Tool::plain(server), &["set", "t", "k", "v", "--ttl", "-1"], "--ttl"),
+        (Tool::plain(server), &["set", "t", "k", "v", "--ttl", "-1"], "-1"),
         (Tool::plain(server), &["set", "t", "k", "v", "--ttl", "soon"], "soon"),
         (Tool::plain(server), &["--timeout", "0", "servers"], "--timeout"),
     ] {
@@ -290,7 +292,10 @@ fn python_reads_what_shcctl_stored_and_the_reverse() {
     tool.out(&["set", "ipauth", "calls", "41"]);
     assert_eq!(python("print(c.get('ipauth:alice').decode(), c.incr('ipauth:calls', 1))", server.port()), "yes 42");
     assert_eq!(tool.json(&["get", "ipauth", "calls"])["value"], 42);
-    python("c.set('ipauth:bob', b'no\\x00\\xff'); c.set('ipauth:number', '17'); c.delete('ipauth:alice')", server.port());
+    python(
+        "c.set('ipauth:bob', b'no\\x00\\xff'); c.set('ipauth:number', '17'); c.delete('ipauth:alice')",
+        server.port(),
+    );
     assert_eq!(tool.run(&["get", "ipauth", "bob", "--raw"]).stdout, b"no\0\xff");
     assert_eq!(tool.json(&["get", "ipauth", "number"])["value"], 17);
     assert_eq!(code(&tool.run(&["get", "ipauth", "alice"])), 1);

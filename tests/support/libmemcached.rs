@@ -92,7 +92,8 @@ impl Client {
         }
         // SAFETY: on success `value` is null for an empty value, or holds `length` bytes from malloc that are ours.
         unsafe {
-            let bytes = if value.is_null() { Vec::new() } else { std::slice::from_raw_parts(value.cast(), length).to_vec() };
+            let bytes =
+                if value.is_null() { Vec::new() } else { std::slice::from_raw_parts(value.cast(), length).to_vec() };
             libc::free(value);
             Some((bytes, flags))
         }

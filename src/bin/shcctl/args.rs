@@ -7,9 +7,13 @@ use shardcache::table::is_name;
 use std::ffi::OsString;
 use std::time::Duration;
 
+const AFTER: &str = "Exit codes: 0 done, 1 not found, 2 a server is unavailable, 3 bad arguments.
+
+Example: shcctl --server 10.0.0.11:11211 --server 10.0.0.12:11211 get ipauth alice";
+
 /// Look into a shardcache cluster and change entries of it.
 #[derive(Parser)]
-#[command(name = "shcctl", version, arg_required_else_help = true)]
+#[command(name = "shcctl", version, arg_required_else_help = true, after_help = AFTER)]
 pub struct Args {
     /// A memcached server, once for each: host:port, /path/to.sock, or as in kamailio.cfg: name=mc1;addr=10.0.0.11:11211;weight=2
     #[arg(long = "server", value_name = "SERVER", global = true)]
@@ -31,7 +35,9 @@ pub struct Args {
 pub enum Verb {
     /// Print the value of an entry
     Get {
+        /// The table's name
         table: String,
+        /// The key within the table, any bytes
         #[arg(allow_negative_numbers = true)]
         key: OsString,
         /// Print exactly the value's bytes, no newline behind them
@@ -40,7 +46,9 @@ pub enum Verb {
     },
     /// Store an entry
     Set {
+        /// The table's name
         table: String,
+        /// The key within the table, any bytes
         #[arg(allow_negative_numbers = true)]
         key: OsString,
         /// The value; `-` reads it from standard input
@@ -55,13 +63,17 @@ pub enum Verb {
     },
     /// Remove an entry
     Delete {
+        /// The table's name
         table: String,
+        /// The key within the table, any bytes
         #[arg(allow_negative_numbers = true)]
         key: OsString,
     },
     /// Tell where an entry lives: its server, its key there, and the servers next in order
     Hash {
+        /// The table's name
         table: String,
+        /// The key within the table, any bytes
         #[arg(allow_negative_numbers = true)]
         key: OsString,
     },

@@ -31,9 +31,8 @@ impl Text {
     /// Connects and, where the server has a password, authenticates.
     pub fn dial(server: &ServerSpec, budget: Duration) -> Result<Self, String> {
         let until = Deadline::after(budget);
-        let stream = connect(server, until).map_err(|error| {
-            format!("expected a connection within {} ms: {}", budget.as_millis(), said(&error))
-        })?;
+        let stream = connect(server, until)
+            .map_err(|error| format!("expected a connection within {} ms: {}", budget.as_millis(), said(&error)))?;
         let mut text = Self { stream, until, pending: Vec::new() };
         if let Some(auth) = &server.auth {
             text.authenticate(&auth.user, &auth.pass)?;

@@ -102,7 +102,10 @@ pub fn address(server: &ServerSpec) -> String {
 }
 
 /// Does `work` for all servers at the same time.
-pub fn each<T: Send>(servers: &[ServerSpec], work: impl Fn(&ServerSpec) -> Result<T, String> + Sync) -> Vec<Result<T, String>> {
+pub fn each<T: Send>(
+    servers: &[ServerSpec],
+    work: impl Fn(&ServerSpec) -> Result<T, String> + Sync,
+) -> Vec<Result<T, String>> {
     let work = &work;
     thread::scope(|scope| {
         let threads: Vec<_> = servers.iter().map(|server| scope.spawn(move || work(server))).collect();

@@ -109,10 +109,16 @@ fn servers(args: &Args) -> Result<(), Trouble> {
     let budget = args.budget();
     let states = farm::each(&config.servers, |server| status(server, budget));
     show::servers(&config.servers, &states, args.json);
-    let down: Vec<String> = config.servers.iter().zip(&states).filter(|(_, state)| state.is_err()).map(|(server, state)| {
-        let reason = state.as_ref().err().cloned().unwrap_or_default();
-        format!("server {}: {reason}", farm::called(server))
-    }).collect();
+    let down: Vec<String> = config
+        .servers
+        .iter()
+        .zip(&states)
+        .filter(|(_, state)| state.is_err())
+        .map(|(server, state)| {
+            let reason = state.as_ref().err().cloned().unwrap_or_default();
+            format!("server {}: {reason}", farm::called(server))
+        })
+        .collect();
     if down.is_empty() { Ok(()) } else { Err(Trouble::Unavailable(down.join("\nshcctl: "))) }
 }
 
