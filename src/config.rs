@@ -1,24 +1,167 @@
-//! config
-#[derive(Debug, Default, Clone)]
+//! The checked configuration: every module parameter as text comes in here, and only sound values leave.
+//!
+//! Whatever is unknown, doubled, out of range or would be ignored is one [`ConfigError`] that names the parameter's
+//! whole text and what was expected; the host does not start then. Files are only named here, not opened.
+//! Filled by `module` while the configuration is read, fixed before the host forks.
+
+use std::ops::RangeInclusive;
+
+use crate::table::Table;
+
+mod addr;
+mod attrs;
+mod error;
+mod server;
+mod tables;
+
+pub use addr::Addr;
+pub use error::ConfigError;
+pub use server::{Auth, ServerSpec, TlsSpec};
+
+/// All that the operator may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// In the order given; none = this host's own store.
     pub servers: Vec<ServerSpec>,
-    pub tables: Vec<crate::table::Table>,
+    /// In the order given.
+    pub tables: Vec<Table>,
+    /// The total a script call may take, milliseconds.
     pub cmd_timeout_ms: u32,
+    /// Pause between two probes of a server, milliseconds.
     pub probe_interval_ms: u32,
+    /// Timeouts in a row that trip the breaker.
     pub soft_failures: u32,
+    /// Size of the host's own store without servers, megabytes.
     pub local_mb: u32,
+    /// The KEMI function for events.
+    pub event_callback: Option<String>,
 }
-#[derive(Debug, Clone)]
-pub struct ServerSpec {
-    pub name: String,
-    pub weight: u32,
-    pub zone: String,
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            tables: Vec::new(),
+            cmd_timeout_ms: 50,
+            probe_interval_ms: 100,
+            soft_failures: 3,
+            local_mb: 32,
+            event_callback: None,
+        }
+    }
 }
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub String);
+
 impl Config {
+    /// Takes one `server` parameter: `name=mc1;addr=10.0.0.11:11211;weight=1`.
+    ///
+    /// # Errors
+    /// Anything but a full, sound and new server.
+    pub fn add_server(&mut self, text: &str) -> Result<(), ConfigError> {
+        let fail = |problem| ConfigError::new("server", text, problem);
+        let server = server::parse(text).map_err(fail)?;
+        self.servers.iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
+        self.servers.push(server);
+        Ok(())
+    }
+
+    /// Takes one `table` parameter: `ipauth=>autoexpire=1800;copies=1`.
+    ///
+    /// # Errors
+    /// Anything but a sound and new table.
+    pub fn add_table(&mut self, text: &str) -> Result<(), ConfigError> {
+        let fail = |problem| ConfigError::new("table", text, problem);
+        let table = tables::parse(text).map_err(fail)?;
+        if self.table(&table.name).is_some() {
+            return Err(fail(format!(
+                "the table \"{}\" is there already, expected one parameter per table",
+                table.name
+            )));
+        }
+        self.tables.push(table);
+        Ok(())
+    }
+
+    /// Sets the total a script call may take: 5 to 10000 ms.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_cmd_timeout(&mut self, ms: i64) -> Result<(), ConfigError> {
+        self.cmd_timeout_ms = ranged("cmd_timeout", ms, 5..=10_000, "milliseconds")?;
+        Ok(())
+    }
+
+    /// Sets the pause between two probes of a server: 20 to 60000 ms.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_probe_interval(&mut self, ms: i64) -> Result<(), ConfigError> {
+        self.probe_interval_ms = ranged("probe_interval", ms, 20..=60_000, "milliseconds")?;
+        Ok(())
+    }
+
+    /// Sets how many timeouts in a row trip the breaker: 1 to 100.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_soft_failures(&mut self, count: i64) -> Result<(), ConfigError> {
+        self.soft_failures = ranged("soft_failures", count, 1..=100, "timeouts in a row")?;
+        Ok(())
+    }
+
+    /// Sets the size of the host's own store: 1 to 65536 MB.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_local_size(&mut self, megabytes: i64) -> Result<(), ConfigError> {
+        self.local_mb = ranged("local_size", megabytes, 1..=65_536, "megabytes")?;
+        Ok(())
+    }
+
+    /// Names the KEMI function that is called for events.
+    ///
+    /// # Errors
+    /// Text that is no function name.
+    pub fn set_event_callback(&mut self, text: &str) -> Result<(), ConfigError> {
+        let name = text.trim();
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':');
+        if !(1..=128).contains(&name.len()) || !name.bytes().all(good) {
+            let problem = "expected the name of a function: 1 to 128 letters, digits, '_', '.' and ':'";
+            return Err(ConfigError::new("event_callback", text, problem.to_owned()));
+        }
+        self.event_callback = Some(name.to_owned());
+        Ok(())
+    }
+
+    /// Looks at the whole once more, for parts that were put in by hand.
+    ///
+    /// # Errors
+    /// The first pair of servers or tables that share what must be their own.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for (at, server) in self.servers.iter().enumerate() {
+            let fail = |problem| ConfigError::new("server", &server.to_string(), problem);
+            self.servers[..at].iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
+        }
+        for (at, table) in self.tables.iter().enumerate() {
+            if self.table(&table.name) != Some(at) {
+                return Err(ConfigError::new("table", &table.to_string(), "the table is there twice".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of a table by its name.
+    #[must_use]
     pub fn table(&self, name: &str) -> Option<usize> {
         self.tables.iter().position(|table| table.name == name)
     }
 }
+
+fn ranged(parameter: &'static str, number: i64, range: RangeInclusive<u32>, unit: &str) -> Result<u32, ConfigError> {
+    u32::try_from(number).ok().filter(|number| range.contains(number)).ok_or_else(|| {
+        let problem = format!("expected {} to {} ({unit})", range.start(), range.end());
+        ConfigError::new(parameter, &number.to_string(), problem)
+    })
+}
+
+#[cfg(test)]
+mod tests;

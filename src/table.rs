@@ -3,6 +3,8 @@
 //! A table is a named key space. Its name becomes part of every key on the wire, so it holds letters, digits and `_`
 //! only: none of the marks (`:`, `@`, `#`, `!`) that separate the parts of a wire key. Made by `config`, read by `cache`.
 
+use std::fmt;
+
 /// Longest name of a table or a server, in bytes.
 pub const NAME_MAX: usize = 32;
 
@@ -13,6 +15,13 @@ pub struct Table {
     pub name: String,
     /// Seconds an entry lives when the script names no time; 0 = for ever.
     pub autoexpire: u32,
+}
+
+/// As it would be configured.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=>autoexpire={}", self.name, self.autoexpire)
+    }
 }
 
 /// True for `[A-Za-z0-9_]{1,32}`: the names of tables and servers.

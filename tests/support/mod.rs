@@ -4,6 +4,7 @@
 //! Comes in: the tests here, `examples/demo.rs` and the benchmarks (through `#[path]`). Knows nothing of the module's inside.
 #![allow(dead_code, unused_imports)]
 
+pub mod cases;
 pub mod certs;
 pub mod fake;
 pub mod host;

@@ -6,8 +6,8 @@ use super::kamailio::Kamailio;
 use super::sip::Request;
 use std::time::Duration;
 
-/// What every test host has: RPC over HTTP and over the ctl socket, and the usual script functions.
-pub const PREAMBLE: &str = r#"#!KAMAILIO
+/// How a test host listens and logs.
+pub const SETTINGS: &str = r#"#!KAMAILIO
 debug=2
 log_stderror=yes
 memdbg=5
@@ -22,7 +22,10 @@ tcp_rd_buf_size=65535
 sip_warning=no
 listen=udp:127.0.0.1:%%SIP_PORT%%
 listen=tcp:127.0.0.1:%%SIP_PORT%%
-loadmodule "ctl.so"
+"#;
+
+/// What every test host has: RPC over HTTP and over the ctl socket, and the usual script functions.
+pub const MODULES: &str = r#"loadmodule "ctl.so"
 loadmodule "kex.so"
 loadmodule "corex.so"
 loadmodule "pv.so"
@@ -62,7 +65,14 @@ pub struct Script {
     routes: String,
     http: String,
     workers: usize,
-    load: bool,
+    load: Load,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Load {
+    First,
+    Last,
+    Never,
 }
 
 /// What a route left behind.
@@ -75,7 +85,7 @@ pub struct Outcome {
 impl Script {
     pub fn new() -> Script {
         let (before, params, routes, http) = Default::default();
-        Script { before, params, routes, http, workers: 1, load: true }
+        Script { before, params, routes, http, workers: 1, load: Load::Last }
     }
 
     /// `modparam("shardcache", name, "text")`
@@ -119,6 +129,12 @@ impl Script {
         self
     }
 
+    /// A route that makes one call and tells how long it took: see `Outcome::took`.
+    pub fn timed(self, name: &str, call: &str) -> Script {
+        let begin = "$var(begin) = $TV(Sn);";
+        self.route(name, &format!("{begin}\n{call};\n$var(rc) = $rc;\n$var(out) = $var(begin) + \" \" + $TV(Sn);"))
+    }
+
     /// Lines at the head of the HTTP route.
     pub fn http(mut self, text: &str) -> Script {
         self.http += text;
@@ -132,19 +148,35 @@ impl Script {
 
     /// Leaves our module out.
     pub fn without_module(mut self) -> Script {
-        self.load = false;
+        self.load = Load::Never;
+        self
+    }
+
+    /// Loads our module before every other.
+    pub fn first(mut self) -> Script {
+        self.load = Load::First;
         self
     }
 
     /// The host to be, for more settings.
     pub fn kamailio(&self) -> Kamailio {
-        let load = if self.load { "loadmodule \"shardcache.so\"\n" } else { "" };
-        let text = format!("{PREAMBLE}{}{load}{}{ROUTES}{}", self.before, self.params, self.routes);
+        let load = |place| if self.load == place { "loadmodule \"shardcache.so\"\n" } else { "" };
+        let (first, last) = (load(Load::First), load(Load::Last));
+        let text = format!("{SETTINGS}{first}{MODULES}{}{last}{}{ROUTES}{}", self.before, self.params, self.routes);
         Kamailio::cfg(text).set("WORKERS", self.workers).set("HTTP", &self.http)
     }
 
     pub fn start(&self) -> Host {
         self.kamailio().start()
+    }
+}
+
+impl Outcome {
+    /// Of a route made by `Script::timed`.
+    pub fn took(&self) -> Duration {
+        let micros = |text: &str| text.replace('.', "").parse::<u64>().unwrap_or_else(|_| panic!("no times: {self:?}"));
+        let (begin, end) = self.out.split_once(' ').unwrap_or_else(|| panic!("no times: {self:?}"));
+        Duration::from_micros(micros(end).saturating_sub(micros(begin)))
     }
 }
 

@@ -1,0 +1,49 @@
+# Everything starts here; each line is a command that also works by hand.
+
+CARGO ?= cargo
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 600
+
+.PHONY: all demo test test-hosts bench fuzz install setup clean
+
+all:
+	$(CARGO) build --release
+
+# A farm on loopback with SIP calls, told as it happens.
+demo:
+	scripts/setup build demo
+	$(CARGO) build --release
+	$(CARGO) run --release --quiet --example demo
+
+test:
+	scripts/setup build test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) build
+	$(CARGO) test
+	fuzz/run 5
+
+# The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).
+test-hosts:
+	scripts/setup build test hosts
+	$(CARGO) build
+	roots=$$(scripts/hosts) && KAMAILIO_ROOTS="$$roots" $(CARGO) test --test hosts
+
+bench:
+	scripts/setup build bench
+	$(CARGO) build --release
+	$(CARGO) bench
+
+fuzz:
+	fuzz/run $(FUZZ_SECONDS)
+
+# MODULES_DIR=/dir and DESTDIR=/dir are heeded.
+install: all
+	scripts/install target/release/libshardcache.so
+
+setup:
+	scripts/setup build demo test bench hosts
+
+clean:
+	$(CARGO) clean
+	rm -rf bench-out

@@ -1,0 +1,154 @@
+//! `name=value;name=value;` taken apart: the last `;` and blanks around names and values do not matter.
+//!
+//! A password that holds a `;` falls into pieces here. None of them may show up in an error, so everything from a
+//! name like `pass` up to the next known attribute counts as secret.
+
+/// What may be said of a thing, now and in later versions.
+pub(super) struct Rules {
+    pub known: &'static [&'static str],
+    pub later: &'static [&'static str],
+}
+
+/// Attributes of a server.
+pub(super) const SERVER: Rules = Rules {
+    known: &[
+        "name",
+        "addr",
+        "weight",
+        "zone",
+        "ring",
+        "user",
+        "pass",
+        "tls",
+        "tls_ca",
+        "tls_name",
+        "tls_verify",
+        "tls_cert",
+        "tls_key",
+    ],
+    later: &["pair", "holdoff"],
+};
+
+/// Attributes of a table.
+pub(super) const TABLE: Rules =
+    Rules { known: &["autoexpire", "copies", "near"], later: &["negexpire", "stale", "source", "tag", "holdoff"] };
+
+/// What stands between two `;`.
+pub(super) struct Part<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a str>,
+    /// The text as far as it may be shown.
+    pub shown: &'a str,
+    /// Something after `shown` may be a password.
+    pub secret: bool,
+}
+
+impl<'a> Part<'a> {
+    fn of(text: &'a str, tail_of_secret: bool) -> Self {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.trim())),
+            None => (text, None),
+        };
+        let name = name.trim();
+        let tail = tail_of_secret && !(value.is_some() && SERVER.known.contains(&name));
+        let end = if tail { Some(0) } else { secret_at(text) };
+        Self { name, value, shown: &text[..end.unwrap_or(text.len())], secret: end.is_some() }
+    }
+}
+
+/// Where a password may begin: behind `pass` in a name, also when its `;` or `=` was forgotten.
+fn secret_at(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let name_end = text.find('=').unwrap_or(text.len());
+    lower.match_indices("pass").map(|(at, word)| at + word.len()).find(|end| {
+        let rest = lower[*end..].trim_start_matches(|char: char| char.is_ascii_alphanumeric() || char == '_');
+        *end <= name_end || rest.trim_start().starts_with(['=', ':'])
+    })
+}
+
+/// The parts of a text, those marked that may hold a password.
+pub(super) fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
+    let mut secret = false;
+    text.split(';').map(move |text| {
+        let part = Part::of(text, secret);
+        secret = part.secret;
+        part
+    })
+}
+
+/// The attributes of one parameter: each known, each at most once.
+pub(super) struct Attrs<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Attrs<'a> {
+    pub fn read(text: &'a str, rules: &Rules) -> Result<Self, String> {
+        let text = text.trim();
+        let mut found: Vec<(&str, &str)> = Vec::new();
+        for part in parts(text.strip_suffix(';').unwrap_or(text)).filter(|_| !text.is_empty()) {
+            let value = rules.judge(&part)?;
+            if found.iter().any(|(name, _)| *name == part.name) {
+                return Err(format!("attribute \"{}\" is given twice", part.name));
+            }
+            found.push((part.name, value));
+        }
+        Ok(Self(found))
+    }
+
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| *value)
+    }
+
+    /// The first attribute given whose name starts so.
+    pub fn starting(&self, prefix: &str) -> Option<&'a str> {
+        self.0.iter().map(|(name, _)| *name).find(|name| name.starts_with(prefix))
+    }
+
+    /// A whole number within `range`, if the attribute is given.
+    pub fn number(&self, name: &str, range: std::ops::RangeInclusive<u32>) -> Result<Option<u32>, String> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match whole(text).filter(|number| range.contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(format!("{name}={text}: expected a number from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    /// `0` or `1`, if the attribute is given.
+    pub fn switch(&self, name: &str) -> Result<Option<bool>, String> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("0") => Ok(Some(false)),
+            Some("1") => Ok(Some(true)),
+            Some(text) => Err(format!("{name}={text}: expected 0 or 1")),
+        }
+    }
+}
+
+impl Rules {
+    /// The value of a part whose name may be used.
+    fn judge<'a>(&self, part: &Part<'a>) -> Result<&'a str, String> {
+        let (name, expected) = (part.name, self.known.join(", "));
+        if part.secret && name != "pass" {
+            return Err(format!("expected one of {expected}, with ';' between them and no ';' in a password"));
+        }
+        if self.later.contains(&name) {
+            return Err(format!("attribute \"{name}\" is not available in this version, expected one of {expected}"));
+        }
+        let Some(value) = part.value else {
+            return Err(format!("\"{name}\" is no attribute=value, expected one of {expected}, with ';' between them"));
+        };
+        if !self.known.contains(&name) {
+            return Err(format!("unknown attribute \"{name}\", expected one of {expected}"));
+        }
+        if value.is_empty() {
+            return Err(format!("attribute \"{name}\" has no value"));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(format!("the value of \"{name}\" holds a control character"));
+        }
+        Ok(value)
+    }
+}
+
+/// A whole number in digits only.
+pub(super) fn whole(text: &str) -> Option<u32> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}

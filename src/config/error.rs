@@ -1,0 +1,49 @@
+//! The one error of this room: the parameter, its whole text without passwords, and what was expected.
+
+use std::fmt;
+
+use super::attrs;
+
+/// A parameter that stops the start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{parameter} \"{text}\": {problem}")]
+pub struct ConfigError {
+    parameter: &'static str,
+    text: Shown,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(parameter: &'static str, text: &str, problem: String) -> Self {
+        let text = if parameter == "server" { masked(text) } else { text.to_owned() };
+        Self { parameter, text: Shown(text), problem }
+    }
+
+    /// The module parameter it is about.
+    #[must_use]
+    pub fn parameter(&self) -> &'static str {
+        self.parameter
+    }
+}
+
+/// Text for one line of a log: control characters are spelled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown(String);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| {
+            if char.is_control() { write!(f, "{}", char.escape_default()) } else { write!(f, "{char}") }
+        })
+    }
+}
+
+/// The text of a server with `***` for what is, or may be a piece of, a password.
+fn masked(text: &str) -> String {
+    let shown = attrs::parts(text).filter_map(|part| match part.secret {
+        false => Some(part.shown.to_owned()),
+        true if part.shown.is_empty() => None,
+        true => Some(format!("{}=***", part.shown)),
+    });
+    shown.collect::<Vec<_>>().join(";")
+}

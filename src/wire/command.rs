@@ -1,0 +1,191 @@
+//! Commands as they go on the wire. Each builder appends one command to a link's request and notes the reply it expects.
+//!
+//! A key that could end or split a command is never written: the request is then refused as a whole.
+
+use super::Link;
+use super::inbox::KEEP;
+use super::parse::Expect;
+
+/// memcached's limit for a key as it is sent.
+const MAX_KEY: usize = 250;
+
+/// A key in its wire form.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRef<'a> {
+    /// The bytes to send.
+    pub bytes: &'a [u8],
+    /// They are base64 of the real key: the flag `b` goes along.
+    pub base64: bool,
+}
+
+/// The bytes to send, and the replies they ask for.
+#[derive(Default)]
+pub struct Request {
+    pub bytes: Vec<u8>,
+    pub expects: Vec<Expect>,
+    /// A builder was handed something that must not be sent.
+    pub unfit: bool,
+}
+
+impl Request {
+    /// Forgets the commands and gives a large buffer back.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP);
+        self.expects.clear();
+        self.unfit = false;
+    }
+
+    fn command(&mut self, expect: Expect, parts: &[&[u8]]) {
+        self.bytes.reserve(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.expects.push(expect);
+    }
+
+    fn keyed(&mut self, word: &[u8], key: KeyRef<'_>, flags: &str, expect: Expect) {
+        self.unfit |= !fit(key.bytes) || !one_line(flags.as_bytes());
+        self.command(expect, &[word, key.bytes, gap(flags), flags.as_bytes(), mark(key), b"\r\n"]);
+    }
+}
+
+fn gap(flags: &str) -> &'static [u8] {
+    if flags.is_empty() { b"" } else { b" " }
+}
+
+fn mark(key: KeyRef<'_>) -> &'static [u8] {
+    if key.base64 { b" b" } else { b"" }
+}
+
+fn fit(key: &[u8]) -> bool {
+    let foreign = key.iter().fold(false, |found, byte| found | (*byte <= b' ') | (*byte == 0x7f));
+    !foreign && !key.is_empty() && key.len() <= MAX_KEY
+}
+
+fn one_line(text: &[u8]) -> bool {
+    !text.iter().fold(false, |found, byte| found | (*byte < b' '))
+}
+
+impl Link {
+    /// `mg`: reads an item; `flags` are tokens as `v f c t`. Replies: `Value`, `Done`, `Miss`.
+    pub fn mg(&mut self, key: KeyRef<'_>, flags: &str) {
+        self.request_mut().keyed(b"mg ", key, flags, Expect::Get);
+    }
+
+    /// `ms`: stores the concatenated `value` parts. Replies: `Done`, `NotStored`, `Exists`, `NotFound`, `ServerError`.
+    pub fn ms(&mut self, key: KeyRef<'_>, value: &[&[u8]], flags: &str) {
+        let request = self.request_mut();
+        request.unfit |= !fit(key.bytes) || !one_line(flags.as_bytes());
+        let size: usize = value.iter().map(|part| part.len()).sum();
+        let length = super::Flags::new("").with('S', size as u64);
+        request.bytes.reserve(size + key.bytes.len() + flags.len() + 40);
+        let digits = &length.as_bytes()[1..];
+        let head: [&[u8]; 8] =
+            [b"ms ", key.bytes, b" ", digits, gap(flags), flags.as_bytes(), mark(key), b"\r\n"];
+        request.command(Expect::Store, &head);
+        for part in value {
+            request.bytes.extend_from_slice(part);
+        }
+        request.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// `md`: deletes. Replies: `Done`, `NotFound`, `Exists`.
+    pub fn md(&mut self, key: KeyRef<'_>, flags: &str) {
+        self.request_mut().keyed(b"md ", key, flags, Expect::Delete);
+    }
+
+    /// `ma`: counts. Replies: `Value` (flag `v`), `Done`, `NotFound`, `NotStored`, `Exists`, and `ClientError` for an
+    /// item that is not a number, which leaves the connection open.
+    pub fn ma(&mut self, key: KeyRef<'_>, flags: &str) {
+        self.request_mut().keyed(b"ma ", key, flags, Expect::Count);
+    }
+
+    /// `mn`: asks for a sign of life. Reply: `Noop`.
+    pub fn mn(&mut self) {
+        self.request_mut().command(Expect::Noop, &[b"mn\r\n"]);
+    }
+
+    /// Classic `get` of many keys in one line; cheaper than many `mg`. Reply: `Values`. Keys that need base64 cannot
+    /// be asked for this way. No keys, no command.
+    pub fn get<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        let request = self.request_mut();
+        let mut count = 0;
+        for key in keys {
+            request.unfit |= !fit(key);
+            request.bytes.extend_from_slice(if count == 0 { b"get " } else { b" " });
+            request.bytes.extend_from_slice(key);
+            count += 1;
+        }
+        if count > 0 {
+            request.command(Expect::Values { keys: count }, &[b"\r\n"]);
+        }
+    }
+
+    /// A plain command answered by one line, as `version`. Reply: `Line`.
+    pub fn line(&mut self, command: &[u8]) {
+        self.plain(command, Expect::Line);
+    }
+
+    /// A plain command answered by lines up to `END`, as `stats settings`. Reply: `Lines`.
+    pub fn lines(&mut self, command: &[u8]) {
+        self.plain(command, Expect::Lines);
+    }
+
+    pub(super) fn plain(&mut self, command: &[u8], expect: Expect) {
+        let request = self.request_mut();
+        request.unfit |= command.is_empty() || !one_line(command);
+        request.command(expect, &[command, b"\r\n"]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Endpoint;
+    use super::*;
+
+    const PLAIN: KeyRef<'_> = KeyRef { bytes: b"t:k", base64: false };
+    const CODED: KeyRef<'_> = KeyRef { bytes: b"dDpr", base64: true };
+
+    fn written(build: impl FnOnce(&mut Link)) -> Option<String> {
+        let mut link = Link::new(Endpoint::default());
+        link.begin();
+        build(&mut link);
+        let request = link.request_mut();
+        (!request.unfit).then(|| String::from_utf8_lossy(&request.bytes).into_owned())
+    }
+
+    #[test]
+    fn commands_go_out_as_memcached_reads_them() {
+        for (want, got) in [
+            ("mg t:k v f\r\n", written(|link| link.mg(PLAIN, "v f"))),
+            ("mg t:k\r\n", written(|link| link.mg(PLAIN, ""))),
+            ("mg dDpr v b\r\n", written(|link| link.mg(CODED, "v"))),
+            ("ms t:k 5 T9\r\nab\r\nc\r\n", written(|link| link.ms(PLAIN, &[b"ab", b"\r\nc"], "T9"))),
+            ("ms dDpr 0 b\r\n\r\n", written(|link| link.ms(CODED, &[], ""))),
+            ("md t:k q\r\nma t:k N0\r\nmn\r\n", written(|link| {
+                link.md(PLAIN, "q");
+                link.ma(PLAIN, "N0");
+                link.mn();
+            })),
+            ("get a b\r\n", written(|link| link.get([&b"a"[..], b"b"]))),
+            ("", written(|link| link.get([]))),
+            ("version\r\n", written(|link| link.line(b"version"))),
+        ] {
+            assert_eq!(got.as_deref(), Some(want));
+        }
+    }
+
+    #[test]
+    fn what_could_split_a_command_is_never_written() {
+        let long = [b'k'; 251];
+        for bytes in [&b"a b"[..], b"a\r\nflush_all", b"a\n", b"a\0", b"a\x7f", b"", &long] {
+            let key = KeyRef { bytes, base64: false };
+            assert_eq!(written(|link| link.mg(key, "v")), None, "{bytes:?}");
+            assert_eq!(written(|link| link.ms(key, &[], "")), None, "{bytes:?}");
+            assert_eq!(written(|link| link.get([&b"good"[..], bytes])), None, "{bytes:?}");
+        }
+        assert_eq!(written(|link| link.mg(PLAIN, "v\r\nflush_all")), None);
+        assert_eq!(written(|link| link.line(b"version\nflush_all")), None);
+    }
+}

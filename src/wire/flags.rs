@@ -1,0 +1,72 @@
+//! The flag text of a meta command, put together on the stack.
+
+/// Flag tokens separated by blanks, as `Flags::new("v f").with('T', 60)`.
+#[derive(Clone, Copy)]
+pub struct Flags {
+    text: [u8; 160],
+    len: usize,
+}
+
+impl Flags {
+    /// Starts from fixed tokens.
+    #[must_use]
+    pub fn new(tokens: &str) -> Self {
+        Self { text: [0; 160], len: 0 }.and(tokens)
+    }
+
+    /// Adds fixed tokens. A text that no longer fits is left out; 160 bytes hold every flag that exists.
+    #[must_use]
+    pub fn and(mut self, tokens: &str) -> Self {
+        let gap = usize::from(self.len > 0);
+        if !tokens.is_empty() && self.len + gap + tokens.len() <= self.text.len() {
+            self.text[self.len..][..gap].fill(b' ');
+            self.text[self.len + gap..][..tokens.len()].copy_from_slice(tokens.as_bytes());
+            self.len += gap + tokens.len();
+        }
+        self
+    }
+
+    /// Adds one token with a number, as `T60`.
+    #[must_use]
+    pub fn with(self, flag: char, number: u64) -> Self {
+        let mut room = [0; 21];
+        let mut at = room.len();
+        let mut rest = number;
+        loop {
+            at -= 1;
+            room[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        at -= 1;
+        room[at] = if flag.is_ascii_alphabetic() { flag as u8 } else { b'?' };
+        self.and(std::str::from_utf8(&room[at..]).unwrap_or_default())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
+    }
+}
+
+impl std::ops::Deref for Flags {
+    type Target = str;
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_stand_apart_by_one_blank() {
+        assert_eq!(&*Flags::new(""), "");
+        assert_eq!(&*Flags::new("").with('T', 0), "T0");
+        assert_eq!(&*Flags::new("v f c").with('T', 60).and("MS").with('C', u64::MAX), "v f c T60 MS C18446744073709551615");
+    }
+}

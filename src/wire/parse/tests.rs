@@ -1,0 +1,3 @@
+use super::*;
+use crate::wire::reply::Reply;
+use proptest::prelude::*;

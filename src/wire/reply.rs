@@ -1,0 +1,168 @@
+//! Replies as the caller reads them: slices of the link's own buffer.
+
+use super::parse::{Frame, Shape, item};
+
+/// What a server said about an item beside its data. Fields that were not asked for keep their default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// Client flags (`f`).
+    pub flags: u32,
+    /// The item's unique number on its server (`c`).
+    pub cas: u64,
+    /// Seconds left to live, -1 = for ever (`t`).
+    pub ttl: i64,
+    /// Length of the value in bytes (`s`).
+    pub size: u64,
+    /// Seconds since the last access (`l`).
+    pub idle: u64,
+    /// Was read before (`h`).
+    pub hit: bool,
+    /// This reader won the right to refill (`W`).
+    pub won: bool,
+    /// The item is marked stale (`X`).
+    pub stale: bool,
+    /// Another reader has the right to refill (`Z`).
+    pub taken: bool,
+    /// The number sent as `O`; 0 when none or not a number.
+    pub opaque: u64,
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        let (flags, cas, ttl, size, idle, opaque) = (0, 0, -1, 0, 0, 0);
+        Self { flags, cas, ttl, size, idle, hit: false, won: false, stale: false, taken: false, opaque }
+    }
+}
+
+impl Meta {
+    /// Reads ` f0 c12 t-1 W`; `None` when a known flag has no proper number.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let mut meta = Self::default();
+        if text.first().is_some_and(|byte| *byte != b' ') {
+            return None;
+        }
+        for token in text.split(|byte| *byte == b' ') {
+            let Some((flag, rest)) = token.split_first() else { continue };
+            match flag {
+                b'f' => meta.flags = u32::try_from(number(rest)?).unwrap_or(u32::MAX),
+                b'c' => meta.cas = number(rest)?,
+                b't' if rest == b"-1" => meta.ttl = -1,
+                b't' => meta.ttl = i64::try_from(number(rest)?).ok()?,
+                b's' => meta.size = number(rest)?,
+                b'l' => meta.idle = number(rest)?,
+                b'h' => meta.hit = number(rest)? > 0,
+                b'W' => meta.won = true,
+                b'X' => meta.stale = true,
+                b'Z' => meta.taken = true,
+                b'O' => meta.opaque = number(rest).unwrap_or(0),
+                _ => {}
+            }
+        }
+        Some(meta)
+    }
+}
+
+/// The decimal number that is the whole of `digits`.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, digit| match digit {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// One reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// No reply came; the link's status says why.
+    Nothing,
+    /// `VA`
+    Value { data: &'a [u8], meta: Meta },
+    /// `HD`
+    Done(Meta),
+    /// `EN`
+    Miss,
+    /// `NS`
+    NotStored,
+    /// `EX`
+    Exists,
+    /// `NF`
+    NotFound,
+    /// `MN`
+    Noop,
+    /// All that a classic `get` found.
+    Values(Values<'a>),
+    /// One line without its end.
+    Line(&'a [u8]),
+    /// Lines up to `END`.
+    Lines(Lines<'a>),
+    /// The text behind `SERVER_ERROR`, or a whole `BUSY` line.
+    ServerError(&'a [u8]),
+    /// The text behind `CLIENT_ERROR` or `ERROR`.
+    ClientError(&'a [u8]),
+}
+
+impl<'a> Reply<'a> {
+    /// The reply that `frame` found at the start of `bytes`.
+    #[must_use]
+    pub fn of(frame: &Frame, bytes: &'a [u8]) -> Self {
+        let body = bytes.get(frame.body.0..frame.body.1).unwrap_or_default();
+        match frame.shape {
+            Shape::Value => Self::Value { data: body, meta: frame.meta },
+            Shape::Done => Self::Done(frame.meta),
+            Shape::Miss => Self::Miss,
+            Shape::NotStored => Self::NotStored,
+            Shape::Exists => Self::Exists,
+            Shape::NotFound => Self::NotFound,
+            Shape::Noop => Self::Noop,
+            Shape::Values => Self::Values(Values(body)),
+            Shape::Line | Shape::Row => Self::Line(body),
+            Shape::Lines => Self::Lines(Lines(body)),
+            Shape::ServerError => Self::ServerError(body),
+            Shape::ClientError | Shape::Unknown => Self::ClientError(body),
+        }
+    }
+}
+
+/// One value of a classic `get`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    pub key: &'a [u8],
+    /// Client flags.
+    pub flags: u32,
+    pub data: &'a [u8],
+}
+
+/// The values of a classic `get`, in the order of the keys asked for; absent keys are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Values<'a>(&'a [u8]);
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let head = item(self.0[..end].strip_suffix(b"\r")?)?;
+        let rest = &self.0[end + 1..];
+        let (data, rest) = rest.split_at_checked(usize::try_from(number(head.length)?).ok()?)?;
+        self.0 = rest.get(2..)?;
+        Some(Item { key: head.key, flags: u32::try_from(head.flags).unwrap_or(u32::MAX), data })
+    }
+}
+
+/// Lines without their ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let line = &self.0[..end];
+        self.0 = &self.0[end + 1..];
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
