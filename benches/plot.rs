@@ -14,6 +14,9 @@ const HEAD: i32 = 64;
 const FOOT: i32 = 20;
 const LEGEND: i32 = 36;
 
+/// Bars beyond this ratio are cut, so that the others can be told apart; the number behind them is not.
+const LONGEST: f64 = 6.0;
+
 /// Writes all sections as one SVG file.
 pub fn draw(sections: &[Section], file: &Path) -> Result<(), Box<dyn Error>> {
     let height = LEGEND + sections.iter().map(height_of).sum::<i32>();
@@ -42,7 +45,7 @@ fn block(area: &Area<'_>, section: &Section, top: i32) -> Result<(), Box<dyn Err
     area.draw(&Text::new(section.title.as_str(), (16, top + 16), font(18, HPos::Left)))?;
     let base = format!("1.00 = {}; shorter is better", section.base);
     area.draw(&Text::new(base, (16, top + 40), font(13, HPos::Left)))?;
-    let longest = section.rows.iter().map(|row| row.ratio).fold(1.0, f64::max);
+    let longest = section.rows.iter().map(|row| row.ratio).fold(1.0, f64::max).min(LONGEST);
     let scale = f64::from(WIDTH - LEFT - RIGHT) / longest;
     for (row, y) in section.rows.iter().zip((top + HEAD..).step_by(ROW as usize)) {
         bar(area, row, y, scale)?;
@@ -53,10 +56,14 @@ fn block(area: &Area<'_>, section: &Section, top: i32) -> Result<(), Box<dyn Err
 }
 
 fn bar(area: &Area<'_>, row: &Row, y: i32, scale: f64) -> Result<(), Box<dyn Error>> {
-    let end = LEFT + ((row.ratio.max(0.0) * scale) as i32).max(1);
+    let end = LEFT + ((row.ratio.clamp(0.0, LONGEST) * scale) as i32).max(1);
     let middle = y + ROW / 2;
     area.draw(&Text::new(row.label.as_str(), (LEFT - 8, middle), font(14, HPos::Right)))?;
     area.draw(&Rectangle::new([(LEFT, y + 3), (end, y + ROW - 3)], colour(&row.kind).filled()))?;
+    if row.ratio > LONGEST {
+        let cut = [(end - 34, y + ROW), (end - 26, y), (end - 20, y), (end - 28, y + ROW)];
+        area.draw(&Polygon::new(cut, WHITE))?;
+    }
     area.draw(&Text::new(format!("{:.2}", row.ratio), (end + 6, middle), font(13, HPos::Left)))?;
     Ok(())
 }

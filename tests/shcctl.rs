@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use support::certs::Certs;
 use support::{Fake, Memcached};
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -103,6 +104,31 @@ fn a_server_with_a_password_is_asked_with_it() {
     let bad = Tool::plain(&format!("{};user=proxy;pass=wrong", server.spec("mc1"))).run(&["get", "t", "k"]);
     assert_eq!(code(&bad), 2, "{}", said(&bad));
     assert!(said(&bad).contains("mc1") && !said(&bad).contains("wrong"), "{}", said(&bad));
+}
+
+#[test]
+fn a_server_with_tls_is_reached_when_its_certificate_is_good() {
+    let certs = Certs::new("cache.example.org");
+    let server = Memcached::tls(&certs);
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let trusted = certs.write_ca(folder.path());
+    let spec = |rest: &str| format!("{};tls=1;{rest}", server.spec("mc1"));
+    let large = vec![b'x'; 1_000_000];
+    for rest in
+        [format!("tls_ca={trusted}"), format!("tls_ca={trusted};tls_name=cache.example.org"), "tls_verify=0".into()]
+    {
+        let tool = Tool::plain(&spec(&rest));
+        assert_eq!(code(&tool.feed(&["set", "t", "k", "-"], &large)), 0, "{rest}");
+        assert_eq!(tool.run(&["get", "t", "k", "--raw"]).stdout, large, "{rest}");
+        assert_eq!(tool.json(&["servers"])[0]["state"], "up", "{rest}");
+    }
+    for rest in ["tls_verify=1".into(), format!("tls_ca={trusted};tls_name=other.example.org")] {
+        let output = Tool::plain(&spec(&rest)).run(&["get", "t", "k"]);
+        assert_eq!(code(&output), 2, "{rest}: {}", said(&output));
+        assert!(said(&output).contains("certificate"), "{rest}: {}", said(&output));
+    }
+    let plain = Tool::plain(&server.spec("mc1")).run(&["--timeout", "300", "get", "t", "k"]);
+    assert_eq!(code(&plain), 2, "{}", said(&plain));
 }
 
 #[test]

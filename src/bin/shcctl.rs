@@ -12,6 +12,8 @@ mod dial;
 mod farm;
 #[path = "shcctl/show.rs"]
 mod show;
+#[path = "shcctl/tunnel.rs"]
+mod tunnel;
 #[path = "shcctl/verbs.rs"]
 mod verbs;
 

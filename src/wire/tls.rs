@@ -76,7 +76,11 @@ impl Tls {
         Ok(Self { config: Arc::new(config), name })
     }
 
-    pub(super) fn session(&self) -> Result<ClientConnection, rustls::Error> {
+    /// A session to be started on one connection.
+    ///
+    /// # Errors
+    /// What rustls refuses of the configuration.
+    pub fn session(&self) -> Result<ClientConnection, rustls::Error> {
         ClientConnection::new(self.config.clone(), self.name.clone())
     }
 }
@@ -109,10 +113,8 @@ fn authorities(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |error: rustls::pki_types::pem::Error| TlsError::File {
-        path: file.to_owned(),
-        reason: error.to_string(),
-    };
+    let unreadable =
+        |error: rustls::pki_types::pem::Error| TlsError::File { path: file.to_owned(), reason: error.to_string() };
     let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
     let all = all.map_err(unreadable)?;
     if all.is_empty() { Err(TlsError::Empty(file.to_owned())) } else { Ok(all) }

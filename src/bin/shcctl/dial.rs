@@ -3,6 +3,7 @@
 //! The crate `memcache` speaks TCP without a deadline for connecting, so the socket is made here, spoken to in plain
 //! text (auth, version, stats) and then handed over to the crate's meta connection.
 
+use crate::tunnel;
 use memcache::exp::{MetaCommand, MetaConnection, MetaResponse};
 use shardcache::clock::{Deadline, monotonic_ns};
 use shardcache::config::{Addr, ServerSpec};
@@ -12,6 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// A fresh connection that still speaks plain text.
@@ -125,17 +127,24 @@ impl Meta {
     }
 }
 
-/// Looking up a name and connecting to a full unix socket know no time limit, so both run aside and are waited for.
+/// Looking up a name, connecting to a full unix socket and TLS know no time limit in all, so they run aside and are
+/// waited for.
 fn connect(server: &ServerSpec, until: Deadline) -> io::Result<TcpStream> {
     let (sender, receiver) = mpsc::channel();
-    let addr = server.addr.clone();
-    std::thread::spawn(move || {
-        drop(sender.send(match &addr {
-            Addr::Tcp { host, port } => tcp(host, *port, until),
-            Addr::Unix(path) => unix(path),
-        }));
-    });
+    let server = server.clone();
+    thread::spawn(move || drop(sender.send(open(&server, until))));
     receiver.recv_timeout(left(until)).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}
+
+fn open(server: &ServerSpec, until: Deadline) -> io::Result<TcpStream> {
+    let stream = match &server.addr {
+        Addr::Tcp { host, port } => tcp(host, *port, until),
+        Addr::Unix(path) => unix(path),
+    }?;
+    match &server.tls {
+        Some(tls) => tunnel::through(stream, server, tls),
+        None => Ok(stream),
+    }
 }
 
 fn tcp(host: &str, port: u16, until: Deadline) -> io::Result<TcpStream> {
