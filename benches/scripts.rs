@@ -39,12 +39,14 @@ pub const TCP: [Loop; 10] = [
     ours("shc_set_tcp", "$shc set, TCP", 1000, SET, STORED),
     ours("shc_inc_tcp", "$shcinc, TCP", 1000, INC, "$var(v) >= $var(n)"),
     peer("mct_get", "$mct get, TCP", 1000, "$var(v) = $mct($fU);", IS_VALUE),
-    peer("mct_set", "$mct set, TCP", 1000, r#"$mct(set) = "sip:alice@192.0.2.17:5060;x=0001";"#, "1 == 1"),
-    peer("mct_inc", "$mcinc, TCP", 1000, "$mcinc(count) = 1;", "1 == 1"),
-    peer("redis_get", "redis_cmd GET, TCP", 600, r#"redis_cmd("srv", "GET $fU", "r");"#, "1 == 1"),
-    peer("sql", "sql_query, SQLite, one row", 300, SQL, "1 == 1"),
+    peer("mct_set", "$mct set, TCP", 1000, MCT_SET, MCT_STORED),
+    peer("mct_inc", "$mcinc, TCP", 1000, "$mcinc(count) = 1;", "$mct(count) >= $var(n)"),
+    peer("redis_get", "redis_cmd GET, TCP", 600, r#"redis_cmd("srv", "GET $fU", "r"); $var(v) = $redis(r=>value);"#, IS_VALUE),
+    peer("sql", "sql_query, SQLite, one row", 300, SQL, IS_VALUE),
 ];
 
+const MCT_SET: &str = r#"$mct(set) = "sip:alice@192.0.2.17:5060;x=0001";"#;
+const MCT_STORED: &str = r#"$mct(set) == "sip:alice@192.0.2.17:5060;x=0001""#;
 const SQL: &str = r#"sql_query("ca", "select v from t where k='$fU'", "ra"); $var(v) = $dbr(ra=>[0,0]);"#;
 
 /// On the host whose one server is reached over a unix socket.
