@@ -1,7 +1,26 @@
-//! The story of one call.
+//! The story of one call, readable in one sitting: which store answers, what it said, what the script is told.
+//!
+//! A worker owns one [`Cache`]. With servers configured the [`farm::Farm`] answers: the key's home on the ring is asked
+//! within the deadline, and a home that is down is a clear no. Without servers the host's own store answers, by the
+//! same rules. Later rooms (copies, stand-ins, near cache) join between `Cache` and `Farm`.
 
-use crate::cluster::Shared;
+mod batch;
+mod bump;
+mod dump;
+mod farm;
+mod fault;
+mod local;
+mod lock;
+mod token;
+
+pub use dump::{Entry, Page};
+pub use fault::Fault;
+
+use crate::cluster::{Shared, TableStat};
 use crate::value::Value;
+use farm::Farm;
+use local::Local;
+use token::{Fences, Tokens};
 
 /// What every call answers to the script. Zero, which would drop the SIP message, cannot be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,117 +60,283 @@ pub struct Last {
     pub fence: Option<u64>,
 }
 
+impl Last {
+    const fn new(rc: Verdict, server: Option<usize>, err: &'static str) -> Self {
+        Self { rc, server, age: None, stale: false, err, fence: None }
+    }
+}
+
 /// Where a key lives.
 #[derive(Clone, Debug)]
 pub struct Location {
+    /// Its home; `None` where the host's own store keeps it.
     pub server: Option<usize>,
     pub wire_key: String,
 }
 
-/// One entry of a dump.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub key: Vec<u8>,
-    pub value: Vec<u8>,
-    pub is_int: bool,
-    /// Remaining seconds; 0 = never expires.
-    pub ttl: u32,
+/// How a value is to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Set,
+    Add,
+    Replace,
+    /// Only over the value with this token.
+    Cas(u64),
 }
 
-/// One page of a dump; `next` is the cursor of the page after it.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    pub entries: Vec<Entry>,
-    pub next: Option<String>,
+/// Which way a counter moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Up,
+    Down,
 }
 
-/// One worker's way to the cache.
-#[derive(Debug)]
+/// One step of a counter: by how much, and what a missing one is created as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub way: Way,
+    pub by: u64,
+    pub created: u64,
+}
+
+/// The largest number a counter may hold: 2^63-1.
+pub const COUNTER_MAX: u64 = i64::MAX as u64;
+
+/// What a store answers: done, or "not there" / "not stored".
+pub(crate) type Answer = Result<bool, Fault>;
+
+/// Who keeps the entries.
+enum Back {
+    Farm(Box<Farm>),
+    Local(Box<Local>),
+}
+
+macro_rules! on_back {
+    ($cache:expr, $back:ident => $call:expr) => {
+        match &mut $cache.back {
+            Back::Farm($back) => $call,
+            Back::Local($back) => $call,
+        }
+    };
+}
+
+/// One worker's way to the cache. Made after fork, never shared.
 pub struct Cache {
     shared: &'static Shared,
+    back: Back,
+    tokens: Tokens,
+    fences: Fences,
     last: Last,
 }
 
-#[allow(unused_variables)]
 impl Cache {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
-        let last = Last { rc: Verdict::Done, server: None, age: None, stale: false, err: "", fence: None };
-        Self { shared, last }
+        let back = match shared.local() {
+            Some(store) => Back::Local(Box::new(Local::new(shared, store))),
+            None => Back::Farm(Box::new(Farm::new(shared))),
+        };
+        let last = Last::new(Verdict::Done, None, "");
+        Self { shared, back, tokens: Tokens::default(), fences: Fences::default(), last }
     }
+
     #[must_use]
     pub fn shared(&self) -> &'static Shared {
         self.shared
     }
+
+    /// Reads an entry; [`value`](Self::value) holds it until the next call. `scope` names the SIP message, within which
+    /// [`cas`](Self::cas) may follow.
     pub fn get(&mut self, table: usize, key: &[u8], scope: u64) -> Verdict {
-        Verdict::Failed
+        let answer = on_back!(self, back => back.get(table, key));
+        self.settle(table, answer, TableStat::Hits);
+        if self.last.rc == Verdict::Done {
+            let (cas, ttl) = on_back!(self, back => back.stamp());
+            self.tokens.keep(scope, table, key, cas);
+            self.last.age = self.age(table, ttl);
+        }
+        self.last.rc
     }
+
+    /// The value that the last get, inc or dec brought.
     #[must_use]
     pub fn value(&self) -> Option<Value<'_>> {
-        None
+        match &self.back {
+            Back::Farm(back) => back.value(),
+            Back::Local(back) => back.value(),
+        }
     }
+
+    /// Stores a value. `ttl` in seconds: `None` = the table's `autoexpire`, `Some(0)` = never expires.
     pub fn set(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        Verdict::Failed
+        self.put(Mode::Set, table, key, value, ttl)
     }
+
+    /// Stores a value where there is none.
     pub fn add(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        Verdict::Failed
+        self.put(Mode::Add, table, key, value, ttl)
     }
+
+    /// Stores a value where there is one.
     pub fn replace(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        Verdict::Failed
+        self.put(Mode::Replace, table, key, value, ttl)
     }
+
+    /// Stores a value if nobody changed it since this worker read it in the same `scope`.
     pub fn cas(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>, scope: u64) -> Verdict {
-        Verdict::Failed
+        match self.tokens.take(scope, table, key) {
+            Some(token) => self.put(Mode::Cas(token), table, key, value, ttl),
+            None => self.fail(Some(table), "not read before"),
+        }
     }
+
+    fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
+        let ttl = ttl.unwrap_or(self.shared.config().tables[table].autoexpire);
+        let answer = on_back!(self, back => back.put(mode, table, key, value, ttl));
+        self.settle(table, answer, TableStat::Sets)
+    }
+
+    /// Gives an entry a new lifetime of `ttl` seconds (0 = never expires) without rewriting it.
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Verdict {
-        Verdict::Failed
+        let answer = on_back!(self, back => back.touch(table, key, ttl));
+        self.settle(table, answer, TableStat::Touches)
     }
+
+    /// The seconds an entry still has to live; 0 = it never expires.
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> (Verdict, u32) {
-        (Verdict::Failed, 0)
+        let answer = on_back!(self, back => back.ttl(table, key));
+        let rc = self.settle(table, answer, TableStat::Hits);
+        let left = on_back!(self, back => back.stamp()).1;
+        (rc, left.and_then(|left| u32::try_from(left).ok()).unwrap_or(0))
     }
+
+    /// Adds `n` to a counter; a missing one becomes `init + n` for `ttl` seconds. The number is in [`value`](Self::value).
     pub fn inc(&mut self, table: usize, key: &[u8], n: u64, init: u64, ttl: Option<u32>) -> Verdict {
-        Verdict::Failed
+        self.count(table, key, Step { way: Way::Up, by: n, created: init.saturating_add(n) }, ttl)
     }
+
+    /// Takes `n` from a counter, not below 0; a missing one becomes `init - n`.
     pub fn dec(&mut self, table: usize, key: &[u8], n: u64, init: u64, ttl: Option<u32>) -> Verdict {
-        Verdict::Failed
+        self.count(table, key, Step { way: Way::Down, by: n, created: init.saturating_sub(n) }, ttl)
     }
+
+    fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: Option<u32>) -> Verdict {
+        if step.by > COUNTER_MAX || step.created > COUNTER_MAX {
+            return self.fail(Some(table), "counter beyond 2^63-1");
+        }
+        let ttl = ttl.unwrap_or(self.shared.config().tables[table].autoexpire);
+        let answer = on_back!(self, back => back.count(table, key, step, ttl));
+        self.settle(table, answer, TableStat::Counts)
+    }
+
+    /// Deletes an entry; `Missing` when there was none.
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Verdict {
-        Verdict::Failed
+        let answer = on_back!(self, back => back.remove(table, key));
+        self.settle(table, answer, TableStat::Deletes)
     }
+
+    /// Reads many entries of one table at once; [`found`](Self::found) gives each. `Done` when at least one was found,
+    /// `Unavailable` when none was and a server could not answer.
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Verdict {
-        Verdict::Failed
+        let tally = on_back!(self, back => back.mget(table, keys));
+        let cell = self.shared.table_cell(table);
+        cell.counts.add(TableStat::Hits as usize, tally.hits);
+        cell.counts.add(TableStat::Misses as usize, tally.misses);
+        cell.counts.add(TableStat::Unavailable as usize, tally.unanswered);
+        cell.counts.add(TableStat::Errors as usize, tally.failed);
+        let rc = match tally {
+            batch::Tally { hits: 1.., .. } => Verdict::Done,
+            batch::Tally { unanswered: 1.., .. } => Verdict::Unavailable,
+            batch::Tally { failed: 1.., .. } => Verdict::Failed,
+            _ => Verdict::Missing,
+        };
+        self.last = Last::new(rc, None, tally.err);
+        rc
     }
+
+    /// What the last [`mget`](Self::mget) found for its `i`-th key.
     #[must_use]
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
-        (Verdict::Failed, None)
+        match &self.back {
+            Back::Farm(back) => back.found(i),
+            Back::Local(back) => back.found(i),
+        }
     }
+
+    /// Takes the advisory lock of a key for `ttl` seconds; `Missing` when somebody holds it.
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Verdict {
-        Verdict::Failed
+        let answer = on_back!(self, back => back.lock(table, key, ttl));
+        let fence = *answer.as_ref().ok().and_then(Option::as_ref).unwrap_or(&0);
+        self.settle(table, answer.map(|fence| fence.is_some()), TableStat::Locks);
+        if self.last.rc == Verdict::Done {
+            self.fences.keep(table, key, fence);
+            self.last.fence = Some(fence);
+        }
+        self.last.rc
     }
+
+    /// Gives a lock back: the one taken by this worker, or the one with that fencing number. `Missing` when it is held no more.
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: Option<u64>) -> Verdict {
-        Verdict::Failed
+        let Some(fence) = fence.or_else(|| self.fences.find(table, key)) else {
+            return self.fail(Some(table), "not locked by this worker");
+        };
+        self.fences.drop(table, key);
+        let answer = on_back!(self, back => back.unlock(table, key, fence));
+        self.settle(table, answer, TableStat::Locks)
     }
+
+    /// Makes every entry of the table unreachable at once.
     pub fn bump(&mut self, table: usize) -> Verdict {
-        Verdict::Failed
+        let answer = on_back!(self, back => back.bump(table));
+        self.settle(table, answer, TableStat::Bumps)
     }
+
     /// The server and wire key of an entry, without asking anybody.
-    pub fn locate(&mut self, table: usize, key: &[u8]) -> Location {
-        Location { server: None, wire_key: String::new() }
+    pub fn locate(&mut self, table: usize, key: &[u8]) -> Result<Location, Fault> {
+        on_back!(self, back => back.locate(table, key))
     }
-    /// One page of a table's entries; `cursor` is empty at first.
+
+    /// One page of a table's entries; `cursor` is empty at first. Reads the servers' whole key lists: for operators, not for calls.
     pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
-        Ok(Page::default())
+        on_back!(self, back => back.dump(table, cursor, limit))
     }
+
     #[must_use]
     pub fn last(&self) -> &Last {
         &self.last
     }
-    /// Notes a bad argument that never reached the cache.
+
+    /// Notes a bad argument that never reached a store.
     pub fn fail(&mut self, table: Option<usize>, err: &'static str) -> Verdict {
-        self.last = Last { rc: Verdict::Failed, server: None, age: None, stale: false, err, fence: None };
+        if let Some(table) = table {
+            self.shared.table_cell(table).counts.add(TableStat::Errors as usize, 1);
+        }
+        self.last = Last::new(Verdict::Failed, None, err);
         Verdict::Failed
     }
+
     /// Lets `$shcst(server)` and `$shcst(err)` speak of an event.
     pub fn note_event(&mut self, server: Option<usize>, err: &'static str) {
-        self.last = Last { rc: Verdict::Done, server, age: None, stale: false, err, fence: None };
+        self.last = Last::new(Verdict::Done, server, err);
+    }
+
+    fn settle(&mut self, table: usize, answer: Answer, done: TableStat) -> Verdict {
+        let (rc, stat, err) = match answer {
+            Ok(true) => (Verdict::Done, done, ""),
+            Ok(false) => (Verdict::Missing, TableStat::Misses, ""),
+            Err(fault) if fault.unavailable() => (Verdict::Unavailable, TableStat::Unavailable, fault.as_str()),
+            Err(fault) => (Verdict::Failed, TableStat::Errors, fault.as_str()),
+        };
+        if rc != Verdict::Missing || done == TableStat::Hits {
+            self.shared.table_cell(table).counts.add(stat as usize, 1);
+        }
+        self.last = Last::new(rc, on_back!(self, back => back.asked()), err);
+        rc
+    }
+
+    fn age(&self, table: usize, ttl: Option<i64>) -> Option<u32> {
+        let whole = self.shared.config().tables[table].autoexpire;
+        let left = u32::try_from(ttl?).ok()?;
+        (whole > 0 && left > 0 && left <= whole).then(|| whole - left)
     }
 }

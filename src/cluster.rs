@@ -1,7 +1,34 @@
 //! What the workers of one host share about the cluster, and the watcher that keeps it true.
 
+pub mod address;
+pub mod board;
+pub mod count;
+pub mod generations;
+pub mod greeting;
+pub mod lookup;
 pub mod shared;
 pub mod watcher;
 
-pub use shared::{ServerStat, ServerView, Shared, SharedError, TableStat};
+pub use count::{ServerStat, TableStat};
+pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
 pub use watcher::{Event, Watcher};
+
+use crate::health::Reason;
+use crate::wire::Kind;
+
+/// What a failure on the wire says about a server's health.
+pub(crate) fn reason(kind: Kind) -> Reason {
+    match kind {
+        Kind::Refused => Reason::Refused,
+        Kind::Unreachable => Reason::Unreachable,
+        Kind::Reset => Reason::Reset,
+        Kind::Closed => Reason::Closed,
+        Kind::Timeout => Reason::Timeout,
+        Kind::Protocol => Reason::Protocol,
+        Kind::TooMany => Reason::TooMany,
+        Kind::Auth => Reason::Auth,
+        Kind::Tls => Reason::Tls,
+        Kind::Unresolved => Reason::Unresolved,
+        Kind::Rejected | Kind::Local => Reason::Other,
+    }
+}

@@ -1,1 +1,17 @@
-//! module
+//! What Kamailio finds by name: the export tables, and the handlers behind them.
+//!
+//! [`exports`] holds the tables. Parameters are collected by [`parameters`] while the configuration is read,
+//! [`lifecycle`] turns them into the shared state before fork, and each process makes its own [`worker`] on first use.
+//! The script comes in through [`functions`] and [`variables`], both of which end in [`operations`].
+
+pub mod arguments;
+pub mod exports;
+pub mod functions;
+pub mod lifecycle;
+pub mod names;
+pub mod operations;
+pub mod parameters;
+pub mod ring;
+pub mod status;
+pub mod variables;
+pub mod worker;

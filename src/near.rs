@@ -1,9 +1,12 @@
 //! What this host keeps in its own memory, shared by all its processes.
 //!
-//! [`Region`] is memory mapped before the host forks.
+//! A [`Region`] is memory mapped before the host forks; a [`Store`] over it holds the tables of a host that has no
+//! server configured. Callers give the time and a deadline; nothing here waits longer than that.
 
 #[cfg(test)]
 pub(crate) mod children;
 mod region;
+mod store;
 
 pub use region::Region;
+pub use store::{Change, Delta, Entry, Fault, Hit, MAX_KEY, MAX_VALUE, Mode, Page, Put, Removed, Stats, Store};

@@ -45,11 +45,9 @@ fn walk_through_all_commands(link: &mut Link) {
     let Reply::Value { data: value, meta } = ask(link, |l| l.mg(key("t:k"), "v f c t s")).reply(0) else { panic!() };
     assert_eq!((value, meta.flags, meta.cas, meta.size), (&b"a\r\n\0b"[..], 65536, cas, 5));
     assert!((58..=60).contains(&meta.ttl), "{}", meta.ttl);
-    for (flags, want) in [
-        ("ME", Reply::NotStored),
-        ("MR", Reply::Done(shardcache::wire::Meta::default())),
-        ("C1", Reply::Exists),
-    ] {
+    for (flags, want) in
+        [("ME", Reply::NotStored), ("MR", Reply::Done(shardcache::wire::Meta::default())), ("C1", Reply::Exists)]
+    {
         assert_eq!(ask(link, |l| l.ms(key("t:k"), &[b"x"], flags)).reply(0), want, "{flags}");
     }
     assert_eq!(ask(link, |l| l.ms(key("t:absent"), &[b"x"], "C1")).reply(0), Reply::NotFound);
@@ -168,7 +166,11 @@ fn all_items_are_listed_line_by_line_or_until_enough() {
     ask(&mut link, |l| (0..3000).for_each(|n| l.ms(key(&format!("t:{n}")), &[b"v"], "")));
     let mut count = 0;
     stream(&mut link, b"lru_crawler metadump all", soon(), &mut |line| {
-        assert!(line.starts_with(b"key=t%3A") && line.split(|byte| *byte == b' ').count() > 5, "{:?}", String::from_utf8_lossy(line));
+        assert!(
+            line.starts_with(b"key=t%3A") && line.split(|byte| *byte == b' ').count() > 5,
+            "{:?}",
+            String::from_utf8_lossy(line)
+        );
         count += 1;
         true
     })

@@ -1,69 +1,51 @@
-//! The host's shared memory: made once before fork, read and written by every worker without a lock.
+//! The host's shared memory: made once before fork, read and written by every process of the host without a lock.
+//!
+//! Everything in it is an atomic number of its own meaning, so a process killed at any instruction leaves it valid.
+//! The configuration is read-only and reaches the children as their copy of the parent's memory.
 
-use crate::config::Config;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What is counted per table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum TableStat {
-    /// Reads answered with a value.
-    Hits,
-    /// Reads that a server answered with "not there".
-    Misses,
-    /// Values stored: set, add, replace, cas.
-    Sets,
-    /// Entries deleted.
-    Deletes,
-    /// Increments and decrements done.
-    Counts,
-    /// Calls that ended with -2: nobody could answer.
-    Unavailable,
-    /// Calls that ended with -3.
-    Errors,
+use super::address::SharedAddress;
+use super::board::Board;
+use super::count::{Counts, ServerStat, TableStat};
+use crate::config::{Addr, Config, TlsSpec};
+use crate::health::{Cell, Policy, State};
+use crate::near::Store;
+use crate::ring::Ring;
+use crate::wire::{Address, Endpoint, Tls, TlsOptions};
+
+/// Sizes up to which memcached surely takes a value before its own limit is known: its default limit is 1 MiB.
+const DEFAULT_ITEM_MAX: u64 = 1024 * 1024;
+/// What memcached's item limit has to hold besides key and value.
+const ITEM_OVERHEAD: u64 = 512;
+/// No value may be larger, whatever the servers allow, in bytes.
+pub const VALUE_MAX: usize = 1_000_000;
+
+/// What is known of one server by every process. All zero is a server nobody has asked yet.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct ServerCell {
+    pub health: Cell,
+    pub counts: Counts<{ ServerStat::ALL.len() }>,
+    pub address: SharedAddress,
+    /// `CLOCK_MONOTONIC` ms at which the watcher last *sent* a poll of this server that was answered.
+    pub polled_ms: AtomicU64,
+    /// Round trip of the last answered poll, microseconds.
+    pub latency_us: AtomicU64,
+    /// `major << 32 | minor << 16 | patch` of the server's version; 0 = not known.
+    pub version: AtomicU64,
+    /// The server's `item_size_max`, bytes; 0 = not known.
+    pub item_max: AtomicU64,
 }
 
-impl TableStat {
-    pub const ALL: [(Self, &'static str); 7] = [
-        (Self::Hits, "hits"),
-        (Self::Misses, "misses"),
-        (Self::Sets, "sets"),
-        (Self::Deletes, "deletes"),
-        (Self::Counts, "counts"),
-        (Self::Unavailable, "unavailable"),
-        (Self::Errors, "errors"),
-    ];
-}
-
-/// What is counted per server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum ServerStat {
-    /// Calls sent to this server.
-    Requests,
-    /// Reads it answered with a value.
-    Hits,
-    /// Reads it answered with "not there".
-    Misses,
-    /// Calls it failed for any reason.
-    Errors,
-    /// Of these, calls that ran out of time.
-    Timeouts,
-    /// Connections made to it.
-    Connects,
-    /// Times it was taken out of service.
-    Trips,
-}
-
-impl ServerStat {
-    pub const ALL: [(Self, &'static str); 7] = [
-        (Self::Requests, "requests"),
-        (Self::Hits, "hits"),
-        (Self::Misses, "misses"),
-        (Self::Errors, "errors"),
-        (Self::Timeouts, "timeouts"),
-        (Self::Connects, "connects"),
-        (Self::Trips, "trips"),
-    ];
+/// What is known of one table by every process.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct TableCell {
+    pub counts: Counts<{ TableStat::ALL.len() }>,
+    /// The generation: 0 until the table is bumped for the first time; only grows.
+    pub generation: AtomicU64,
 }
 
 /// One server as `shc.list` shows it.
@@ -83,24 +65,74 @@ pub struct ServerView {
 
 /// Why the shared memory could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SharedError(pub String);
+pub enum SharedError {
+    #[error("cannot map {bytes} bytes of shared memory: {cause}")]
+    Map { bytes: usize, cause: std::io::Error },
+    #[error("server \"{server}\": {cause}")]
+    Tls { server: String, cause: String },
+    #[error("the host's own store of {megabytes} MB: {cause}")]
+    Store { megabytes: u32, cause: String },
+}
 
 /// Everything the processes of one host share.
 #[derive(Debug)]
 pub struct Shared {
     config: Config,
+    ring: Ring,
+    policy: Policy,
+    tls: Vec<Option<Tls>>,
+    board: Board,
+    local: Option<Store>,
 }
 
 impl Shared {
-    /// Maps the shared memory. To be called once, before the host forks.
+    /// Maps the shared memory and looks the servers' names up. To be called once, before the host forks.
     pub fn create(config: Config) -> Result<&'static Self, SharedError> {
-        Ok(Box::leak(Box::new(Self { config })))
+        let mut tls = Vec::with_capacity(config.servers.len());
+        for server in &config.servers {
+            let made = server.tls.as_ref().map(|spec| Tls::new(&tls_options(spec, &server.addr))).transpose();
+            tls.push(made.map_err(|cause| SharedError::Tls { server: server.name.clone(), cause: cause.to_string() })?);
+        }
+        let names: Vec<_> = config.servers.iter().map(|server| (server.ring_name(), server.weight)).collect();
+        let ring = Ring::new(&names.iter().map(|(name, weight)| (name.as_str(), *weight)).collect::<Vec<_>>());
+        let board = Board::map(config.servers.len(), config.tables.len())?;
+        let local = if config.servers.is_empty() { Some(Self::store(config.local_mb)?) } else { None };
+        let policy = Policy {
+            soft_failures: config.soft_failures,
+            probe_interval_ms: u64::from(config.probe_interval_ms),
+            ..Policy::default()
+        };
+        for (cell, server) in board.servers().iter().zip(&config.servers) {
+            if let Addr::Tcp { host, port } = &server.addr
+                && let Some(found) = super::address::lookup(host, *port)
+            {
+                cell.address.set(found);
+            }
+        }
+        Ok(Box::leak(Box::new(Self { config, ring, policy, tls, board, local })))
+    }
+
+    fn store(megabytes: u32) -> Result<Store, SharedError> {
+        Store::create(megabytes as usize * 1024 * 1024)
+            .map_err(|cause| SharedError::Store { megabytes, cause: cause.to_string() })
     }
 
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The host's own store, where no server is configured.
+    pub(crate) fn local(&self) -> Option<&Store> {
+        self.local.as_ref()
     }
 
     /// The index of a table by its name.
@@ -109,26 +141,121 @@ impl Shared {
         self.config.tables.iter().position(|table| table.name.as_bytes() == name)
     }
 
-    #[must_use]
-    pub fn table_count(&self, _table: usize, _stat: TableStat) -> u64 {
-        0
+    pub(crate) fn server_cell(&self, server: usize) -> &ServerCell {
+        &self.board.servers()[server]
+    }
+
+    pub(crate) fn table_cell(&self, table: usize) -> &TableCell {
+        &self.board.tables()[table]
+    }
+
+    /// How to reach a server, by the newest address known.
+    pub(crate) fn endpoint(&self, server: usize) -> Endpoint {
+        let spec = &self.config.servers[server];
+        let address = match &spec.addr {
+            Addr::Unix(path) => Address::Unix(path.clone()),
+            Addr::Tcp { .. } => self.address(server).map_or(Address::Unresolved, Address::Tcp),
+        };
+        let auth = spec.auth.as_ref().map(|auth| (auth.user.clone(), auth.pass.clone()));
+        Endpoint { address, auth, tls: self.tls[server].clone() }
+    }
+
+    /// The address a name was last looked up as; `None` for unix sockets and names that nobody knows.
+    pub(crate) fn address(&self, server: usize) -> Option<SocketAddr> {
+        self.server_cell(server).address.get()
+    }
+
+    /// How many milliseconds old a poll may be and still vouch for what the host remembers (Δ).
+    pub(crate) fn delta_ms(&self) -> u64 {
+        u64::from(self.config.probe_interval_ms) + u64::from(self.config.cmd_timeout_ms)
+    }
+
+    /// The largest value this server takes under a key of `key` bytes, in bytes.
+    pub(crate) fn value_max(&self, server: usize, key: usize) -> usize {
+        let limit = match self.server_cell(server).item_max.load(Relaxed) {
+            0 => DEFAULT_ITEM_MAX,
+            known => known,
+        };
+        let room = limit.saturating_sub(ITEM_OVERHEAD + key as u64);
+        usize::try_from(room).unwrap_or(usize::MAX).min(VALUE_MAX)
     }
 
     #[must_use]
-    pub fn server_count(&self, _server: usize, _stat: ServerStat) -> u64 {
-        0
+    pub fn table_count(&self, table: usize, stat: TableStat) -> u64 {
+        self.table_cell(table).counts.get(stat as usize)
     }
 
     #[must_use]
-    pub fn server_view(&self, _server: usize) -> ServerView {
-        ServerView { state: "up", reason: "", since_ms: 0, latency_us: 0, version: String::new() }
+    pub fn server_count(&self, server: usize, stat: ServerStat) -> u64 {
+        self.server_cell(server).counts.get(stat as usize)
     }
 
-    /// True while the operator keeps this server out of use, or workers may not use it.
     #[must_use]
-    pub fn server_up(&self, _server: usize) -> bool {
-        true
+    pub fn server_view(&self, server: usize) -> ServerView {
+        let cell = self.server_cell(server);
+        let state = cell.health.state();
+        let version = cell.version.load(Relaxed);
+        ServerView {
+            state: state.text(),
+            reason: if state == State::Up { "" } else { cell.health.reason().text() },
+            since_ms: crate::clock::monotonic_ms().saturating_sub(cell.health.since_ms()),
+            latency_us: cell.latency_us.load(Relaxed),
+            version: if version == 0 { String::new() } else { version_text(version) },
+        }
     }
 
-    pub fn set_drained(&self, _server: usize, _drained: bool) {}
+    /// True when workers may use this server.
+    #[must_use]
+    pub fn server_up(&self, server: usize) -> bool {
+        self.server_cell(server).health.admits()
+    }
+
+    /// The operator takes a server out of use, or gives it back.
+    pub fn set_drained(&self, server: usize, drained: bool) {
+        let _ = self.server_cell(server).health.drain(crate::clock::monotonic_ms(), drained);
+    }
+}
+
+/// The certificate is for the configured name, else for the host that is connected to.
+fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
+    let host = match addr {
+        Addr::Tcp { host, .. } => host.clone(),
+        Addr::Unix(_) => String::new(),
+    };
+    TlsOptions {
+        name: spec.name.clone().unwrap_or(host),
+        verify: spec.verify,
+        ca: spec.ca.clone(),
+        identity: spec.cert.clone().zip(spec.key.clone()),
+    }
+}
+
+/// Packs `1.6.18` so that versions compare as numbers; what follows the digits is ignored.
+#[must_use]
+pub fn version_number(text: &str) -> Option<u64> {
+    let mut parts = text.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..digits].parse::<u16>().ok()
+    });
+    let mut next = || parts.next().flatten().map(u64::from);
+    Some(next()? << 32 | next()? << 16 | next().unwrap_or(0))
+}
+
+fn version_text(number: u64) -> String {
+    format!("{}.{}.{}", number >> 32, number >> 16 & 0xffff, number & 0xffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers_and_read_back_as_text() {
+        for (text, back) in [("1.6.18", "1.6.18"), ("1.6.40_beta", "1.6.40"), ("1.6", "1.6.0"), ("2.0.1-rc1", "2.0.1")]
+        {
+            assert_eq!(version_number(text).map(version_text).as_deref(), Some(back), "{text}");
+        }
+        assert_eq!(version_number("redis"), None);
+        assert!(version_number("1.6.9") < version_number("1.6.18"));
+    }
 }

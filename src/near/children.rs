@@ -30,8 +30,20 @@ impl Child {
         }
     }
 
+    /// Waits until it ended (`WEXITED`) or stopped (`WSTOPPED`), without reaping it.
+    pub fn wait_unreaped(&self, what: libc::c_int) {
+        until(|| {
+            let id = self.pid.unsigned_abs();
+            // SAFETY: all zeros is a valid `siginfo_t`, and it is a valid place for the answer.
+            unsafe {
+                let mut info: libc::siginfo_t = std::mem::zeroed();
+                let options = what | libc::WNOHANG | libc::WNOWAIT;
+                libc::waitid(libc::P_PID, id, &raw mut info, options) == 0 && info.si_pid() == self.pid
+            }
+        });
+    }
+
     /// Waits for its end; true if it ended with 0.
-    #[allow(dead_code)]
     pub fn done(mut self) -> bool {
         let mut status = 0;
         until(|| {

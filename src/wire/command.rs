@@ -81,8 +81,7 @@ impl Link {
         let length = super::Flags::new("").with('S', size as u64);
         request.bytes.reserve(size + key.bytes.len() + flags.len() + 40);
         let digits = &length.as_bytes()[1..];
-        let head: [&[u8]; 8] =
-            [b"ms ", key.bytes, b" ", digits, gap(flags), flags.as_bytes(), mark(key), b"\r\n"];
+        let head: [&[u8]; 8] = [b"ms ", key.bytes, b" ", digits, gap(flags), flags.as_bytes(), mark(key), b"\r\n"];
         request.command(Expect::Store, &head);
         for part in value {
             request.bytes.extend_from_slice(part);
@@ -163,11 +162,14 @@ mod tests {
             ("mg dDpr v b\r\n", written(|link| link.mg(CODED, "v"))),
             ("ms t:k 5 T9\r\nab\r\nc\r\n", written(|link| link.ms(PLAIN, &[b"ab", b"\r\nc"], "T9"))),
             ("ms dDpr 0 b\r\n\r\n", written(|link| link.ms(CODED, &[], ""))),
-            ("md t:k q\r\nma t:k N0\r\nmn\r\n", written(|link| {
-                link.md(PLAIN, "q");
-                link.ma(PLAIN, "N0");
-                link.mn();
-            })),
+            (
+                "md t:k q\r\nma t:k N0\r\nmn\r\n",
+                written(|link| {
+                    link.md(PLAIN, "q");
+                    link.ma(PLAIN, "N0");
+                    link.mn();
+                }),
+            ),
             ("get a b\r\n", written(|link| link.get([&b"a"[..], b"b"]))),
             ("", written(|link| link.get([]))),
             ("version\r\n", written(|link| link.line(b"version"))),

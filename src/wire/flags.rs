@@ -67,6 +67,9 @@ mod tests {
     fn tokens_stand_apart_by_one_blank() {
         assert_eq!(&*Flags::new(""), "");
         assert_eq!(&*Flags::new("").with('T', 0), "T0");
-        assert_eq!(&*Flags::new("v f c").with('T', 60).and("MS").with('C', u64::MAX), "v f c T60 MS C18446744073709551615");
+        assert_eq!(
+            &*Flags::new("v f c").with('T', 60).and("MS").with('C', u64::MAX),
+            "v f c T60 MS C18446744073709551615"
+        );
     }
 }

@@ -44,9 +44,8 @@ impl Socket {
         let on: libc::c_int = 1;
         let size = size_of::<libc::c_int>() as libc::socklen_t;
         // SAFETY: the option's value is one int that outlives the call.
-        let done = unsafe {
-            libc::setsockopt(self.fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const on).cast(), size)
-        };
+        let done =
+            unsafe { libc::setsockopt(self.fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const on).cast(), size) };
         count(done as isize).map(drop)
     }
 

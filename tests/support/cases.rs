@@ -12,7 +12,7 @@ impl Script {
     /// Adds one route for each step.
     pub fn cases(self, cases: &[Case]) -> Script {
         cases.iter().enumerate().fold(self, |script, (i, (_, call, _, format, _))| {
-            let code = match call {
+            let code = match *call {
                 "" => "$var(rc) = 0;".to_string(),
                 c if c.starts_with('$') => format!("{c};\n    $var(rc) = $shcst(rc);"),
                 c => format!("{c};\n    $var(rc) = $rc;"),

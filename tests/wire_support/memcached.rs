@@ -58,7 +58,11 @@ impl Memcached {
     }
 
     fn answers(&self) -> bool {
-        if self.at.port() == 0 { UnixStream::connect(&self.socket).is_ok() } else { TcpStream::connect(self.at).is_ok() }
+        if self.at.port() == 0 {
+            UnixStream::connect(&self.socket).is_ok()
+        } else {
+            TcpStream::connect(self.at).is_ok()
+        }
     }
 
     pub fn pid(&self) -> i32 {

@@ -1,0 +1,228 @@
+//! A table's entries page by page, for operators: the key lists of all servers, one server after the other.
+//!
+//! memcached lists all its keys or none, so a page costs a walk over one server's whole list, in the order of its hash
+//! table, which reading does not change; entries written or deleted between two pages may move the border by one. Servers that are out of use are left out and named.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::farm::Farm;
+use crate::clock::{self, Deadline};
+use crate::key::{self, Form, split_full};
+use crate::value::Value;
+use crate::wire::{self, KeyRef, Link, Reply};
+
+/// How long a walk over one server's keys may take.
+const WALK: Duration = Duration::from_secs(5);
+
+/// One entry of a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
+    pub is_int: bool,
+    /// Remaining seconds; 0 = never expires.
+    pub ttl: u32,
+}
+
+/// One page of a dump; `next` is the cursor of the page after it.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<Entry>,
+    pub next: Option<String>,
+    /// Servers that were out of use and left out.
+    pub skipped: Vec<usize>,
+}
+
+/// Where the next page begins: so many matching keys of that server are behind us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
+    server: usize,
+    past: usize,
+}
+
+impl Cursor {
+    fn parse(text: &str, servers: usize) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self { server: 0, past: 0 });
+        }
+        let parts = text.split_once(':').and_then(|(server, past)| Some((server.parse().ok()?, past.parse().ok()?)));
+        match parts {
+            Some((server, past)) if server < servers => Ok(Self { server, past }),
+            _ => Err(format!("cursor \"{text}\": expected the one that the page before returned")),
+        }
+    }
+}
+
+impl Farm {
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
+        let mut at = Cursor::parse(cursor, self.links.len())?;
+        let mut page = Page::default();
+        while at.server < self.links.len() {
+            if self.admit(at.server).is_err() {
+                page.skipped.push(at.server);
+            } else {
+                let (keys, more) = self.walk(table, at, limit - page.entries.len())?;
+                at.past += keys.len();
+                self.read_entries(at.server, &keys, &mut page)?;
+                if more {
+                    page.next = Some(format!("{}:{}", at.server, at.past));
+                    return Ok(page);
+                }
+            }
+            at = Cursor { server: at.server + 1, past: 0 };
+        }
+        Ok(page)
+    }
+
+    /// The next raw wire keys of the table on one server, and whether there are more behind them.
+    fn walk(&self, table: usize, at: Cursor, limit: usize) -> Result<(Vec<Vec<u8>>, bool), String> {
+        let name = &self.shared.config().tables[table].name;
+        let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        let (mut keys, mut passed, mut more) = (Vec::new(), 0, false);
+        let mut link = Link::new(self.shared.endpoint(at.server));
+        let walked = wire::stream(&mut link, b"lru_crawler metadump hash", Deadline::after(WALK), &mut |line| {
+            let Some(raw) = listed_key(line) else { return true };
+            if !belongs(&raw, name, generation) {
+                return true;
+            }
+            passed += 1;
+            if passed > at.past {
+                more = keys.len() == limit;
+                if !more {
+                    keys.push(raw);
+                }
+            }
+            !more
+        });
+        link.close();
+        match walked {
+            Ok(()) => Ok((keys, more)),
+            Err(error) => Err(format!("server \"{}\": {error}", self.shared.config().servers[at.server].name)),
+        }
+    }
+
+    fn read_entries(&mut self, server: usize, keys: &[Vec<u8>], page: &mut Page) -> Result<(), String> {
+        const PACKET: usize = 100;
+        for some in keys.chunks(PACKET) {
+            let begun = self.prepare(server);
+            for raw in some {
+                let (bytes, base64) = spelled(raw);
+                self.links[server].mg(KeyRef { bytes: &bytes, base64 }, "v f t u");
+            }
+            wire::exchange(&mut self.links, &[server], Deadline::after(WALK));
+            let status = self.links[server].status();
+            self.report(server, begun, status.err());
+            status.map_err(|error| format!("server \"{}\": {error}", self.shared.config().servers[server].name))?;
+            for (at, raw) in some.iter().enumerate() {
+                if let Reply::Value { data, meta } = self.links[server].reply(at) {
+                    page.entries.extend(entry(raw, data, meta.flags, u32::try_from(meta.ttl).unwrap_or(0)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The key of one line of a server's list; `None` for an entry that has expired or a line of another form.
+fn listed_key(line: &[u8]) -> Option<Vec<u8>> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let key = fields.next()?.strip_prefix(b"key=")?;
+    let expires = fields.next()?.strip_prefix(b"exp=")?;
+    let expires: i64 = std::str::from_utf8(expires).ok()?.parse().ok()?;
+    let gone = expires >= 0 && u64::try_from(expires).ok()? <= clock::wall_s();
+    if gone { None } else { unescaped(key) }
+}
+
+/// Undoes the list's `%0A`.
+fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    let mut raw = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
+        if *byte != b'%' {
+            raw.push(*byte);
+            continue;
+        }
+        let (digits, tail) = rest.split_first_chunk::<2>()?;
+        raw.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = tail;
+    }
+    Some(raw)
+}
+
+/// A raw key as it goes on the wire, and whether as base64.
+fn spelled(raw: &[u8]) -> (Vec<u8>, bool) {
+    let printable = raw.iter().all(|byte| (0x21..=0x7e).contains(byte));
+    if printable { (raw.to_vec(), false) } else { (STANDARD.encode(raw).into_bytes(), true) }
+}
+
+pub(crate) fn belongs(raw: &[u8], table: &str, generation: u64) -> bool {
+    let (wire_key, base64) = spelled(raw);
+    key::parse(&wire_key, base64).is_some_and(|(name, of, _)| name == table && of == generation)
+}
+
+/// The entry behind a raw key; the key of a hashed one stands before its value.
+pub(crate) fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<Entry> {
+    let (wire_key, base64) = spelled(raw);
+    let (table, _, form) = key::parse(&wire_key, base64)?;
+    let (key, data) = match form {
+        Form::Plain(key) => (key.into_owned(), data),
+        // A bare number under a hashed key does not tell its key.
+        Form::Hashed => match split_full(data) {
+            Some((full, value)) => (full.get(table.len() + 1..)?.to_vec(), value),
+            None => (wire_key.clone(), data),
+        },
+    };
+    let value = Value::from_wire(data, flags);
+    let text = match value {
+        Value::Int(number) => number.to_string().into_bytes(),
+        Value::Bytes(bytes) => bytes.to_vec(),
+    };
+    Some(Entry { key, value: text, is_int: matches!(value, Value::Int(_)), ttl })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_key_is_read_back_with_its_escapes() {
+        for (line, want) in [
+            (&b"key=t%3Aa%0D%0Ab%FF exp=-1 la=1 cas=1 fetch=no cls=1 size=68"[..], Some(&b"t:a\r\nb\xff"[..])),
+            (b"key=t%3Ax%25y exp=99999999999 la=1", Some(b"t:x%y")),
+            (b"key=t%3Ax exp=1 la=1", None),
+            (b"key=t%3 exp=-1", None),
+            (b"key=t%zz exp=-1", None),
+            (b"BUSY currently processing crawler request", None),
+            (b"", None),
+        ] {
+            assert_eq!(listed_key(line).as_deref(), want, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn only_the_entries_of_the_table_and_generation_belong() {
+        for (raw, want) in [
+            ("t:a", false),
+            ("t@5:a", true),
+            ("t@4:a", false),
+            ("tt@5:a", false),
+            ("!gen:t", false),
+            ("t@5:\r\n", true),
+        ] {
+            assert_eq!(belongs(raw.as_bytes(), "t", 5), want, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_no_page_returned_is_refused() {
+        for bad in ["x", "1", "1:", ":1", "3:0", "-1:0", "0:-1"] {
+            assert!(Cursor::parse(bad, 3).is_err(), "{bad}");
+        }
+        assert_eq!(Cursor::parse("2:17", 3), Ok(Cursor { server: 2, past: 17 }));
+    }
+}

@@ -1,0 +1,402 @@
+//! One worker's legs to the memcached servers: which server, under which key, within the deadline.
+//!
+//! A leg is one packet to one server and its answers. Before it goes out the server's shared health is asked; afterwards
+//! it is told. While the watcher's polls are too old to vouch for the table's generation, the packet also reads the
+//! generation's record, and a leg that went out under an old generation is repeated under the new one.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::lock::number;
+use super::{Answer, COUNTER_MAX, Fault, Location, Mode, Step, Way};
+use crate::clock::{self, Deadline};
+use crate::cluster::{ServerStat, Shared, reason};
+use crate::health::Seen;
+use crate::key::{WireKey, split_full};
+use crate::value::{Digits, Value};
+use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
+
+/// memcached takes a larger TTL for a time of day (1970), so longer lifetimes are sent as such.
+const RELATIVE_TTL_MAX: u32 = 30 * 24 * 3600;
+/// How often a leg follows a generation that moved under it.
+const CHASES: usize = 3;
+
+/// The worker's links and what their last answers were.
+pub(crate) struct Farm {
+    pub shared: &'static Shared,
+    pub links: Vec<Link>,
+    incarnations: Vec<u32>,
+    pub key: WireKey,
+    record: WireKey,
+    flags: String,
+    pub batch: Batch,
+    held: Held,
+    asked: Option<usize>,
+}
+
+/// Where the value of the last call lies.
+#[derive(Clone, Copy, Debug)]
+enum Held {
+    Nothing,
+    Number(u64),
+    /// The reply `at` of a link; `skip` bytes of it are the full key of a hashed one.
+    Reply {
+        server: usize,
+        at: usize,
+        skip: usize,
+    },
+}
+
+/// May a command run twice without harm?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Harmless,
+    Never,
+}
+
+/// A leg that was answered: by whom, and from which reply on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leg {
+    pub server: usize,
+    pub at: usize,
+}
+
+impl Farm {
+    pub fn new(shared: &'static Shared) -> Self {
+        let servers = shared.config().servers.len();
+        Self {
+            shared,
+            links: (0..servers).map(|server| Link::new(shared.endpoint(server))).collect(),
+            incarnations: (0..servers).map(|server| shared.server_cell(server).health.incarnation()).collect(),
+            key: WireKey::new(),
+            record: WireKey::new(),
+            flags: String::new(),
+            batch: Batch::default(),
+            held: Held::Nothing,
+            asked: None,
+        }
+    }
+
+    pub fn asked(&self) -> Option<usize> {
+        self.asked
+    }
+
+    pub fn value(&self) -> Option<Value<'_>> {
+        match self.held {
+            Held::Nothing => None,
+            Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
+            Held::Reply { server, at, skip } => match self.links[server].reply(at) {
+                Reply::Value { data, meta } => Some(Value::from_wire(data.get(skip..)?, meta.flags)),
+                _ => None,
+            },
+        }
+    }
+
+    /// The token of the last value read and its remaining seconds (`None` = never expires).
+    pub fn stamp(&self) -> (u64, Option<i64>) {
+        let (Held::Reply { server, at, .. }, true) = (self.held, self.asked.is_some()) else { return (0, None) };
+        match self.links[server].reply(at) {
+            Reply::Value { meta, .. } | Reply::Done(meta) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
+            _ => (0, None),
+        }
+    }
+
+    pub fn get(&mut self, table: usize, key: &[u8]) -> Answer {
+        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.mg(key, "v f t c"))?;
+        match self.links[leg.server].reply(leg.at) {
+            Reply::Value { data, .. } => match behind_full_key(&self.key, data) {
+                Some(skip) => {
+                    self.held = Held::Reply { server: leg.server, at: leg.at, skip };
+                    self.count_server(leg.server, ServerStat::Hits);
+                    Ok(true)
+                }
+                None => Ok(self.missed(leg.server)),
+            },
+            Reply::Miss => Ok(self.missed(leg.server)),
+            other => Err(refusal(&other)),
+        }
+    }
+
+    pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
+        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.mg(key, "t"))?;
+        self.held = Held::Reply { server: leg.server, at: leg.at, skip: 0 };
+        plain(&self.links[leg.server].reply(leg.at))
+    }
+
+    pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
+        self.flags.clear();
+        let _ = write!(self.flags, "T{}", wire_ttl(ttl));
+        let leg = self.leg(table, key, Repeat::Harmless, |link, key, flags| link.mg(key, flags))?;
+        plain(&self.links[leg.server].reply(leg.at))
+    }
+
+    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+        let mut digits = Digits::default();
+        let (data, client_flags) = value.to_wire(&mut digits);
+        let server = self.home(table, key);
+        if data.len() > self.shared.value_max(server, key.len()) {
+            return Err(Fault::TooLarge);
+        }
+        self.flags.clear();
+        let _ = write!(self.flags, "T{}", wire_ttl(ttl));
+        if client_flags != 0 {
+            let _ = write!(self.flags, " F{client_flags}");
+        }
+        let repeat = if mode == Mode::Set { Repeat::Harmless } else { Repeat::Never };
+        let _ = match mode {
+            Mode::Set => Ok(()),
+            Mode::Add => self.flags.write_str(" ME"),
+            Mode::Replace => self.flags.write_str(" MR"),
+            Mode::Cas(token) => write!(self.flags, " C{token}"),
+        };
+        let bare = matches!(value, Value::Int(_));
+        let leg = self.leg_with_key(table, key, repeat, |link, key, flags| match key.full() {
+            Some(full) if !bare => {
+                let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
+                link.ms(key_ref(key), &[&length, full, data], flags);
+            }
+            _ => link.ms(key_ref(key), &[data], flags),
+        })?;
+        plain(&self.links[leg.server].reply(leg.at))
+    }
+
+    pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
+        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.md(key, ""))?;
+        plain(&self.links[leg.server].reply(leg.at))
+    }
+
+    pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
+        self.step(table, key, step, Some(ttl))?;
+        if let Held::Number(number @ 0..=COUNTER_MAX) = self.held {
+            self.held = Held::Number(number);
+            return Ok(true);
+        }
+        let undo = Step { way: Way::Down, ..step };
+        self.step(table, key, undo, None)?;
+        self.held = Held::Nothing;
+        Err(Fault::Overflow)
+    }
+
+    /// Moves a counter; with a `ttl` a missing one is created.
+    fn step(&mut self, table: usize, key: &[u8], step: Step, ttl: Option<u32>) -> Answer {
+        self.flags.clear();
+        let way = if step.way == Way::Up { "MI" } else { "MD" };
+        let _ = write!(self.flags, "{way} D{} v", step.by);
+        if let Some(ttl) = ttl {
+            let _ = write!(self.flags, " N{} J{}", wire_ttl(ttl), step.created);
+        }
+        let leg = self.leg(table, key, Repeat::Never, |link, key, flags| link.ma(key, flags))?;
+        match self.links[leg.server].reply(leg.at) {
+            Reply::Value { data, .. } => {
+                let text = std::str::from_utf8(data.trim_ascii_end()).ok();
+                let number = text.and_then(|text| text.parse().ok()).ok_or(Fault::NotANumber)?;
+                self.held = Held::Number(number);
+                Ok(true)
+            }
+            Reply::ClientError(text) if text.ends_with(b"non-numeric value") => Err(Fault::NotANumber),
+            other => plain(&other),
+        }
+    }
+
+    pub fn locate(&mut self, table: usize, key: &[u8]) -> Result<Location, Fault> {
+        self.set_key(table, key)?;
+        let wire_key = String::from_utf8_lossy(self.key.bytes()).into_owned();
+        Ok(Location { server: Some(self.home(table, key)), wire_key })
+    }
+
+    /// The first server on the ring for a key; generations do not move keys.
+    pub fn home(&self, table: usize, key: &[u8]) -> usize {
+        self.shared.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms)))
+    }
+
+    pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
+        let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        Ok(self.key.set(&self.shared.config().tables[table].name, generation, key)?)
+    }
+
+    fn leg(
+        &mut self,
+        table: usize,
+        key: &[u8],
+        repeat: Repeat,
+        fill: impl Fn(&mut Link, KeyRef<'_>, &str),
+    ) -> Result<Leg, Fault> {
+        self.leg_with_key(table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
+    }
+
+    /// Sends what `fill` says to the key's home and waits for the answer, following the table's generation.
+    fn leg_with_key(
+        &mut self,
+        table: usize,
+        key: &[u8],
+        repeat: Repeat,
+        fill: impl Fn(&mut Link, &WireKey, &str),
+    ) -> Result<Leg, Fault> {
+        let deadline = self.deadline();
+        let server = self.home(table, key);
+        self.held = Held::Nothing;
+        self.asked = Some(server);
+        let vouched = self.vouched(server);
+        for _ in 0..CHASES {
+            self.set_key(table, key)?;
+            if !vouched {
+                self.record.record("gen", &self.shared.config().tables[table].name, b"")?;
+            }
+            self.send(server, deadline, repeat, |link, farm_key, record, flags| {
+                if !vouched {
+                    link.mg(key_ref(record), "v");
+                }
+                fill(link, farm_key, flags);
+            })?;
+            if vouched || !self.learn(table, number(&self.links[server].reply(0))) {
+                return Ok(Leg { server, at: usize::from(!vouched) });
+            }
+        }
+        Err(Fault::Wire("table bumped"))
+    }
+
+    /// True while the watcher's last poll of this server is young enough to trust what the host remembers.
+    pub fn vouched(&self, server: usize) -> bool {
+        let polled = self.shared.server_cell(server).polled_ms.load(Relaxed);
+        clock::monotonic_ms().saturating_sub(polled) <= self.shared.delta_ms()
+    }
+
+    /// Takes over a generation found on a server; true when it is newer than the host's.
+    pub fn learn(&mut self, table: usize, found: Option<u64>) -> bool {
+        let found = found.unwrap_or(0);
+        self.shared.table_cell(table).generation.fetch_max(found, Relaxed) < found
+    }
+
+    /// One packet to one server. A connection that died while it lay idle is replaced once, where that is harmless.
+    fn send(
+        &mut self,
+        server: usize,
+        deadline: Deadline,
+        repeat: Repeat,
+        fill: impl Fn(&mut Link, &WireKey, &WireKey, &str),
+    ) -> Result<(), Fault> {
+        let mut tries = 0;
+        loop {
+            self.admit(server)?;
+            let begun = self.prepare(server);
+            fill(&mut self.links[server], &self.key, &self.record, &self.flags);
+            wire::exchange(&mut self.links, &[server], deadline);
+            let status = self.links[server].status();
+            self.report(server, begun, status.err());
+            match status {
+                Ok(()) => return Ok(()),
+                Err(error) if error.reused && repeat == Repeat::Harmless && tries == 0 => tries += 1,
+                Err(error) => return Err(Fault::of_wire(error, repeat == Repeat::Harmless)),
+            }
+        }
+    }
+
+    /// A single command to any server, outside a table: housekeeping records.
+    pub fn send_record(
+        &mut self,
+        server: usize,
+        deadline: Deadline,
+        repeat: Repeat,
+        record: (&str, &str, &[u8]),
+        fill: impl Fn(&mut Link, KeyRef<'_>),
+    ) -> Result<(), Fault> {
+        self.asked = Some(server);
+        self.record.record(record.0, record.1, record.2)?;
+        self.send(server, deadline, repeat, |link, _, record, _| fill(link, key_ref(record)))
+    }
+
+    pub fn admit(&self, server: usize) -> Result<(), Fault> {
+        if self.shared.server_up(server) { Ok(()) } else { Err(Fault::Down) }
+    }
+
+    /// Makes a link ready for a packet: a connection to an earlier life of the server is dropped. Returns that life's
+    /// number, by which the server's health tells late news from new ones.
+    pub fn prepare(&mut self, server: usize) -> u32 {
+        let cell = self.shared.server_cell(server);
+        let incarnation = cell.health.incarnation();
+        let link = &mut self.links[server];
+        if self.incarnations[server] != incarnation {
+            self.incarnations[server] = incarnation;
+            link.close();
+            if let Some(address) = self.shared.address(server) {
+                link.redirect(address);
+            }
+        }
+        if !link.is_open() {
+            cell.counts.add(ServerStat::Connects as usize, 1);
+        }
+        cell.counts.add(ServerStat::Requests as usize, 1);
+        link.begin();
+        incarnation
+    }
+
+    /// Tells the host what became of a packet that was begun in the server's life `begun`. An old connection that was
+    /// found dead says nothing about the server of today.
+    pub fn report(&mut self, server: usize, begun: u32, error: Option<WireError>) {
+        let cell = self.shared.server_cell(server);
+        let seen = match error {
+            None => Seen::Ok,
+            Some(error) if error.reused || error.kind == Kind::Rejected => return,
+            Some(error) => {
+                cell.counts.add(ServerStat::Errors as usize, 1);
+                cell.counts.add(ServerStat::Timeouts as usize, u64::from(error.kind == Kind::Timeout));
+                if error.hard() { Seen::Hard(reason(error.kind)) } else { Seen::Soft(reason(error.kind)) }
+            }
+        };
+        let change = cell.health.observe(clock::monotonic_ms(), begun, seen, self.shared.policy());
+        if change.is_some_and(|change| change.went_down()) {
+            cell.counts.add(ServerStat::Trips as usize, 1);
+        }
+    }
+
+    pub fn count_server(&self, server: usize, stat: ServerStat) {
+        self.shared.server_cell(server).counts.add(stat as usize, 1);
+    }
+
+    fn missed(&self, server: usize) -> bool {
+        self.count_server(server, ServerStat::Misses);
+        false
+    }
+}
+
+/// How many bytes of a hashed key's value are its full key; `None` when another key's value lies there. A number is
+/// kept bare, so that the server can count with it.
+pub(crate) fn behind_full_key(key: &WireKey, data: &[u8]) -> Option<usize> {
+    let Some(full) = key.full() else { return Some(0) };
+    if matches!(Value::from_wire(data, 0), Value::Int(_)) {
+        return Some(0);
+    }
+    let (found, value) = split_full(data)?;
+    (found == full).then_some(data.len() - value.len())
+}
+
+pub(crate) fn key_ref(key: &WireKey) -> KeyRef<'_> {
+    KeyRef { bytes: key.bytes(), base64: key.base64() }
+}
+
+/// Seconds as memcached takes them: 0 = never, up to 30 days relative, beyond that a time of day.
+pub(crate) fn wire_ttl(ttl: u32) -> u64 {
+    if ttl <= RELATIVE_TTL_MAX { u64::from(ttl) } else { clock::wall_s() + u64::from(ttl) }
+}
+
+/// The answers that mean yes and no for every command.
+pub(crate) fn plain(reply: &Reply<'_>) -> Answer {
+    match reply {
+        Reply::Done(_) | Reply::Value { .. } => Ok(true),
+        Reply::Miss | Reply::NotStored | Reply::NotFound | Reply::Exists => Ok(false),
+        other => Err(refusal(other)),
+    }
+}
+
+fn refusal(reply: &Reply<'_>) -> Fault {
+    match reply {
+        Reply::ServerError(text) if text.starts_with(b"object too large") => Fault::TooLarge,
+        _ => Fault::Refused,
+    }
+}

@@ -1,0 +1,254 @@
+//! The host's own store behind the same calls: what a first trial without any memcached runs on.
+//!
+//! One store serves all tables: an entry is named by table, generation and key, whatever bytes the key has.
+
+use std::io::Write as _;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::batch::{Batch, Tally};
+use super::dump::{Entry, Page};
+use super::{Answer, Fault, Location, Mode, Step, Verdict, Way};
+use crate::clock::{self, Deadline};
+use crate::cluster::{Shared, VALUE_MAX};
+use crate::key::WireKey;
+use crate::near::{self, Change, Delta, Put, Removed, Store};
+use crate::value::{Digits, Value};
+
+/// Seconds a fencing counter is kept after its last use.
+const FENCE_TTL: u32 = 24 * 3600;
+
+/// One worker's way to the host's own store.
+#[derive(Debug)]
+pub(crate) struct Local {
+    shared: &'static Shared,
+    store: &'static Store,
+    name: Vec<u8>,
+    data: Vec<u8>,
+    held: Held,
+    batch: Batch,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Held {
+    Nothing,
+    Number(u64),
+    Data { flags: u32, cas: u64, ttl: Option<i64> },
+}
+
+impl Local {
+    pub fn new(shared: &'static Shared, store: &'static Store) -> Self {
+        let (name, data, batch) = (Vec::new(), Vec::new(), Batch::default());
+        Self { shared, store, name, data, held: Held::Nothing, batch }
+    }
+
+    pub fn asked(&self) -> Option<usize> {
+        None
+    }
+
+    pub fn value(&self) -> Option<Value<'_>> {
+        match self.held {
+            Held::Nothing => None,
+            Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
+            Held::Data { flags, .. } => Some(Value::from_wire(&self.data, flags)),
+        }
+    }
+
+    pub fn stamp(&self) -> (u64, Option<i64>) {
+        match self.held {
+            Held::Data { cas, ttl, .. } => (cas, ttl),
+            _ => (0, None),
+        }
+    }
+
+    pub fn get(&mut self, table: usize, key: &[u8]) -> Answer {
+        self.set_key(table, key)?;
+        self.read()
+    }
+
+    pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
+        self.get(table, key)
+    }
+
+    fn read(&mut self) -> Answer {
+        self.held = Held::Nothing;
+        let (now, deadline) = (seconds(), self.deadline());
+        let Some(hit) = self.store.get(&self.name, now, &mut self.data, deadline)? else { return Ok(false) };
+        let ttl = (hit.expires_s > 0).then(|| hit.expires_s.saturating_sub(now).cast_signed());
+        self.held = Held::Data { flags: hit.flags, cas: hit.cas, ttl };
+        Ok(true)
+    }
+
+    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+        self.set_key(table, key)?;
+        let mut digits = Digits::default();
+        let (data, flags) = value.to_wire(&mut digits);
+        if data.len() > VALUE_MAX {
+            return Err(Fault::TooLarge);
+        }
+        let mode = match mode {
+            Mode::Set => near::Mode::Set,
+            Mode::Add => near::Mode::Add,
+            Mode::Replace => near::Mode::Replace,
+            Mode::Cas(token) => near::Mode::Cas(token),
+        };
+        self.store_under(mode, data, flags, ttl)
+    }
+
+    fn store_under(&self, mode: near::Mode, data: &[u8], flags: u32, ttl: u32) -> Answer {
+        let how = Change { flags, ttl_s: ttl, now_s: seconds() };
+        match self.store.put(mode, &self.name, data, how, self.deadline())? {
+            Put::Stored { .. } => Ok(true),
+            Put::TooLarge { .. } => Err(Fault::TooLarge),
+            Put::NotStored | Put::Exists | Put::NotFound => Ok(false),
+        }
+    }
+
+    pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
+        self.set_key(table, key)?;
+        Ok(self.store.touch(&self.name, ttl, seconds(), self.deadline())?)
+    }
+
+    pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
+        self.set_key(table, key)?;
+        Ok(self.store.remove(&self.name, None, seconds(), self.deadline())? == Removed::Done)
+    }
+
+    pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
+        self.set_key(table, key)?;
+        self.step(step, ttl)
+    }
+
+    fn step(&mut self, step: Step, ttl: u32) -> Answer {
+        self.held = Held::Nothing;
+        let (up, created) = (step.way == Way::Up, Some(step.created));
+        let how = Change { flags: 0, ttl_s: ttl, now_s: seconds() };
+        match self.store.delta(&self.name, up, step.by, created, how, self.deadline())? {
+            Delta::Number(number) => {
+                self.held = Held::Number(number);
+                Ok(true)
+            }
+            Delta::NotFound => Ok(false),
+            Delta::NotANumber => Err(Fault::NotANumber),
+            Delta::Overflow => Err(Fault::Overflow),
+        }
+    }
+
+    pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
+        self.batch.found(i)
+    }
+
+    pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        for key in keys {
+            let answer = self.get(table, key);
+            batch.push(answer.map(|found| match self.held {
+                Held::Data { flags, .. } if found => Some((self.data.as_slice(), flags)),
+                _ => None,
+            }));
+        }
+        self.batch = batch;
+        self.batch.tally()
+    }
+
+    pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
+        self.set_record("lock", table, key)?;
+        if self.read()? {
+            return Ok(None);
+        }
+        self.set_record("fence", table, key)?;
+        self.step(Step { way: Way::Up, by: 1, created: clock::wall_us() }, FENCE_TTL)?;
+        let Held::Number(fence) = self.held else { return Err(Fault::Refused) };
+        self.set_record("lock", table, key)?;
+        Ok(self.store_under(near::Mode::Add, fence.to_string().as_bytes(), 0, ttl)?.then_some(fence))
+    }
+
+    pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
+        self.set_record("lock", table, key)?;
+        if !self.read()? || self.data != fence.to_string().as_bytes() {
+            return Ok(false);
+        }
+        let token = self.stamp().0;
+        Ok(self.store.remove(&self.name, Some(token), seconds(), self.deadline())? == Removed::Done)
+    }
+
+    pub fn bump(&mut self, table: usize) -> Answer {
+        let generation = &self.shared.table_cell(table).generation;
+        let next = |known: u64| Some(clock::wall_s().max(known + 1));
+        let _ = generation.fetch_update(Relaxed, Relaxed, next);
+        Ok(true)
+    }
+
+    pub fn locate(&mut self, table: usize, key: &[u8]) -> Result<Location, Fault> {
+        self.set_key(table, key)?;
+        let mut spelled = WireKey::new();
+        let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        spelled.set(&self.shared.config().tables[table].name, generation, key)?;
+        Ok(Location { server: None, wire_key: String::from_utf8_lossy(spelled.bytes()).into_owned() })
+    }
+
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
+        let expected = "expected the one that the page before returned";
+        let mut at: u64 = match cursor {
+            "" => 0,
+            text => text.parse().map_err(|_| format!("cursor \"{text}\": {expected}"))?,
+        };
+        let prefix = self.prefix(table);
+        let (now, mut page) = (seconds(), Page::default());
+        while page.entries.len() < limit {
+            let left = limit - page.entries.len();
+            let found = self.store.scan(at, left, prefix.as_bytes(), now, self.deadline());
+            let found = found.map_err(|fault| fault.to_string())?;
+            page.entries.extend(found.entries.iter().map(|item| shown(item, prefix.len(), now)));
+            page.next = found.next.map(|next| next.to_string());
+            let Some(next) = found.next else { break };
+            at = next;
+        }
+        Ok(page)
+    }
+
+    fn prefix(&self, table: usize) -> String {
+        let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        format!("{}@{generation}:", self.shared.config().tables[table].name)
+    }
+
+    fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
+        let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        self.name.clear();
+        let _ = write!(self.name, "{}@{generation}:", self.shared.config().tables[table].name);
+        self.name.extend_from_slice(key);
+        if key.is_empty() { Err(Fault::EmptyKey) } else { Ok(()) }
+    }
+
+    fn set_record(&mut self, kind: &str, table: usize, key: &[u8]) -> Result<(), Fault> {
+        self.name.clear();
+        let _ = write!(self.name, "!{kind}:{}:", self.shared.config().tables[table].name);
+        self.name.extend_from_slice(key);
+        if key.is_empty() { Err(Fault::EmptyKey) } else { Ok(()) }
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms)))
+    }
+}
+
+impl From<near::Fault> for Fault {
+    fn from(fault: near::Fault) -> Self {
+        match fault {
+            near::Fault::Busy => Self::Busy,
+            near::Fault::KeyTooLong => Self::KeyTooLong,
+        }
+    }
+}
+
+/// The store lives no longer than this host, so its clock need not be the wall's.
+fn seconds() -> u64 {
+    clock::monotonic_ms() / 1_000
+}
+
+fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Entry {
+    let is_int = matches!(Value::from_wire(&item.value, item.hit.flags), Value::Int(_));
+    let left = if item.hit.expires_s == 0 { 0 } else { item.hit.expires_s.saturating_sub(now_s) };
+    Entry { key: item.key[prefix..].to_vec(), value: item.value.clone(), is_int, ttl: u32::try_from(left).unwrap_or(0) }
+}

@@ -1,0 +1,41 @@
+//! The cells of servers and tables in one anonymous shared mapping that children inherit by fork.
+
+use super::shared::{ServerCell, SharedError, TableCell};
+use crate::near::Region;
+
+/// The mapping and how many cells of each kind lie in it.
+#[derive(Debug)]
+pub struct Board {
+    region: Region,
+    servers: usize,
+    tables: usize,
+}
+
+impl Board {
+    /// Maps fresh cells: all zero, which every cell takes for "nothing known yet".
+    pub fn map(servers: usize, tables: usize) -> Result<Self, SharedError> {
+        let bytes = (Self::tables_at(servers) + tables * size_of::<TableCell>()).max(1);
+        let region = Region::anonymous(bytes).map_err(|cause| SharedError::Map { bytes, cause })?;
+        Ok(Self { region, servers, tables })
+    }
+
+    const fn tables_at(servers: usize) -> usize {
+        (servers * size_of::<ServerCell>()).next_multiple_of(align_of::<TableCell>())
+    }
+
+    pub fn servers(&self) -> &[ServerCell] {
+        // SAFETY: the region is page-aligned, zeroed, never unmapped while `self` lives and starts with `servers`
+        // cells by `map`; cells hold atomics only, for which every bit pattern is valid and sharing is sound.
+        unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().cast(), self.servers) }
+    }
+
+    pub fn tables(&self) -> &[TableCell] {
+        // SAFETY: as in `servers`; `tables_at` is within the region and a multiple of the cell's alignment.
+        unsafe {
+            std::slice::from_raw_parts(
+                self.region.start().as_ptr().add(Self::tables_at(self.servers)).cast(),
+                self.tables,
+            )
+        }
+    }
+}

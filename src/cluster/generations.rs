@@ -1,0 +1,108 @@
+//! The tables' generations as the servers hold them, brought together: the largest wins and is written back.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Shared;
+use crate::clock::{self, Deadline};
+use crate::key::WireKey;
+use crate::wire::{self, KeyRef, Link, Reply};
+
+/// Milliseconds after which a server's records are read although its root counter stands still: it keeps them from
+/// being evicted, and mends one that was.
+const REFRESH_MS: u64 = 10_000;
+
+/// The wire keys of all generation records, and when each server's were last read.
+#[derive(Debug)]
+pub struct Generations {
+    shared: &'static Shared,
+    records: Vec<WireKey>,
+    root: WireKey,
+    read_ms: Vec<u64>,
+}
+
+impl Generations {
+    pub fn new(shared: &'static Shared) -> Self {
+        let record = |kind: &str, table: &str| {
+            let mut key = WireKey::new();
+            let _ = key.record(kind, table, b"");
+            key
+        };
+        Self {
+            shared,
+            records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
+            root: record("root", ""),
+            read_ms: vec![0; shared.config().servers.len()],
+        }
+    }
+
+    /// Reads the records of the servers whose root moved (and of those not read for long), takes over what is newer and
+    /// writes back what is missing there.
+    pub fn sync(&mut self, links: &mut [Link], moved: &[usize], deadline: Deadline) {
+        let now = clock::monotonic_ms();
+        let wanted = |server: &usize| moved.contains(server) || now.saturating_sub(self.read_ms[*server]) > REFRESH_MS;
+        let asked: Vec<usize> = (0..links.len()).filter(wanted).filter(|server| links[*server].is_open()).collect();
+        if asked.is_empty() {
+            return;
+        }
+        self.exchange(links, &asked, deadline, |this, link, _| {
+            this.records.iter().for_each(|record| link.mg(key_ref(record), "v c"));
+        });
+        let mut found = Vec::with_capacity(asked.len());
+        for &server in asked.iter().filter(|server| links[**server].status().is_ok()) {
+            self.read_ms[server] = now;
+            let records: Vec<Record> =
+                (0..self.records.len()).map(|at| Record::read(&links[server].reply(at))).collect();
+            for (table, record) in records.iter().enumerate() {
+                self.shared.table_cell(table).generation.fetch_max(record.generation, Relaxed);
+            }
+            found.push((server, records));
+        }
+        self.write_back(links, &found, deadline);
+    }
+
+    /// A record that is behind is replaced unless somebody else was faster. A root counter is made where there is none;
+    /// it moves where a record was written, so that all hosts look.
+    fn write_back(&self, links: &mut [Link], found: &[(usize, Vec<Record>)], deadline: Deadline) {
+        let used: Vec<usize> = found.iter().map(|(server, _)| *server).collect();
+        self.exchange(links, &used, deadline, |this, link, server| {
+            let records = found.iter().find(|(of, _)| *of == server).map_or(&[][..], |(_, records)| records);
+            let mut behind = 0;
+            for (table, record) in records.iter().enumerate() {
+                let known = this.shared.table_cell(table).generation.load(Relaxed);
+                if record.generation < known {
+                    let guard = record.cas.map_or_else(|| "T0 ME".to_owned(), |cas| format!("T0 C{cas}"));
+                    link.ms(key_ref(&this.records[table]), &[known.to_string().as_bytes()], &guard);
+                    behind = 1;
+                }
+            }
+            link.ma(key_ref(&this.root), &format!("N0 J{} D{behind}", clock::wall_us()));
+        });
+    }
+
+    fn exchange(&self, links: &mut [Link], used: &[usize], deadline: Deadline, fill: impl Fn(&Self, &mut Link, usize)) {
+        for &server in used {
+            links[server].begin();
+            fill(self, &mut links[server], server);
+        }
+        wire::exchange(links, used, deadline);
+    }
+}
+
+fn key_ref(key: &WireKey) -> KeyRef<'_> {
+    KeyRef { bytes: key.bytes(), base64: key.base64() }
+}
+
+/// A generation as one server holds it; without a token it holds none.
+#[derive(Debug, Default)]
+struct Record {
+    generation: u64,
+    cas: Option<u64>,
+}
+
+impl Record {
+    fn read(reply: &Reply<'_>) -> Self {
+        let Reply::Value { data, meta } = reply else { return Self::default() };
+        let generation = std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        Self { generation, cas: Some(meta.cas) }
+    }
+}

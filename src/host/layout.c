@@ -1,0 +1,2 @@
+/* The C compiler's own word on our declarations: every assertion of the headers is checked for the target. */
+#include "kamailio.h"

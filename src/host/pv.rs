@@ -1,0 +1,258 @@
+//! Script variables: names with variables in them, values given to and taken from the script.
+//!
+//! The host's value has two layouts. Both are met here and nowhere else: getters only use the host's own helpers.
+
+use super::api::api;
+use super::ffi::*;
+use super::guard::narrow;
+use super::text;
+use crate::value::{self, Digits, Value};
+use std::ffi::c_int;
+use std::ptr;
+
+/// A value as the script hands it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given<'a> {
+    Null,
+    Int(i64),
+    Text(&'a [u8]),
+}
+
+/// Reads a value of the host.
+///
+/// # Safety
+/// `value` must be null or a value of this host's layout; its text must stay readable while the result is used.
+#[must_use]
+pub unsafe fn read<'a>(value: *const pv_value) -> Given<'a> {
+    // SAFETY: the caller's promise, and the host's series says which member is in use.
+    let (text, number, flags) = match unsafe { value.as_ref() } {
+        None => return Given::Null,
+        Some(value) if narrow() => unsafe { (value.narrow.text, i64::from(value.narrow.number), value.narrow.flags) },
+        Some(value) => unsafe { (value.wide.text, value.wide.number, value.wide.flags) },
+    };
+    let has = |flag: u32| flags & flag as c_int != 0;
+    if has(PV_VAL_NULL) {
+        Given::Null
+    } else if has(PV_TYPE_INT) || !has(PV_VAL_STR) && has(PV_VAL_INT) {
+        Given::Int(number)
+    } else {
+        // SAFETY: the caller's promise.
+        Given::Text(unsafe { text::bytes(&text) })
+    }
+}
+
+/// A value of the host, made by us; `room` keeps the digits of an integer.
+#[must_use]
+pub fn write(given: Given<'_>, room: &mut Digits) -> pv_value {
+    // SAFETY: numbers and pointers may be zero.
+    let mut value: pv_value = unsafe { std::mem::zeroed() };
+    let (text, number, flags) = match given {
+        Given::Null => (text::view(b""), 0, PV_VAL_NULL),
+        Given::Text(bytes) => (text::view(bytes), 0, PV_VAL_STR),
+        Given::Int(number) if fits(number) => {
+            (text::view(value::decimal(number, room)), number, PV_VAL_STR | PV_VAL_INT | PV_TYPE_INT)
+        }
+        Given::Int(number) => (text::view(value::decimal(number, room)), 0, PV_VAL_STR),
+    };
+    if narrow() {
+        value.narrow = pv_value_narrow { text, number: number as i32, flags: flags as c_int };
+    } else {
+        value.wide = pv_value_wide { text, number, flags: flags as c_int };
+    }
+    value
+}
+
+/// May the host's variables hold this number as a number?
+#[must_use]
+pub fn fits(number: i64) -> bool {
+    !narrow() || i32::try_from(number).is_ok()
+}
+
+/// Assigns to the variable `spec`. False when it refused.
+///
+/// # Safety
+/// `msg` and `spec` must be the host's, of the running call.
+#[must_use]
+pub unsafe fn assign(msg: *mut sip_msg, spec: *mut pv_spec, given: Given<'_>) -> bool {
+    let mut room = Digits::default();
+    let mut value = write(given, &mut room);
+    // SAFETY: the caller's promise; the variable copies what it keeps.
+    unsafe { (api().pv_set_spec_value)(msg, spec, 0, &raw mut value) >= 0 }
+}
+
+/// The variable's value now.
+///
+/// # Safety
+/// As for [`assign`]; the result is valid until the host evaluates the next variable.
+#[must_use]
+pub unsafe fn value_of<'a>(msg: *mut sip_msg, spec: *mut pv_spec) -> Given<'a> {
+    let mut room = Digits::default();
+    let mut value = write(Given::Null, &mut room);
+    // SAFETY: the caller's promise; `value` is large enough for either layout.
+    unsafe {
+        if (api().pv_get_spec_value)(msg, spec, &raw mut value) != 0 {
+            return Given::Null;
+        }
+        read(&raw const value)
+    }
+}
+
+/// What a getter was called with, to be answered exactly once.
+#[derive(Clone, Copy)]
+pub struct Getter {
+    pub msg: *mut sip_msg,
+    pub param: *mut pv_param,
+    pub value: *mut pv_value,
+}
+
+impl Getter {
+    /// Answers `$null`.
+    #[must_use]
+    pub fn null(self) -> c_int {
+        // SAFETY: the host's own pointers, handed back to it within the call.
+        unsafe { (api().pv_get_null)(self.msg, self.param, self.value) }
+    }
+
+    /// Answers bytes, which must stay where they are until the script has used them.
+    #[must_use]
+    pub fn text(self, mut bytes: kstr) -> c_int {
+        // SAFETY: as above; the host copies the two members of `bytes`.
+        unsafe { (api().pv_get_strval)(self.msg, self.param, self.value, &raw mut bytes) }
+    }
+
+    /// Answers a number that [`fits`].
+    #[must_use]
+    pub fn number(self, number: i64) -> c_int {
+        // SAFETY: as above; a 32-bit host reads the low half of the register.
+        unsafe { (api().pv_get_sintval)(self.msg, self.param, self.value, number) }
+    }
+}
+
+/// Text with variables in it, such as a key.
+#[derive(Debug)]
+pub enum Format {
+    Constant(Box<[u8]>),
+    /// The host's parsed list, and the text its parts point into.
+    Variables(*mut pv_elem, Box<[u8]>),
+}
+
+impl Format {
+    /// Parses a text; `None` when the host finds it wrong.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let own: Box<[u8]> = text.into();
+        if !own.contains(&b'$') {
+            return Some(Self::Constant(own));
+        }
+        let mut list: *mut pv_elem = ptr::null_mut();
+        let mut view = text::view(&own);
+        // SAFETY: the host's parser keeps pointers into `own`, which lives as long as the list.
+        let parsed = unsafe { (api().pv_parse_format)(&raw mut view, &raw mut list) };
+        (parsed >= 0 && !list.is_null()).then_some(Self::Variables(list, own))
+    }
+
+    /// The text for this message, valid until the host evaluates the next variable.
+    ///
+    /// # Safety
+    /// `msg` must be the host's, of the running call.
+    #[must_use]
+    pub unsafe fn evaluate(&self, msg: *mut sip_msg) -> Option<&[u8]> {
+        match self {
+            Self::Constant(text) => Some(text),
+            // SAFETY: the caller's promise, and a list that the host parsed.
+            Self::Variables(list, _) => unsafe { evaluate(msg, *list) },
+        }
+    }
+}
+
+impl Drop for Format {
+    fn drop(&mut self) {
+        if let Self::Variables(list, _) = self {
+            // SAFETY: the list is ours, from the host's parser.
+            unsafe { (api().pv_elem_free_all)(*list) };
+        }
+    }
+}
+
+/// The single variable that a parsed text consists of, if it does.
+///
+/// # Safety
+/// `list` must be null or a list from the host's parser.
+#[must_use]
+pub unsafe fn single(list: *const pv_elem) -> Option<*mut pv_spec> {
+    // SAFETY: the caller's promise.
+    let first = unsafe { list.as_ref() }?;
+    (first.text.len <= 0 && !first.spec.is_null() && first.next.is_null()).then_some(first.spec)
+}
+
+/// A variable that is `$null` gives no bytes, where the host's own printing would give `<null>`.
+unsafe fn evaluate<'a>(msg: *mut sip_msg, list: *mut pv_elem) -> Option<&'a [u8]> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if let Some(spec) = single(list)
+            && let given @ (Given::Null | Given::Text(_)) = value_of(msg, spec)
+        {
+            return Some(if let Given::Text(text) = given { text } else { b"" });
+        }
+        let mut out = text::view(b"");
+        ((api().pv_printf_s)(msg, list, &raw mut out) >= 0).then(|| text::bytes(&out))
+    }
+}
+
+/// What the script may store.
+impl<'a> From<Value<'a>> for Given<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Int(number) => Self::Int(number),
+            Value::Bytes(bytes) => Self::Text(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::guard::pretend;
+    use crate::host::version::Series;
+
+    #[test]
+    fn a_value_reads_as_it_was_written_in_either_layout() {
+        for series in [Series::V5_6, Series::V5_7, Series::V6_1] {
+            pretend(series);
+            for given in
+                [Given::Null, Given::Int(-7), Given::Int(i64::from(i32::MAX)), Given::Text(b"a\0b"), Given::Text(b"")]
+            {
+                let mut room = Digits::default();
+                let value = write(given, &mut room);
+                // SAFETY: written just now.
+                assert_eq!(unsafe { read(&raw const value) }, given, "{series:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_32_bits_is_text_in_a_narrow_host() {
+        for (series, want) in [(Series::V5_6, Given::Text(b"4294967296")), (Series::V5_7, Given::Int(1 << 32))] {
+            pretend(series);
+            let mut room = Digits::default();
+            let value = write(Given::Int(1 << 32), &mut room);
+            // SAFETY: written just now.
+            assert_eq!(unsafe { read(&raw const value) }, want);
+        }
+    }
+
+    #[test]
+    fn no_value_and_a_null_value_are_null() {
+        pretend(Series::V6_1);
+        // SAFETY: null is allowed.
+        assert_eq!(unsafe { read(ptr::null()) }, Given::Null);
+    }
+
+    #[test]
+    fn a_text_without_variables_needs_no_host() {
+        let key = Format::parse(b"alice@x");
+        // SAFETY: a constant reads no message.
+        let text = key.as_ref().and_then(|key| unsafe { key.evaluate(ptr::null_mut()) });
+        assert_eq!(text, Some(&b"alice@x"[..]));
+    }
+}

@@ -1,0 +1,220 @@
+//! The script functions: one row per name and number of parameters, one short door behind each.
+//!
+//! Every parameter may hold variables. The first one is the table; where it is a constant it is checked before the
+//! first message. Answers are 1, -1, -2 and -3, never 0, which would drop the SIP message.
+
+use super::arguments::{Arg, Args};
+use super::operations::{self, Operation};
+use super::{lifecycle, names, worker};
+use crate::cache::Verdict;
+use crate::host::entry::{Refused, entry};
+use crate::host::ffi::{ANY_ROUTE, cmd_export, pv_spec, sip_msg};
+use crate::host::log;
+use crate::host::params::{self, Argument};
+use crate::host::pv::{self, Given};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+
+type Param = *mut c_void;
+
+/// Rows of the table and their doors. After `;` stand parameters that the host passes but nobody reads.
+macro_rules! functions {
+    ($rows:literal: $($name:literal $count:literal $door:ident($($p:ident),*; $($unused:ident)?) $operation:path;)*) => {
+        /// The rows Kamailio reads; the last one is empty.
+        pub const TABLE: [cmd_export; $rows + 2] = [
+            $(row(concat!($name, "\0"), $door as unsafe extern "C" fn(*mut sip_msg $(, door!($p))* $(, door!($unused))?) -> c_int as Param,
+                $count, fix_texts, free_texts),)*
+            row("shc_get\0", get_3 as unsafe extern "C" fn(*mut sip_msg, Param, Param, Param) -> c_int as Param,
+                3, fix_get, free_get),
+            END,
+        ];
+        $(unsafe extern "C" fn $door(msg: *mut sip_msg $(, $p: Param)* $(, $unused: Param)?) -> c_int {
+            $(let _ = $unused;)?
+            entry($name, || {
+                // SAFETY: the host's message and the parameters that its fixups made.
+                unsafe { call(msg, $name, $operation, &[$($p),*]) }
+            })
+        })*
+    };
+}
+
+macro_rules! door {
+    ($p:ident) => {
+        Param
+    };
+}
+
+functions! {
+    24:
+    "shc_set" 3 set_3(t, k, v;) operations::set;
+    "shc_set" 4 set_4(t, k, v, ttl;) operations::set;
+    "shc_add" 3 add_3(t, k, v;) operations::add;
+    "shc_add" 4 add_4(t, k, v, ttl;) operations::add;
+    "shc_replace" 3 replace_3(t, k, v;) operations::replace;
+    "shc_replace" 4 replace_4(t, k, v, ttl;) operations::replace;
+    "shc_cas" 3 cas_3(t, k, v;) operations::cas;
+    "shc_cas" 4 cas_4(t, k, v, ttl;) operations::cas;
+    "shc_touch" 3 touch_3(t, k, ttl;) operations::touch;
+    "shc_inc" 2 inc_2(t, k;) operations::inc;
+    "shc_inc" 3 inc_3(t, k, n;) operations::inc;
+    "shc_inc" 4 inc_4(t, k, n, init;) operations::inc;
+    "shc_inc" 5 inc_5(t, k, n, init, ttl;) operations::inc;
+    "shc_dec" 2 dec_2(t, k;) operations::dec;
+    "shc_dec" 3 dec_3(t, k, n;) operations::dec;
+    "shc_dec" 4 dec_4(t, k, n, init;) operations::dec;
+    "shc_dec" 5 dec_5(t, k, n, init, ttl;) operations::dec;
+    "shc_rm" 2 rm_2(t, k;) operations::remove;
+    "shc_mget" 3 mget_3(t, keys, name;) operations::mget;
+    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget;
+    "shc_lock" 3 lock_3(t, k, ttl;) operations::lock;
+    "shc_unlock" 2 unlock_2(t, k;) operations::unlock;
+    "shc_unlock" 3 unlock_3(t, k, fence;) operations::unlock;
+    "shc_bump" 1 bump_1(t; unused) operations::bump;
+}
+
+const END: cmd_export =
+    cmd_export { name: ptr::null(), function: ptr::null_mut(), param_no: 0, fixup: None, free_fixup: None, flags: 0 };
+
+type Fixup = unsafe extern "C" fn(*mut Param, c_int) -> c_int;
+
+const fn row(name: &'static str, function: Param, count: c_int, fix: Fixup, free: Fixup) -> cmd_export {
+    cmd_export {
+        name: name.as_ptr().cast::<c_char>(),
+        function,
+        param_no: count,
+        fixup: Some(fix),
+        free_fixup: Some(free),
+        flags: ANY_ROUTE,
+    }
+}
+
+/// Evaluates the parameters, then runs the operation.
+unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, given: &[Param]) -> Verdict {
+    let mut texts: [Argument; 5] = Default::default();
+    for (text, param) in texts.iter_mut().zip(given) {
+        // SAFETY: the caller's promise.
+        match unsafe { Argument::evaluate(msg, *param) } {
+            Some(argument) => *text = argument,
+            None => return unreadable(function),
+        }
+    }
+    let mut items = [Arg::default(); 5];
+    for (item, text) in items.iter_mut().zip(&texts) {
+        *item = Arg::from(text);
+    }
+    // SAFETY: the caller's promise.
+    let args = Args { function, items: &items[..given.len()], scope: unsafe { scope(msg) } };
+    worker::with(|worker| operations::run(worker, operation, &args)).unwrap_or(Verdict::Failed)
+}
+
+fn unreadable(function: &str) -> Verdict {
+    log::error(format_args!("{function}: a parameter could not be evaluated"));
+    worker::with(|worker| worker.cache.fail(None, "bad parameter")).unwrap_or(Verdict::Failed)
+}
+
+/// What is remembered of reads for `shc_cas` belongs to one message.
+///
+/// # Safety
+/// `msg` must be null or the host's, of the running call.
+#[must_use]
+pub unsafe fn scope(msg: *const sip_msg) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { msg.as_ref() }.map_or(0, |msg| u64::from(msg.id))
+}
+
+/// `shc_get(table, key, variable)`: the variable gets the value, or `$null` when there is none.
+unsafe extern "C" fn get_3(msg: *mut sip_msg, t: Param, k: Param, variable: Param) -> c_int {
+    entry("shc_get", || {
+        // SAFETY: the host's message and the parameters that `fix_get` made.
+        unsafe {
+            let verdict = call(msg, "shc_get", operations::get, &[t, k]);
+            if assign_value(msg, variable.cast(), verdict) { verdict } else { unassigned() }
+        }
+    })
+}
+
+/// The value is still in the cache of this worker; the variable copies it.
+unsafe fn assign_value(msg: *mut sip_msg, variable: *mut pv_spec, verdict: Verdict) -> bool {
+    worker::with(|worker| {
+        let value = if verdict == Verdict::Done { worker.cache.value() } else { None };
+        // SAFETY: the caller's promise.
+        unsafe { pv::assign(msg, variable, value.map_or(Given::Null, Given::from)) }
+    })
+    .unwrap_or(false)
+}
+
+fn unassigned() -> Verdict {
+    log::error("shc_get: the variable refused the value");
+    worker::with(|worker| worker.cache.fail(None, "variable not assigned")).unwrap_or(Verdict::Failed)
+}
+
+unsafe extern "C" fn fix_texts(param: *mut Param, number: c_int) -> c_int {
+    // SAFETY: called by the host with a parameter of its own.
+    entry("fixup", || unsafe { fix_text(param, number) })
+}
+
+unsafe extern "C" fn fix_get(param: *mut Param, number: c_int) -> c_int {
+    // SAFETY: as above.
+    entry("fixup", || unsafe { if number == 3 { fix_variable(param) } else { fix_text(param, number) } })
+}
+
+unsafe extern "C" fn free_texts(param: *mut Param, _number: c_int) -> c_int {
+    // SAFETY: called by the host with what the fixup made.
+    entry("free_fixup", || unsafe { params::free_text(param) })
+}
+
+unsafe extern "C" fn free_get(param: *mut Param, number: c_int) -> c_int {
+    // SAFETY: as above.
+    entry("free_fixup", || unsafe { if number == 3 { params::free_variable(param) } else { params::free_text(param) } })
+}
+
+unsafe fn fix_text(param: *mut Param, number: c_int) -> Result<(), Refused> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !params::fix_text(param) {
+            return Err(Refused);
+        }
+        match params::constant(*param) {
+            Some(table) if number == 1 => names::used(lifecycle::shared(), table, table),
+            _ => Ok(()),
+        }
+    }
+}
+
+unsafe fn fix_variable(param: *mut Param) -> Result<(), Refused> {
+    // SAFETY: the caller's promise.
+    if unsafe { params::fix_variable(param) } {
+        return Ok(());
+    }
+    log::error("shc_get: the third parameter must be a variable that can be assigned");
+    Err(Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+
+    #[test]
+    fn every_name_has_one_row_per_number_of_parameters_and_the_last_row_is_empty() {
+        let mut rows = Vec::new();
+        for row in &TABLE[..TABLE.len() - 1] {
+            // SAFETY: names of the table.
+            let name = unsafe { CStr::from_ptr(row.name) }.to_string_lossy().into_owned();
+            assert!(!row.function.is_null() && row.fixup.is_some() && row.free_fixup.is_some(), "{name}");
+            assert_eq!(row.flags, ANY_ROUTE);
+            rows.push((name, row.param_no));
+        }
+        let all = rows.len();
+        rows.sort();
+        rows.dedup();
+        assert_eq!(rows.len(), all);
+        assert!(TABLE[all].name.is_null());
+    }
+
+    #[test]
+    fn before_the_module_is_initialised_a_call_fails() {
+        // SAFETY: no parameters, no message.
+        assert_eq!(unsafe { call(ptr::null_mut(), "shc_bump", operations::bump, &[]) }, Verdict::Failed);
+    }
+}

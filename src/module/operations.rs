@@ -1,0 +1,154 @@
+//! One function per script function, behind both doors: the native script and the embedded languages.
+//!
+//! Each checks its arguments and asks the cache; what was read stays in the worker's cache until the next call.
+
+use super::arguments::{Args, Bad};
+use super::worker::Worker;
+use crate::cache::Verdict;
+use crate::host::xavp;
+
+type Outcome = Result<Verdict, Bad>;
+
+/// An operation with its arguments in the order of the script function.
+pub type Operation = fn(&mut Worker, &Args<'_>) -> Outcome;
+
+/// Runs an operation in this process; -3 before the module is initialised.
+pub fn run(worker: &mut Worker, operation: Operation, args: &Args<'_>) -> Verdict {
+    operation(worker, args).unwrap_or_else(|bad| worker.cache.fail(args.known_table(worker), bad.0))
+}
+
+/// `(table, key)`; the value is in the cache.
+pub fn get(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.get(args.table(worker)?, args.key()?, args.scope))
+}
+
+/// `(table, key, value[, ttl])`
+pub fn set(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.set(args.table(worker)?, args.key()?, args.value(2)?, args.ttl(3)?))
+}
+
+/// `(table, key, value[, ttl])`: only if nothing is there.
+pub fn add(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.add(args.table(worker)?, args.key()?, args.value(2)?, args.ttl(3)?))
+}
+
+/// `(table, key, value[, ttl])`: only if something is there.
+pub fn replace(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.replace(args.table(worker)?, args.key()?, args.value(2)?, args.ttl(3)?))
+}
+
+/// `(table, key, value[, ttl])`: only if nobody changed it since this message read it.
+pub fn cas(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.cas(args.table(worker)?, args.key()?, args.value(2)?, args.ttl(3)?, args.scope))
+}
+
+/// `(table, key, ttl)`
+pub fn touch(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let ttl = args.ttl(2)?.unwrap_or(0);
+    Ok(worker.cache.touch(args.table(worker)?, args.key()?, ttl))
+}
+
+/// `(table, key[, n[, init[, ttl]]])`; the new number is in the cache.
+pub fn inc(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let (n, init) = counts(args)?;
+    Ok(worker.cache.inc(args.table(worker)?, args.key()?, n, init, args.ttl(4)?))
+}
+
+/// `(table, key[, n[, init[, ttl]]])`; stops at 0; the new number is in the cache.
+pub fn dec(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let (n, init) = counts(args)?;
+    Ok(worker.cache.dec(args.table(worker)?, args.key()?, n, init, args.ttl(4)?))
+}
+
+fn counts(args: &Args<'_>) -> Result<(u64, u64), Bad> {
+    Ok((args.count(2, "the step")?.unwrap_or(1), args.count(3, "the first number")?.unwrap_or(0)))
+}
+
+/// `(table, key)`
+pub fn remove(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.remove(args.table(worker)?, args.key()?))
+}
+
+/// `(table, key, ttl)`; the fencing number is in the cache's last outcome.
+pub fn lock(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let ttl = args.ttl(2)?.filter(|ttl| *ttl > 0);
+    let ttl = ttl.ok_or_else(|| args.refuse(2, "the ttl", "at least one second: a lock must end", "bad ttl"))?;
+    Ok(worker.cache.lock(args.table(worker)?, args.key()?, ttl))
+}
+
+/// `(table, key[, fence])`
+pub fn unlock(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.unlock(args.table(worker)?, args.key()?, args.fence(2)?))
+}
+
+/// `(table)`
+pub fn bump(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.bump(args.table(worker)?))
+}
+
+/// `(table, keys, xavp[, separator])`: reads many entries at once into a structured variable.
+///
+/// With `shc_mget("t", "a,b,c", "res")` the script finds the value of the i-th key, counted from 0, in
+/// `$xavp(res=>v[i])`, where `i` may be a variable as in `$xavp(res=>v[$var(i)])`, or `$null` there when it was not found;
+/// `$xavp(res=>n)` is the number of keys. Embedded languages read the same by `KSR.pv.get("$xavp(res=>v[0])")`. An older
+/// variable of that name is removed first, also when the call fails.
+pub fn mget(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let name = args.text(2).unwrap_or_default();
+    if !crate::table::is_name(name) {
+        let expected = "the name of an xavp, 1 to 32 letters, digits and '_'";
+        return Err(args.refuse(2, "the result", expected, "bad xavp name"));
+    }
+    xavp::remove(name);
+    let table = args.table(worker)?;
+    let separator = args.text(3).unwrap_or(b",");
+    if separator.is_empty() {
+        return Err(args.refuse(3, "the separator", "at least one byte", "empty separator"));
+    }
+    let mut keys = Vec::with_capacity(64);
+    split(args.key()?, separator, |key| keys.push(key));
+    if keys.iter().any(|key: &&[u8]| key.is_empty()) {
+        return Err(args.refuse(1, "one of the keys", "at least one byte in each", "empty key"));
+    }
+    let verdict = worker.cache.mget(table, &keys);
+    let values = (0..keys.len()).map(|i| worker.cache.found(i).1);
+    match xavp::set_list(name, values) {
+        Ok(()) => Ok(verdict),
+        Err(xavp::OutOfMemory) => Ok(worker.cache.fail(Some(table), "out of the host's shared memory")),
+    }
+}
+
+/// Hands out the parts of `text` between separators.
+fn split<'a>(text: &'a [u8], separator: &[u8], mut part: impl FnMut(&'a [u8])) {
+    let (mut from, mut at) = (0, 0);
+    while at + separator.len() <= text.len() {
+        if text[at..].starts_with(separator) {
+            part(&text[from..at]);
+            at += separator.len();
+            from = at;
+        } else {
+            at += 1;
+        }
+    }
+    part(&text[from..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_split_at_every_separator() {
+        for (text, separator, want) in [
+            ("a", ",", vec!["a"]),
+            ("a,b,c", ",", vec!["a", "b", "c"]),
+            (",a,,b,", ",", vec!["", "a", "", "b", ""]),
+            ("a--b-c", "--", vec!["a", "b-c"]),
+            ("---", "--", vec!["", "-"]),
+            ("a", "abc", vec!["a"]),
+        ] {
+            let mut got = Vec::new();
+            split(text.as_bytes(), separator.as_bytes(), |part| got.push(part));
+            assert_eq!(got, want.iter().map(|part| part.as_bytes()).collect::<Vec<_>>(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `$shc(table=>key)` and its relatives.
+//!
+//! The name is parsed once, where the first `=>` splits it; the key may hold variables and any bytes. Reading gives
+//! `$null` when there is nothing to give. An assignment has no return code: `$shcst(rc)` tells what became of it.
+
+use super::arguments::{Arg, Args};
+use super::functions::scope;
+use super::operations::{self, Operation};
+use super::worker::{self, Worker};
+use super::{lifecycle, names, status};
+use crate::cache::Verdict;
+use crate::host::entry::{Refused, entry};
+use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
+use crate::host::pv::{self, Format, Getter, Given};
+use crate::host::{log, text};
+use crate::value::{self, Digits, Value};
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+/// The rows Kamailio reads; the last one is empty.
+pub const TABLE: [pv_export; 6] = [
+    row(c"shc", Some(get), Some(set), parse),
+    row(c"shcex", Some(get_ttl), Some(set_ttl), parse),
+    row(c"shcinc", Some(inc), None, parse),
+    row(c"shcdec", Some(dec), None, parse),
+    row(c"shcst", Some(status::get), None, status::parse),
+    END,
+];
+
+type Get = unsafe extern "C" fn(*mut sip_msg, *mut pv_param, *mut pv_value) -> c_int;
+type Set = unsafe extern "C" fn(*mut sip_msg, *mut pv_param, c_int, *mut pv_value) -> c_int;
+type Parse = unsafe extern "C" fn(*mut pv_spec, *mut kstr) -> c_int;
+
+const fn row(name: &'static CStr, get: Option<Get>, set: Option<Set>, parse: Parse) -> pv_export {
+    pv_export {
+        name: text::constant(name),
+        type_: PVT_OTHER as c_int,
+        get,
+        set,
+        parse_name: Some(parse),
+        parse_index: None,
+        init: None,
+        number: 0,
+    }
+}
+
+const END: pv_export = pv_export {
+    name: kstr { s: ptr::null_mut(), len: 0 },
+    type_: 0,
+    get: None,
+    set: None,
+    parse_name: None,
+    parse_index: None,
+    init: None,
+    number: 0,
+};
+
+/// What stands between the parentheses.
+#[derive(Debug)]
+struct Name {
+    table: Box<[u8]>,
+    key: Format,
+}
+
+unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
+    entry("$shc name", || {
+        // SAFETY: the host's variable being parsed, and its text.
+        let (spec, inner) = unsafe { (spec.as_mut().ok_or(Refused)?, text::bytes(inner.as_ref().ok_or(Refused)?)) };
+        let name = Box::new(read(inner)?);
+        spec.param.name.type_ = PV_NAME_OTHER as c_int;
+        spec.param.name.free = Some(free);
+        spec.param.name.name.own = Box::into_raw(name).cast();
+        Ok(())
+    })
+}
+
+fn read(inner: &[u8]) -> Result<Name, Refused> {
+    let whole = || String::from_utf8_lossy(inner);
+    let Some(at) = inner.windows(2).position(|pair| pair == b"=>") else {
+        log::error(format_args!("\"{}\": expected table=>key", whole()));
+        return Err(Refused);
+    };
+    let (table, key) = (inner[..at].trim_ascii(), &inner[at + 2..]);
+    if key.is_empty() {
+        log::error(format_args!("\"{}\": the key is empty", whole()));
+        return Err(Refused);
+    }
+    names::used(lifecycle::shared(), table, inner)?;
+    let key = Format::parse(key).ok_or_else(|| {
+        log::error(format_args!("\"{}\": the key cannot be read", whole()));
+        Refused
+    })?;
+    Ok(Name { table: table.into(), key })
+}
+
+unsafe extern "C" fn free(name: *mut c_void) {
+    entry("$shc free", || {
+        // SAFETY: the host passes the name that `parse` filled, and reads it no more.
+        unsafe {
+            if let Some(name) = name.cast::<pv_name>().as_mut()
+                && !name.name.own.is_null()
+            {
+                drop(Box::from_raw(name.name.own.cast::<Name>()));
+                name.name.own = ptr::null_mut();
+            }
+        }
+    });
+}
+
+unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
+    // SAFETY: called by the host with a variable that `parse` made.
+    unsafe { getter("$shc", operations::get, Getter { msg, param, value }) }
+}
+
+unsafe extern "C" fn inc(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
+    // SAFETY: as above.
+    unsafe { getter("$shcinc", operations::inc, Getter { msg, param, value }) }
+}
+
+unsafe extern "C" fn dec(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
+    // SAFETY: as above.
+    unsafe { getter("$shcdec", operations::dec, Getter { msg, param, value }) }
+}
+
+unsafe fn getter(function: &'static str, operation: Operation, getter: Getter) -> c_int {
+    entry(function, || {
+        // SAFETY: the caller's promise.
+        let done = unsafe { operate(function, operation, getter.msg, getter.param, None) };
+        if done != Some(Verdict::Done) {
+            return getter.null();
+        }
+        worker::with(|worker| give(getter, worker)).unwrap_or_else(|| getter.null())
+    })
+}
+
+/// The value that the last operation left in the cache.
+fn give(getter: Getter, worker: &mut Worker) -> c_int {
+    match worker.cache.value() {
+        None => getter.null(),
+        Some(Value::Bytes(bytes)) => getter.text(worker.ring.keep(bytes)),
+        Some(Value::Int(number)) => give_number(getter, worker, number),
+    }
+}
+
+/// A number, as text where the host's own are too short for it.
+pub fn give_number(getter: Getter, worker: &mut Worker, number: i64) -> c_int {
+    if pv::fits(number) {
+        return getter.number(number);
+    }
+    let mut room = Digits::default();
+    getter.text(worker.ring.keep(value::decimal(number, &mut room)))
+}
+
+unsafe extern "C" fn get_ttl(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
+    entry("$shcex", || {
+        let mut seconds = 0;
+        let getter = Getter { msg, param, value };
+        // SAFETY: as for `get`.
+        let done = unsafe {
+            with_key("$shcex", msg, param, None, |worker, args| {
+                let table = args.table(worker);
+                match table.and_then(|table| Ok((table, args.key()?))) {
+                    Ok((table, key)) => {
+                        let (verdict, ttl) = worker.cache.ttl(table, key);
+                        seconds = ttl;
+                        verdict
+                    }
+                    Err(bad) => worker.cache.fail(args.known_table(worker), bad.0),
+                }
+            })
+        };
+        if done != Some(Verdict::Done) {
+            return getter.null();
+        }
+        worker::with(|worker| give_number(getter, worker, i64::from(seconds))).unwrap_or_else(|| getter.null())
+    })
+}
+
+unsafe extern "C" fn set(msg: *mut sip_msg, param: *mut pv_param, _op: c_int, value: *mut pv_value) -> c_int {
+    entry("$shc =", || {
+        // SAFETY: called by the host with a variable that `parse` made, and a value of its own.
+        unsafe {
+            let given = pv::read(value);
+            let operation = if given == Given::Null { operations::remove } else { operations::set };
+            assigned(operate("$shc", operation, msg, param, Some(given)))
+        }
+    })
+}
+
+unsafe extern "C" fn set_ttl(msg: *mut sip_msg, param: *mut pv_param, _op: c_int, value: *mut pv_value) -> c_int {
+    entry("$shcex =", || {
+        // SAFETY: as above.
+        unsafe { assigned(operate("$shcex", operations::touch, msg, param, Some(pv::read(value)))) }
+    })
+}
+
+/// The host logs a failed assignment each time, which an outage must not do: only what cannot be is refused.
+fn assigned(done: Option<Verdict>) -> Result<(), Refused> {
+    match done {
+        None | Some(Verdict::Failed) => Err(Refused),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Runs an operation on the table and key of the variable, and a value if one is assigned.
+unsafe fn operate(
+    function: &'static str,
+    operation: Operation,
+    msg: *mut sip_msg,
+    param: *mut pv_param,
+    given: Option<Given<'_>>,
+) -> Option<Verdict> {
+    // SAFETY: the caller's promise.
+    unsafe { with_key(function, msg, param, given, |worker, args| operations::run(worker, operation, args)) }
+}
+
+unsafe fn with_key(
+    function: &'static str,
+    msg: *mut sip_msg,
+    param: *mut pv_param,
+    given: Option<Given<'_>>,
+    act: impl FnOnce(&mut Worker, &Args<'_>) -> Verdict,
+) -> Option<Verdict> {
+    // SAFETY: the caller's promise: `parse` put a `Name` there.
+    let name = unsafe { param.as_ref()?.name.name.own.cast::<Name>().as_ref()? };
+    // SAFETY: the caller's promise.
+    let (key, scope) = unsafe { (name.key.evaluate(msg), scope(msg)) };
+    let Some(key) = key else {
+        log::error(format_args!("{function}: the key could not be evaluated"));
+        return worker::with(|worker| worker.cache.fail(None, "bad key"));
+    };
+    let mut room = Digits::default();
+    let value = given.map(|given| argument(given, &mut room)).unwrap_or_default();
+    let items = [Arg::string(&name.table), Arg::string(key), value];
+    let items = &items[..if given.is_some() { 3 } else { 2 }];
+    worker::with(|worker| act(worker, &Args { function, items, scope }))
+}
+
+fn argument<'a>(given: Given<'a>, room: &'a mut Digits) -> Arg<'a> {
+    match given {
+        Given::Null => Arg { text: b"", number: false, null: true },
+        Given::Text(text) => Arg::string(text),
+        Given::Int(number) => Arg { text: value::decimal(number, room), number: true, null: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_arrow_splits_table_and_key() {
+        for (inner, want) in [
+            ("ipauth=>alice", Some(("ipauth", "alice"))),
+            (" ipauth =>alice", Some(("ipauth", "alice"))),
+            ("ipauth=>a=>b", Some(("ipauth", "a=>b"))),
+            ("ipauth=> alice ", Some(("ipauth", " alice "))),
+            ("ipauth=>", None),
+            ("ipauth", None),
+            ("=>alice", None),
+            ("ip auth=>alice", None),
+            ("ip-auth=>alice", None),
+            ("", None),
+        ] {
+            let got = read(inner.as_bytes());
+            let got = got.as_ref().ok().map(|name| match &name.key {
+                Format::Constant(key) => (&*name.table, &**key),
+                Format::Variables(..) => unreachable!("no variable was given"),
+            });
+            assert_eq!(got, want.map(|(table, key)| (table.as_bytes(), key.as_bytes())), "{inner}");
+        }
+    }
+
+    #[test]
+    fn the_last_row_is_empty_and_no_counter_can_be_assigned() {
+        assert!(TABLE[5].name.s.is_null());
+        assert_eq!(TABLE.iter().filter(|row| row.set.is_some()).count(), 2);
+    }
+}

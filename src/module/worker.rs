@@ -1,0 +1,67 @@
+//! What one process keeps for itself: its way to the cache, and the texts it last gave to the script.
+//!
+//! Made on first use, in whatever process that is, and made anew after a fork: sockets of a parent are dropped there
+//! without a word. One per thread, because a host may run our code in several threads of one process.
+
+use super::lifecycle;
+use super::ring::Ring;
+use crate::cache::Cache;
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// One worker's state.
+#[derive(Debug)]
+pub struct Worker {
+    pub cache: Cache,
+    pub ring: Ring,
+    born: u32,
+}
+
+/// How many forks lie between the first process and this one.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    // A plain pointer: nothing of ours may run when a thread ends, the host is half gone by then.
+    static WORKER: Cell<*mut Worker> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// From now on every new process notices that it is one.
+pub fn watch_forks() {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    if !WATCHED.swap(true, Ordering::Relaxed) {
+        // SAFETY: the handler only counts, and this file is never unloaded.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}
+
+/// Works with this process's own state; `None` before the module is initialised.
+///
+/// The state is out of its place meanwhile: should `act` panic, it is never used again.
+pub fn with<R>(act: impl FnOnce(&mut Worker) -> R) -> Option<R> {
+    let mut worker = take()?;
+    let result = act(&mut worker);
+    let other = WORKER.replace(Box::into_raw(worker));
+    if !other.is_null() {
+        // SAFETY: put there by a nested call, from a box, and taken out just now.
+        drop(unsafe { Box::from_raw(other) });
+    }
+    Some(result)
+}
+
+fn take() -> Option<Box<Worker>> {
+    let forks = FORKS.load(Ordering::Relaxed);
+    let kept = WORKER.replace(ptr::null_mut());
+    if !kept.is_null() {
+        // SAFETY: only `with` fills this place, from a box, and whoever empties it owns the box.
+        let worker = unsafe { Box::from_raw(kept) };
+        if worker.born == forks {
+            return Some(worker);
+        }
+    }
+    let shared = lifecycle::shared()?;
+    Some(Box::new(Worker { cache: Cache::new(shared), ring: Ring::default(), born: forks }))
+}
