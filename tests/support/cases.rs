@@ -4,7 +4,7 @@
 use super::host::Host;
 use super::script::Script;
 
-/// `(sentence, call, code, format, printed)`. The code of a call is `$rc`; of an assignment it is `$shcst(rc)`.
+/// `(sentence, call, code, format, printed)`. The code of a call that holds a function is `$rc`; else `$shcst(rc)`.
 /// An empty call leaves the code out; an empty format prints nothing.
 pub type Case<'a> = (&'a str, &'a str, i64, &'a str, &'a str);
 
@@ -14,7 +14,9 @@ impl Script {
         cases.iter().enumerate().fold(self, |script, (i, (_, call, _, format, _))| {
             let code = match *call {
                 "" => "$var(rc) = 0;".to_string(),
-                c if c.starts_with('$') => format!("{c};\n    $var(rc) = $shcst(rc);"),
+                c if !c.starts_with("shc_") && !c.contains("; shc_") && !c.contains("\nshc_") => {
+                    format!("{c};\n    $var(rc) = $shcst(rc);")
+                }
                 c => format!("{c};\n    $var(rc) = $rc;"),
             };
             script.route(&format!("c{i}"), &format!("    {code}\n    append_to_reply(\"X-Out: {format}\\r\\n\");"))
