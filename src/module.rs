@@ -5,13 +5,18 @@
 //! The script comes in through [`functions`] and [`variables`], both of which end in [`operations`].
 
 pub mod arguments;
+pub mod events;
 pub mod exports;
 pub mod functions;
+pub mod kemi;
 pub mod lifecycle;
 pub mod names;
 pub mod operations;
 pub mod parameters;
 pub mod ring;
+pub mod rpc;
+pub mod stats;
 pub mod status;
 pub mod variables;
+pub mod watcher;
 pub mod worker;

@@ -1,1 +1,61 @@
-fn main() {}
+//! `shcctl`: the operator's tool, for machines without a Kamailio.
+//!
+//! It finds an entry as the module does (the rooms key, ring and config are the module's own) and talks to the
+//! servers through the crate `memcache`, because here a millisecond does not matter. Exit codes: 0 done, 1 not found,
+//! 2 a server is unavailable, 3 bad arguments.
+
+#[path = "shcctl/args.rs"]
+mod args;
+#[path = "shcctl/dial.rs"]
+mod dial;
+#[path = "shcctl/farm.rs"]
+mod farm;
+#[path = "shcctl/show.rs"]
+mod show;
+#[path = "shcctl/tunnel.rs"]
+mod tunnel;
+#[path = "shcctl/verbs.rs"]
+mod verbs;
+
+use args::Args;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Why a command did not do what it was asked for; the text names what and where.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Missing(String),
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("{0}")]
+    Argument(String),
+}
+
+impl Trouble {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Missing(_) => 1,
+            Self::Unavailable(_) => 2,
+            Self::Argument(_) => 3,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { 3 } else { 0 };
+            drop(error.print());
+            return ExitCode::from(code);
+        }
+    };
+    match verbs::run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("shcctl: {trouble}");
+            ExitCode::from(trouble.exit_code())
+        }
+    }
+}

@@ -3,10 +3,11 @@
 //! `mod_init` runs once in the main process, `child_init` in most processes (not in all of them: workers must not
 //! depend on it), `destroy` once at the very end, even when nothing was ever made.
 
-use super::{names, worker};
+use super::{kemi, names, stats, watcher, worker};
 use crate::cluster::Shared;
 use crate::config::{Config, ConfigError};
 use crate::host::entry::{Refused, entry};
+use crate::host::ffi::PROC_MAIN;
 use crate::host::log;
 use once_cell::sync::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -36,7 +37,7 @@ pub fn configure(change: impl FnOnce(&mut Config) -> Result<(), ConfigError>) ->
 /// To be called by the host only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mod_register(_: *mut c_char, _: *mut c_int, _: *mut c_void, _: *mut c_void) -> c_int {
-    entry("mod_register", || Ok(()))
+    entry("mod_register", kemi::register)
 }
 
 /// Called once, before the host forks.
@@ -48,7 +49,9 @@ pub unsafe extern "C" fn mod_init() -> c_int {
             Refused
         })?;
         let _ = SHARED.set(shared);
-        names::settle(shared)
+        names::settle(shared)?;
+        stats::register(shared)?;
+        watcher::prepare(shared)
     })
 }
 
@@ -66,8 +69,11 @@ fn create() -> Result<&'static Shared, String> {
 }
 
 /// Called in a new process with its rank.
-pub unsafe extern "C" fn child_init(_rank: c_int) -> c_int {
-    entry("child_init", || Ok(()))
+pub unsafe extern "C" fn child_init(rank: c_int) -> c_int {
+    entry("child_init", || match shared() {
+        Some(shared) if rank == PROC_MAIN as c_int => watcher::start(shared),
+        _ => Ok(()),
+    })
 }
 
 /// Called once in the main process, after all others ended. The mapping goes with the process.

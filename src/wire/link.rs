@@ -6,7 +6,7 @@
 use super::address::{Address, Endpoint, Target};
 use super::command::Request;
 use super::error::{Kind, WireError};
-use super::inbox::{Inbox, LEAST};
+use super::inbox::{Inbox, KEEP_REPLIES, LEAST};
 use super::parse::{Expect, Frame, Malformed, Progress, Shape, parse};
 use super::pid::pid;
 use super::pipe::{Pipe, Stop};
@@ -236,6 +236,7 @@ impl Link {
         self.inbox.clear();
         self.progress = Progress::default();
         self.frames.clear();
+        self.frames.shrink_to(KEEP_REPLIES);
         self.error = None;
         self.detail.clear();
         self.written = 0;
@@ -350,7 +351,8 @@ impl Link {
     fn speak(&mut self) -> Result<(), Stop> {
         let Some(pipe) = &mut self.pipe else { return Err(Stop::Wait) };
         while self.written < self.request.bytes.len() {
-            self.written += pipe.write(&self.request.bytes[self.written..])?;
+            let end = if pipe.is_tls() { self.request.record_end(self.written) } else { self.request.bytes.len() };
+            self.written += pipe.write(&self.request.bytes[self.written..end])?;
             self.begun = true;
         }
         pipe.flush()

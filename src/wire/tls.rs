@@ -76,7 +76,11 @@ impl Tls {
         Ok(Self { config: Arc::new(config), name })
     }
 
-    pub(super) fn session(&self) -> Result<ClientConnection, rustls::Error> {
+    /// A session to be started on one connection.
+    ///
+    /// # Errors
+    /// What rustls refuses of the configuration.
+    pub fn session(&self) -> Result<ClientConnection, rustls::Error> {
         ClientConnection::new(self.config.clone(), self.name.clone())
     }
 }

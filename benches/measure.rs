@@ -1,0 +1,86 @@
+//! How the benchmarks measure: every case in turn, round after round, so that noise of the machine hits all alike;
+//! medians over the rounds; ratios taken inside each round. All on one core, servers included, where the price of a
+//! call is the work done for it and not the time an idle core takes to wake up.
+
+/// One thing to measure: `round` runs it for a short while and returns nanoseconds per operation.
+pub struct Case<'a> {
+    pub id: &'static str,
+    pub label: &'static str,
+    pub kind: Kind,
+    round: Box<dyn FnMut() -> f64 + 'a>,
+}
+
+/// What a bar stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Floor,
+    Ours,
+    Peer,
+}
+
+/// What one case took, in nanoseconds per operation, one number for each round.
+pub struct Series {
+    pub id: &'static str,
+    pub label: &'static str,
+    pub kind: Kind,
+    pub rounds: Vec<f64>,
+}
+
+impl<'a> Case<'a> {
+    pub fn new(id: &'static str, label: &'static str, kind: Kind, round: impl FnMut() -> f64 + 'a) -> Self {
+        Self { id, label, kind, round: Box::new(round) }
+    }
+}
+
+impl Series {
+    /// The median in nanoseconds per operation.
+    pub fn median(&self) -> f64 {
+        median(self.rounds.clone())
+    }
+
+    /// How many times `base` this takes: the median of the rounds' own ratios.
+    pub fn over(&self, base: &Series) -> f64 {
+        median(self.rounds.iter().zip(&base.rounds).map(|(own, base)| own / base).collect())
+    }
+}
+
+/// Runs all cases `rounds` times, one after the other, and starts each round one case further on.
+pub fn interleave(cases: &mut [Case<'_>], rounds: usize) -> Vec<Series> {
+    let mut all: Vec<Series> = cases
+        .iter()
+        .map(|case| Series { id: case.id, label: case.label, kind: case.kind, rounds: Vec::with_capacity(rounds) })
+        .collect();
+    for case in cases.iter_mut() {
+        (case.round)();
+    }
+    for round in 0..rounds {
+        for step in 0..cases.len() {
+            let at = (round + step) % cases.len();
+            let took = (cases[at].round)();
+            all[at].rounds.push(took);
+        }
+    }
+    all
+}
+
+/// Ties this process, and all it will start, to one core.
+pub fn pin_to_one_core() {
+    // SAFETY: both calls get a valid set of the size they are told; plain bits.
+    unsafe {
+        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+        assert_eq!(libc::sched_getaffinity(0, size_of_val(&allowed), &raw mut allowed), 0);
+        let last = (0..libc::CPU_SETSIZE as usize).rev().find(|core| libc::CPU_ISSET(*core, &allowed));
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(last.unwrap_or(0), &mut one);
+        assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &raw const one), 0);
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => values[count / 2],
+        count => f64::midpoint(values[count / 2 - 1], values[count / 2]),
+    }
+}

@@ -1,0 +1,204 @@
+//! The client outside Kamailio: one call of ours against the bare round trip, libmemcached and the crate `memcache`.
+//!
+//! Client and servers share one core, so a number is the work of both sides for one operation and no idle core's
+//! waking up. Run with `cargo bench --bench wire`; what it finds goes to `bench-out`.
+
+mod measure;
+mod plot;
+mod raw;
+mod report;
+
+#[path = "../tests/support/libmemcached.rs"]
+mod libmemcached;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use measure::{Case, Kind, interleave};
+use raw::Raw;
+use report::{Section, find};
+use shardcache::cache::{Cache, Verdict};
+use shardcache::cluster::Shared;
+use shardcache::config::Config;
+use shardcache::value::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Instant;
+use support::Memcached;
+
+const ROUNDS: usize = 400;
+const CALLS: u32 = 100;
+const CALLS_OF_MANY: u32 = 8;
+const KEY: &[u8] = b"alice@example.org";
+const NUMBER: &[u8] = b"calls";
+const VALUE: &[u8] = b"sip:alice@192.0.2.17:5060;x=0001";
+
+fn main() {
+    measure::pin_to_one_core();
+    let tcp = Memcached::tcp();
+    let unix = Memcached::unix();
+    let three = Memcached::many(3);
+    let address: SocketAddr = tcp.addr().parse().expect("an address");
+    let path = unix.addr().trim_start_matches("unix:").to_owned();
+
+    let mut cases = floor(address, Path::new(&path));
+    cases.extend(ours(Client::new(&[&tcp]), &OURS_TCP));
+    cases.extend(ours(Client::new(&[&unix]), &OURS_UNIX));
+    cases.push(ours_many(Client::new(&three.iter().collect::<Vec<_>>())));
+    cases.extend(library(&tcp, &unix, Path::new(&path), &three));
+    cases.extend(crates(address));
+
+    let series = interleave(&mut cases, ROUNDS);
+    let mut section =
+        Section::new("wire", "Outside Kamailio, client and servers on one core", "mn_polled_tcp", &series);
+    let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
+    section.goal(
+        "a get over TCP against the bare round trip with the same waiting",
+        ratio("get_tcp", "mn_polled_tcp"),
+        1.10,
+    );
+    if series.iter().any(|one| one.id == "library_get_tcp") {
+        section.goal("a get over TCP against libmemcached's", ratio("get_tcp", "library_get_tcp"), 1.00);
+    }
+    section.goal("100 keys over three servers against one get", ratio("mget_100", "get_tcp"), 8.00);
+    section.publish();
+}
+
+fn floor<'a>(address: SocketAddr, path: &Path) -> Vec<Case<'a>> {
+    let [mut a, mut b] = [Raw::tcp(address), Raw::tcp(address)];
+    let [mut c, mut d] = [Raw::unix(path), Raw::unix(path)];
+    vec![
+        Case::new("mn_polled_tcp", "bare mn, send+ppoll+recv, TCP", Kind::Floor, move || timed(CALLS, || a.polled())),
+        Case::new("mn_blocking_tcp", "bare mn, write+read, TCP", Kind::Floor, move || timed(CALLS, || b.blocking())),
+        Case::new("mn_polled_unix", "bare mn, send+ppoll+recv, unix", Kind::Floor, move || timed(CALLS, || c.polled())),
+        Case::new("mn_blocking_unix", "bare mn, write+read, unix", Kind::Floor, move || timed(CALLS, || d.blocking())),
+    ]
+}
+
+/// Our client as the module uses it: placement, health, keys and all.
+struct Client(Cache);
+
+impl Client {
+    fn new(servers: &[&Memcached]) -> Self {
+        let mut config = Config::default();
+        for (number, server) in servers.iter().enumerate() {
+            config.add_server(&server.spec(&format!("mc{number}"))).expect("a server");
+        }
+        config.add_table("b").expect("a table");
+        let mut cache = Cache::new(Shared::create(config).expect("shared memory"));
+        assert_eq!(cache.set(0, KEY, Value::Bytes(VALUE), None), Verdict::Done);
+        for key in many() {
+            assert_eq!(cache.set(0, &key, Value::Bytes(VALUE), None), Verdict::Done);
+        }
+        Self(cache)
+    }
+
+    fn get(&mut self) {
+        assert_eq!(self.0.get(0, KEY, 0), Verdict::Done);
+    }
+
+    fn set(&mut self) {
+        assert_eq!(self.0.set(0, KEY, Value::Bytes(VALUE), None), Verdict::Done);
+    }
+
+    fn inc(&mut self) {
+        assert_eq!(self.0.inc(0, NUMBER, 1, 0, None), Verdict::Done);
+    }
+}
+
+type Names = [(&'static str, &'static str); 3];
+const OURS_TCP: Names = [("get_tcp", "our get, TCP"), ("set_tcp", "our set, TCP"), ("inc_tcp", "our inc, TCP")];
+const OURS_UNIX: Names = [("get_unix", "our get, unix"), ("set_unix", "our set, unix"), ("inc_unix", "our inc, unix")];
+
+fn ours<'a>(client: Client, names: &Names) -> Vec<Case<'a>> {
+    let client = std::rc::Rc::new(std::cell::RefCell::new(client));
+    let calls: [fn(&mut Client); 3] = [Client::get, Client::set, Client::inc];
+    let case = |(&(id, label), call): (&(&'static str, &'static str), fn(&mut Client))| {
+        let client = client.clone();
+        Case::new(id, label, Kind::Ours, move || timed(CALLS, || call(&mut client.borrow_mut())))
+    };
+    names.iter().zip(calls).map(case).collect()
+}
+
+fn ours_many<'a>(mut client: Client) -> Case<'a> {
+    let keys = many();
+    let round = move || {
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        timed(CALLS_OF_MANY, || {
+            assert_eq!(client.0.mget(0, &keys), Verdict::Done);
+            assert_eq!(client.0.found(keys.len() - 1).0, Verdict::Done);
+        })
+    };
+    Case::new("mget_100", "our mget, 100 keys on 3 servers, TCP", Kind::Ours, round)
+}
+
+fn library<'a>(tcp: &Memcached, unix: &Memcached, path: &Path, three: &[Memcached]) -> Vec<Case<'a>> {
+    let Some(client) = libmemcached::Client::load() else {
+        eprintln!("libmemcached is not installed (Debian: libmemcached11): its rows are left out");
+        return Vec::new();
+    };
+    let load = || libmemcached::Client::load().expect("it was there before");
+    let host = c"127.0.0.1";
+    tcp.set("l:k", "0123456789abcdef0123456789abcdef");
+    unix.set("l:k", "0123456789abcdef0123456789abcdef");
+    let mut get = client.tcp(host, tcp.port(), 1);
+    let mut set = load().tcp(host, tcp.port(), 1);
+    let mut near = load().unix(path);
+    let mut binary = load().binary().tcp(host, tcp.port(), 1);
+    let mut farm = three.iter().fold(load().ketama_weighted(), |farm, server| farm.tcp(host, server.port(), 1));
+    let keys: Vec<Vec<u8>> = many().into_iter().map(|key| [b"b:", key.as_slice()].concat()).collect();
+    let found = |value: Option<(Vec<u8>, u32)>| assert_eq!(value.map(|(value, _)| value.len()), Some(32));
+    vec![
+        Case::new("library_get_tcp", "libmemcached get, ASCII, TCP", Kind::Peer, move || {
+            timed(CALLS, || found(get.get(b"l:k")))
+        }),
+        Case::new("library_set_tcp", "libmemcached set, ASCII, TCP", Kind::Peer, move || {
+            timed(CALLS, || set.set(b"l:s", VALUE))
+        }),
+        Case::new("library_get_unix", "libmemcached get, ASCII, unix", Kind::Peer, move || {
+            timed(CALLS, || found(near.get(b"l:k")))
+        }),
+        Case::new("library_binary_tcp", "libmemcached get, binary, TCP", Kind::Peer, move || {
+            timed(CALLS, || found(binary.get(b"l:k")))
+        }),
+        Case::new("library_mget", "libmemcached mget, 100 keys on 3 servers", Kind::Peer, move || {
+            timed(CALLS_OF_MANY, || assert_eq!(farm.mget(&keys), keys.len()))
+        }),
+    ]
+}
+
+fn crates<'a>(address: SocketAddr) -> Vec<Case<'a>> {
+    let classic = |protocol: &str| {
+        let client =
+            memcache::connect(format!("memcache://{address}?protocol={protocol}")).expect("the crate connects");
+        move || assert_eq!(client.get::<Vec<u8>>("l:k").expect("an answer").map(|value| value.len()), Some(32))
+    };
+    let [mut ascii, mut binary] = [classic("ascii"), classic("binary")];
+    let meta = memcache::exp::MetaClient::connect(address.to_string()).expect("the crate connects");
+    let ask = move || {
+        let answer = meta.get("l:k").send().expect("an answer");
+        assert_eq!(answer.value.map(|value| value.len()), Some(32));
+    };
+    vec![
+        Case::new("crate_meta", "crate memcache, meta client, TCP", Kind::Peer, move || timed(CALLS, &ask)),
+        Case::new("crate_ascii", "crate memcache, classic ASCII, TCP", Kind::Peer, move || timed(CALLS, &mut ascii)),
+        Case::new("crate_binary", "crate memcache, classic binary, TCP", Kind::Peer, move || {
+            timed(CALLS / 4, &mut binary)
+        }),
+    ]
+}
+
+fn many() -> Vec<Vec<u8>> {
+    (0..100).map(|number| format!("user{number}@example.org").into_bytes()).collect()
+}
+
+/// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
+fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
+    for _ in 0..count / 8 {
+        operation();
+    }
+    let start = Instant::now();
+    for _ in 0..count {
+        operation();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(count)
+}
