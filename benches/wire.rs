@@ -17,12 +17,12 @@ use measure::{Case, Kind, interleave};
 use raw::Raw;
 use report::{Section, find};
 use shardcache::cache::{Cache, Verdict};
-use shardcache::cluster::Shared;
+use shardcache::cluster::{Shared, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::Memcached;
 
 const ROUNDS: usize = 400;
@@ -87,7 +87,9 @@ impl Client {
         }
         config.add_table("b").expect("a table");
         config.set_cmd_timeout(PATIENCE_MS).expect("a time");
-        let mut cache = Cache::new(Shared::create(config).expect("shared memory"));
+        let shared = Shared::create(config).expect("shared memory");
+        watch(shared);
+        let mut cache = Cache::new(shared);
         assert_eq!(cache.set(0, KEY, Value::Bytes(VALUE), None), Verdict::Done);
         for key in many() {
             assert_eq!(cache.set(0, &key, Value::Bytes(VALUE), None), Verdict::Done);
@@ -106,6 +108,18 @@ impl Client {
     fn inc(&mut self) {
         assert_eq!(self.0.inc(0, NUMBER, 1, 0, None), Verdict::Done, "{}", self.0.last().err);
     }
+}
+
+/// What the watcher's process does in Kamailio.
+fn watch(shared: &'static Shared) {
+    let mut watcher = Watcher::new(shared);
+    watcher.tick();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(u64::from(shared.config().probe_interval_ms)));
+            watcher.tick();
+        }
+    });
 }
 
 type Names = [(&'static str, &'static str); 3];
