@@ -53,6 +53,29 @@ fn a_server_that_never_answers_costs_the_budget_and_no_more() {
 }
 
 #[test]
+fn a_deadline_is_kept_to_the_millisecond() {
+    let server = Script::new(|mut guest| while guest.hear() && guest.say(b"MN\r\n") && guest.hear() {});
+    for budget in [1, 3, 9, 12, 20, 60].map(Duration::from_millis) {
+        let mut quickest = Duration::MAX;
+        for _ in 0..10 {
+            // The first request is answered, so that the second goes out on an open connection.
+            let mut link = link(server.at);
+            link.begin();
+            link.mn();
+            exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(Duration::from_secs(5)));
+            assert_eq!(link.status(), Ok(()));
+            let start = Instant::now();
+            exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(budget));
+            let took = start.elapsed();
+            assert_eq!(link.status().map_err(|error| (error.kind, error.reused)), Err((Kind::Timeout, false)));
+            assert!(took >= budget, "gave up after {took:?} of {budget:?}");
+            quickest = quickest.min(took);
+        }
+        assert!(quickest < budget + Duration::from_millis(1), "took {quickest:?} of {budget:?}");
+    }
+}
+
+#[test]
 fn a_server_that_drips_bytes_does_not_stretch_the_budget() {
     let server = Script::new(|mut guest| {
         guest.hear();

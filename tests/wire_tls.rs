@@ -88,6 +88,26 @@ fn values_small_and_large_travel_inside_tls() {
 }
 
 #[test]
+fn long_requests_are_answered_inside_tls() {
+    let papers = Papers::new();
+    let server = papers.server("");
+    let mut link = link(server.at, &papers.options());
+    let names: Vec<String> = (0..200).map(|n| format!("t:{n:0>200}")).collect();
+    let all = |link: &mut Link| {
+        for (name, size) in names.iter().zip((0..40_000).step_by(200)) {
+            link.ms(KeyRef { bytes: name.as_bytes(), base64: false }, &[&vec![b'v'; size]], "");
+            link.mg(KeyRef { bytes: name.as_bytes(), base64: false }, "s");
+        }
+        link.get(names.iter().map(String::as_bytes));
+        link.mn();
+    };
+    assert_eq!(go(&mut link, all), Ok(()), "{}", link.detail());
+    let Reply::Values(values) = link.reply(400) else { panic!() };
+    assert!(values.map(|item| item.data.len()).eq((0..40_000).step_by(200)));
+    assert_eq!(link.reply(401), Reply::Noop);
+}
+
+#[test]
 fn only_the_right_name_signed_by_a_trusted_authority_is_accepted() {
     let papers = Papers::new();
     let strangers = Papers::new();

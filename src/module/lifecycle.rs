@@ -32,16 +32,13 @@ pub fn configure(change: impl FnOnce(&mut Config) -> Result<(), ConfigError>) ->
 }
 
 /// Called by the loader once the tables are read, before any parameter.
-///
-/// # Safety
-/// To be called by the host only.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mod_register(_: *mut c_char, _: *mut c_int, _: *mut c_void, _: *mut c_void) -> c_int {
+pub extern "C" fn mod_register(_: *mut c_char, _: *mut c_int, _: *mut c_void, _: *mut c_void) -> c_int {
     entry("mod_register", kemi::register)
 }
 
 /// Called once, before the host forks.
-pub unsafe extern "C" fn mod_init() -> c_int {
+pub extern "C" fn mod_init() -> c_int {
     entry("mod_init", || {
         worker::watch_forks();
         let shared = create().map_err(|error| {
@@ -69,7 +66,7 @@ fn create() -> Result<&'static Shared, String> {
 }
 
 /// Called in a new process with its rank.
-pub unsafe extern "C" fn child_init(rank: c_int) -> c_int {
+pub extern "C" fn child_init(rank: c_int) -> c_int {
     entry("child_init", || match shared() {
         Some(shared) if rank == PROC_MAIN as c_int => watcher::start(shared),
         _ => Ok(()),
@@ -77,6 +74,6 @@ pub unsafe extern "C" fn child_init(rank: c_int) -> c_int {
 }
 
 /// Called once in the main process, after all others ended. The mapping goes with the process.
-pub unsafe extern "C" fn destroy() {
+pub extern "C" fn destroy() {
     entry("destroy", || ());
 }

@@ -22,6 +22,9 @@ const FACTS: [(&[u8], Give); 7] = [
 ];
 
 /// Parses the name of a fact; its place in the table stands for it.
+///
+/// # Safety
+/// To be called by the host, with a variable that it is parsing.
 pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
     entry("$shcst name", || {
         // SAFETY: the host's variable being parsed, and its text.
@@ -38,6 +41,9 @@ pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
 }
 
 /// Gives the fact that [`parse`] found.
+///
+/// # Safety
+/// To be called by the host, with a variable that [`parse`] made.
 pub unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
     entry("$shcst", || {
         let getter = Getter { msg, param, value };
