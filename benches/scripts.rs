@@ -41,7 +41,13 @@ pub const TCP: [Loop; 10] = [
     peer("mct_get", "$mct get, TCP", 1000, "$var(v) = $mct($fU);", IS_VALUE),
     peer("mct_set", "$mct set, TCP", 1000, MCT_SET, MCT_STORED),
     peer("mct_inc", "$mcinc, TCP", 1000, "$mcinc(count) = 1;", "$mct(count) >= $var(n)"),
-    peer("redis_get", "redis_cmd GET, TCP", 600, r#"redis_cmd("srv", "GET $fU", "r"); $var(v) = $redis(r=>value);"#, IS_VALUE),
+    peer(
+        "redis_get",
+        "redis_cmd GET, TCP",
+        600,
+        r#"redis_cmd("srv", "GET $fU", "r"); $var(v) = $redis(r=>value);"#,
+        IS_VALUE,
+    ),
     peer("sql", "sql_query, SQLite, one row", 300, SQL, IS_VALUE),
 ];
 

@@ -18,4 +18,7 @@ struct run_ctx {
 	uint64_t room[128];
 };
 
+/* What a timer loop of the host calls, in a process of ours. */
+typedef void (*tick_fn)(unsigned int now_ms, void *arg);
+
 #endif

@@ -129,6 +129,12 @@ pub struct Cache {
     last: Last,
 }
 
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
 impl Cache {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {

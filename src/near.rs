@@ -9,4 +9,4 @@ mod region;
 mod store;
 
 pub use region::Region;
-pub use store::{Change, Delta, Entry, Fault, Hit, MAX_KEY, MAX_VALUE, Mode, Page, Put, Removed, Stats, Store};
+pub use store::{Delta, Entry, Fault, Hit, MAX_KEY, MAX_VALUE, Mode, Page, Put, Removed, Stats, Store, Terms};

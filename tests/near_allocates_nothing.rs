@@ -1,7 +1,7 @@
 //! The hot path of the host's own store asks for no memory once its buffer has grown.
 
 use shardcache::clock::Deadline;
-use shardcache::near::{Change, Mode, Store};
+use shardcache::near::{Mode, Store, Terms};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
@@ -31,7 +31,7 @@ static COUNTING: Counting = Counting;
 fn gets_puts_and_counts_allocate_nothing_after_the_first() {
     let store = Store::create(1 << 20).unwrap();
     let deadline = Deadline::after(Duration::from_secs(60));
-    let how = Change { flags: 0, ttl_s: 60, now_s: 1 };
+    let how = Terms { flags: 0, ttl_s: 60, now_s: 1 };
     let mut out = Vec::new();
     let mut turn = || {
         store.put(Mode::Set, b"ipauth:alice", &[7; 3_000], how, deadline).unwrap();

@@ -12,7 +12,7 @@ use super::{Answer, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
-use crate::near::{self, Change, Delta, Put, Removed, Store};
+use crate::near::{self, Delta, Put, Removed, Store, Terms};
 use crate::value::{Digits, Value};
 
 /// Seconds a fencing counter is kept after its last use.
@@ -96,7 +96,7 @@ impl Local {
     }
 
     fn store_under(&self, mode: near::Mode, data: &[u8], flags: u32, ttl: u32) -> Answer {
-        let how = Change { flags, ttl_s: ttl, now_s: seconds() };
+        let how = Terms { flags, ttl_s: ttl, now_s: seconds() };
         match self.store.put(mode, &self.name, data, how, self.deadline())? {
             Put::Stored { .. } => Ok(true),
             Put::TooLarge { .. } => Err(Fault::TooLarge),
@@ -122,7 +122,7 @@ impl Local {
     fn step(&mut self, step: Step, ttl: u32) -> Answer {
         self.held = Held::Nothing;
         let (up, created) = (step.way == Way::Up, Some(step.created));
-        let how = Change { flags: 0, ttl_s: ttl, now_s: seconds() };
+        let how = Terms { flags: 0, ttl_s: ttl, now_s: seconds() };
         match self.store.delta(&self.name, up, step.by, created, how, self.deadline())? {
             Delta::Number(number) => {
                 self.held = Held::Number(number);

@@ -52,9 +52,10 @@ fn stat(reply: &Reply<'_>, name: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Lines;
 
-    const STATS: Reply<'static> = Reply::Lines(b"STAT pid 4711\r\nSTAT uptime 5\r\nEND\r\n");
-    const SETTINGS: Reply<'static> = Reply::Lines(b"STAT maxbytes 1\r\nSTAT item_size_max 1048576\r\nEND\r\n");
+    const STATS: Reply<'static> = Reply::Lines(Lines(b"STAT pid 4711\r\nSTAT uptime 5\r\nEND\r\n"));
+    const SETTINGS: Reply<'static> = Reply::Lines(Lines(b"STAT maxbytes 1\r\nSTAT item_size_max 1048576\r\nEND\r\n"));
 
     #[test]
     fn a_server_says_who_it_is() {

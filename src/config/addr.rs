@@ -27,7 +27,7 @@ impl Addr {
             let good = path.starts_with('/') && (2..=PATH_MAX).contains(&path.len());
             return if good { Ok(Self::Unix(path.into())) } else { fail("unix:/path of 2 to 107 bytes") };
         }
-        if text.starts_with('/') {
+        if text.starts_with('/') || text == "unix" {
             return fail("unix:/path for a unix socket");
         }
         if text.contains(',') {

@@ -62,7 +62,7 @@ fn secret_at(text: &str) -> Option<usize> {
     let name_end = text.find('=').unwrap_or(text.len());
     lower.match_indices("pass").map(|(at, word)| at + word.len()).find(|end| {
         let rest = lower[*end..].trim_start_matches(|char: char| char.is_ascii_alphanumeric() || char == '_');
-        *end <= name_end || rest.trim_start().starts_with(['=', ':'])
+        *end <= name_end || rest.trim_start().starts_with('=')
     })
 }
 

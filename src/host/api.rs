@@ -36,9 +36,24 @@ host_symbols! {
         fn xavp_add_value(name: *mut kstr, value: *mut xavp_value, list: *mut *mut xavp) -> *mut xavp;
         fn xavp_rm_by_name(name: *mut kstr, all: c_int, list: *mut *mut xavp) -> c_int;
         fn xavp_destroy_list(list: *mut *mut xavp);
+        // statistics and embedded languages
+        fn register_module_stats(group: *mut c_char, rows: *mut stat_export) -> c_int;
+        fn sr_kemi_modules_add(table: *mut kemi_export) -> c_int;
+        fn sr_kemi_eng_get() -> *mut c_void;
+        // processes and routes
+        fn register_basic_timers(count: c_int) -> c_int;
+        fn fork_basic_utimer(rank: c_int, name: *mut c_char, tcp: c_int, tick: tick_fn, arg: *mut c_void, us: c_int) -> c_int;
+        fn route_lookup(list: *mut route_list, name: *mut c_char) -> c_int;
+        fn run_top_route(actions: *mut c_void, msg: *mut sip_msg, ctx: *mut run_ctx) -> c_int;
+        fn faked_msg_get_next() -> *mut sip_msg;
+        fn sr_kemi_route(engine: *mut c_void, msg: *mut sip_msg, kind: c_int, name: *mut kstr, data: *mut kstr) -> c_int;
+        fn sr_kemi_act_ctx_get() -> *mut run_ctx;
+        fn sr_kemi_act_ctx_set(ctx: *mut run_ctx);
     }
     data {
         process_no: c_int;
+        event_rt: route_list;
+        route_type: c_int;
         log_stderr: c_int;
         log_color: c_int;
         log_level_info: log_level;

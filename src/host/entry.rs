@@ -101,7 +101,9 @@ pub(super) fn set_hook() {
 
 fn report(info: &PanicHookInfo<'_>) {
     let here = Location::caller();
-    let text = info.payload_as_str().unwrap_or("no text");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no text");
     log::write(Level::Critical, info.location().unwrap_or(here), &format_args!("internal error: {text}"));
 }
 

@@ -24,11 +24,16 @@ pub enum Given<'a> {
 /// `value` must be null or a value of this host's layout; its text must stay readable while the result is used.
 #[must_use]
 pub unsafe fn read<'a>(value: *const pv_value) -> Given<'a> {
-    // SAFETY: the caller's promise, and the host's series says which member is in use.
-    let (text, number, flags) = match unsafe { value.as_ref() } {
-        None => return Given::Null,
-        Some(value) if narrow() => unsafe { (value.narrow.text, i64::from(value.narrow.number), value.narrow.flags) },
-        Some(value) => unsafe { (value.wide.text, value.wide.number, value.wide.flags) },
+    // SAFETY: the caller's promise.
+    let Some(value) = (unsafe { value.as_ref() }) else { return Given::Null };
+    let (text, number, flags) = if narrow() {
+        // SAFETY: the host's series says which member is in use.
+        let value = unsafe { value.narrow };
+        (value.text, i64::from(value.number), value.flags)
+    } else {
+        // SAFETY: as above.
+        let value = unsafe { value.wide };
+        (value.text, value.number, value.flags)
     };
     let has = |flag: u32| flags & flag as c_int != 0;
     if has(PV_VAL_NULL) {

@@ -3,10 +3,9 @@
 //! The loader takes the structure that is called after the file. It keeps pointers into the tables, so they are
 //! statics; it may write to what it was given, so they are not read-only.
 
-use super::{functions, lifecycle, parameters, variables};
-use crate::host::ffi::{cmd_export, module_exports, param_export, pv_export};
+use super::{functions, lifecycle, parameters, rpc, variables};
+use crate::host::ffi::{cmd_export, module_exports, param_export, pv_export, rpc_export};
 use std::cell::UnsafeCell;
-use std::ptr;
 
 /// A table that the host owns from the moment it loads this file.
 #[repr(transparent)]
@@ -29,6 +28,7 @@ impl<T> Table<T> {
 
 static COMMANDS: Table<[cmd_export; functions::TABLE.len()]> = Table::new(functions::TABLE);
 static PARAMETERS: Table<[param_export; parameters::TABLE.len()]> = Table::new(parameters::TABLE);
+static RPC: Table<[rpc_export; rpc::TABLE.len()]> = Table::new(rpc::TABLE);
 static VARIABLES: Table<[pv_export; variables::TABLE.len()]> = Table::new(variables::TABLE);
 
 /// Read by the loader for `shardcache.so`.
@@ -38,7 +38,7 @@ pub static _shardcache_exports: Table<module_exports> = Table::new(module_export
     dlflags: 0,
     commands: COMMANDS.place().cast(),
     parameters: PARAMETERS.place().cast(),
-    rpc: ptr::null_mut(),
+    rpc: RPC.place().cast(),
     variables: VARIABLES.place().cast(),
     on_reply: None,
     init: Some(lifecycle::mod_init),

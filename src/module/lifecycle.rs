@@ -3,10 +3,11 @@
 //! `mod_init` runs once in the main process, `child_init` in most processes (not in all of them: workers must not
 //! depend on it), `destroy` once at the very end, even when nothing was ever made.
 
-use super::{names, worker};
+use super::{kemi, names, stats, watcher, worker};
 use crate::cluster::Shared;
 use crate::config::{Config, ConfigError};
 use crate::host::entry::{Refused, entry};
+use crate::host::ffi::PROC_MAIN;
 use crate::host::log;
 use once_cell::sync::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -31,16 +32,13 @@ pub fn configure(change: impl FnOnce(&mut Config) -> Result<(), ConfigError>) ->
 }
 
 /// Called by the loader once the tables are read, before any parameter.
-///
-/// # Safety
-/// To be called by the host only.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mod_register(_: *mut c_char, _: *mut c_int, _: *mut c_void, _: *mut c_void) -> c_int {
-    entry("mod_register", || Ok(()))
+pub extern "C" fn mod_register(_: *mut c_char, _: *mut c_int, _: *mut c_void, _: *mut c_void) -> c_int {
+    entry("mod_register", kemi::register)
 }
 
 /// Called once, before the host forks.
-pub unsafe extern "C" fn mod_init() -> c_int {
+pub extern "C" fn mod_init() -> c_int {
     entry("mod_init", || {
         worker::watch_forks();
         let shared = create().map_err(|error| {
@@ -48,7 +46,9 @@ pub unsafe extern "C" fn mod_init() -> c_int {
             Refused
         })?;
         let _ = SHARED.set(shared);
-        names::settle(shared)
+        names::settle(shared)?;
+        stats::register(shared)?;
+        watcher::prepare(shared)
     })
 }
 
@@ -66,11 +66,14 @@ fn create() -> Result<&'static Shared, String> {
 }
 
 /// Called in a new process with its rank.
-pub unsafe extern "C" fn child_init(_rank: c_int) -> c_int {
-    entry("child_init", || Ok(()))
+pub extern "C" fn child_init(rank: c_int) -> c_int {
+    entry("child_init", || match shared() {
+        Some(shared) if rank == PROC_MAIN as c_int => watcher::start(shared),
+        _ => Ok(()),
+    })
 }
 
 /// Called once in the main process, after all others ended. The mapping goes with the process.
-pub unsafe extern "C" fn destroy() {
+pub extern "C" fn destroy() {
     entry("destroy", || ());
 }

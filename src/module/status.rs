@@ -1,6 +1,6 @@
 //! `$shcst(...)`: what this worker's last operation came to.
 
-use super::variables::give_number;
+use super::variables::{give, give_number};
 use super::worker::{self, Worker};
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, kstr, pv_param, pv_spec, pv_value, sip_msg};
@@ -11,17 +11,27 @@ use std::ffi::{c_int, c_void};
 /// How one fact is given to the script.
 type Give = fn(Getter, &mut Worker) -> c_int;
 
-const FACTS: [(&[u8], Give); 6] =
-    [(b"rc", rc), (b"server", server), (b"age", age), (b"stale", stale), (b"err", err), (b"fence", fence)];
+const FACTS: [(&[u8], Give); 7] = [
+    (b"rc", rc),
+    (b"server", server),
+    (b"value", give),
+    (b"age", age),
+    (b"stale", stale),
+    (b"err", err),
+    (b"fence", fence),
+];
 
 /// Parses the name of a fact; its place in the table stands for it.
+///
+/// # Safety
+/// To be called by the host, with a variable that it is parsing.
 pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
     entry("$shcst name", || {
         // SAFETY: the host's variable being parsed, and its text.
         let (spec, inner) = unsafe { (spec.as_mut().ok_or(Refused)?, text::bytes(inner.as_ref().ok_or(Refused)?)) };
         let Some(at) = FACTS.iter().position(|fact| fact.0 == inner.trim_ascii()) else {
             let given = String::from_utf8_lossy(inner);
-            log::error(format_args!("$shcst({given}): expected rc, server, age, stale, err or fence"));
+            log::error(format_args!("$shcst({given}): expected rc, server, value, age, stale, err or fence"));
             return Err(Refused);
         };
         spec.param.name.type_ = PV_NAME_OTHER as c_int;
@@ -31,6 +41,9 @@ pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
 }
 
 /// Gives the fact that [`parse`] found.
+///
+/// # Safety
+/// To be called by the host, with a variable that [`parse`] made.
 pub unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
     entry("$shcst", || {
         let getter = Getter { msg, param, value };

@@ -134,7 +134,7 @@ unsafe fn getter(function: &'static str, operation: Operation, getter: Getter) -
 }
 
 /// The value that the last operation left in the cache.
-fn give(getter: Getter, worker: &mut Worker) -> c_int {
+pub fn give(getter: Getter, worker: &mut Worker) -> c_int {
     match worker.cache.value() {
         None => getter.null(),
         Some(Value::Bytes(bytes)) => getter.text(worker.ring.keep(bytes)),

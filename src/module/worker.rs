@@ -11,7 +11,6 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// One worker's state.
-#[derive(Debug)]
 pub struct Worker {
     pub cache: Cache,
     pub ring: Ring,

@@ -100,7 +100,7 @@ pub struct Hit {
 
 /// What to put beside the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct Terms {
     pub flags: u32,
     /// Seconds; 0 = for ever.
     pub ttl_s: u32,
@@ -157,7 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`Fault`]; nothing was changed then.
-    pub fn put(&self, mode: Mode, key: &[u8], value: &[u8], how: Change, deadline: Deadline) -> Result<Put, Fault> {
+    pub fn put(&self, mode: Mode, key: &[u8], value: &[u8], how: Terms, deadline: Deadline) -> Result<Put, Fault> {
         let (mut locked, hash) = self.lock(key, deadline)?;
         let limit = self.limit(key.len());
         if value.len() > limit {
@@ -211,7 +211,7 @@ impl Store {
         Ok((self.raw.lock((hash >> 32) as usize, deadline)?, hash as u32))
     }
 
-    fn new_head(&self, hash: u32, how: Change) -> Head {
+    fn new_head(&self, hash: u32, how: Terms) -> Head {
         Head {
             next: 0,
             hash,

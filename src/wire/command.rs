@@ -3,7 +3,7 @@
 //! A key that could end or split a command is never written: the request is then refused as a whole.
 
 use super::Link;
-use super::inbox::KEEP;
+use super::inbox::{KEEP, KEEP_REPLIES};
 use super::parse::Expect;
 
 /// memcached's limit for a key as it is sent.
@@ -23,6 +23,8 @@ pub struct KeyRef<'a> {
 pub struct Request {
     pub bytes: Vec<u8>,
     pub expects: Vec<Expect>,
+    /// Where each store ends.
+    stores: Vec<usize>,
     /// A builder was handed something that must not be sent.
     pub unfit: bool,
 }
@@ -33,7 +35,17 @@ impl Request {
         self.bytes.clear();
         self.bytes.shrink_to(KEEP);
         self.expects.clear();
+        self.expects.shrink_to(KEEP_REPLIES);
+        self.stores.clear();
+        self.stores.shrink_to(KEEP_REPLIES);
         self.unfit = false;
+    }
+
+    /// The end of the TLS records that begin at `from`. What follows a value has a record of its own: a server waits for
+    /// its socket while it reads a value, and would not see a command that it has already received with it.
+    pub fn record_end(&self, from: usize) -> usize {
+        let next = self.stores.partition_point(|end| *end <= from);
+        self.stores.get(next).copied().unwrap_or(self.bytes.len())
     }
 
     fn command(&mut self, expect: Expect, parts: &[&[u8]]) {
@@ -87,6 +99,7 @@ impl Link {
             request.bytes.extend_from_slice(part);
         }
         request.bytes.extend_from_slice(b"\r\n");
+        request.stores.push(request.bytes.len());
     }
 
     /// `md`: deletes. Replies: `Done`, `NotFound`, `Exists`.

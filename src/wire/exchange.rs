@@ -1,7 +1,7 @@
 //! One round of requests and replies with any number of servers at once, under one deadline.
 //!
 //! Open links are written to straight away; then one `ppoll` waits for all of them together. The usual case, one open
-//! link and a small request, is three system calls: send, ppoll, recv.
+//! link, a small request and a prompt server, is two system calls: send and recv.
 
 use super::error::WireError;
 use super::link::{Each, Link};
@@ -36,6 +36,9 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
     let now = clock::monotonic_ns();
     for &index in used {
         links[index].start(now, deadline, each);
+    }
+    if let [only] = used {
+        links[*only].linger(deadline, each);
     }
     let mut few = [IDLE; FEW];
     let mut many = Vec::new();

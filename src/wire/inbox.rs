@@ -2,6 +2,8 @@
 
 /// What is kept between exchanges; a larger buffer is given back.
 pub const KEEP: usize = 64 * 1024;
+/// The number of replies whose places are kept room for.
+pub const KEEP_REPLIES: usize = 256;
 /// No set of replies that fits a sane request is larger than this.
 const LIMIT: usize = 256 << 20;
 const FIRST: usize = 8 * 1024;
@@ -77,10 +79,5 @@ impl Inbox {
     /// Takes note of `count` new bytes in the space given out before.
     pub fn fill(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.room.len());
-    }
-
-    #[cfg(test)]
-    pub fn capacity(&self) -> usize {
-        self.room.capacity()
     }
 }

@@ -6,7 +6,7 @@
 use super::address::{Address, Endpoint, Target};
 use super::command::Request;
 use super::error::{Kind, WireError};
-use super::inbox::{Inbox, LEAST};
+use super::inbox::{Inbox, KEEP_REPLIES, LEAST};
 use super::parse::{Expect, Frame, Malformed, Progress, Shape, parse};
 use super::pid::pid;
 use super::pipe::{Pipe, Stop};
@@ -20,6 +20,8 @@ use std::os::fd::RawFd;
 const REST_NS: u64 = 1_000_000_000;
 /// How soon a unix socket with a full queue is tried again.
 const RETRY_NS: u64 = 1_000_000;
+/// What is left for `ppoll` after a wait inside `recv`.
+const SPARE_NS: u64 = 1_000_000;
 /// The one client error after which the server is still in step with us.
 const NOT_A_NUMBER: &[u8] = b"cannot increment or decrement non-numeric value";
 
@@ -199,6 +201,20 @@ impl Link {
         }
     }
 
+    /// Waits for the answer inside `recv`, which saves the call of `ppoll`, as long as the deadline is certain to be
+    /// farther away than that wait can last.
+    pub(super) fn linger(&mut self, deadline: Deadline, each: Each<'_>) {
+        let Some(pipe) = &self.pipe else { return };
+        let all_written = self.stage == Stage::Ready && self.written >= self.request.bytes.len();
+        let longest_ns = pipe.socket().longest_ns().saturating_add(SPARE_NS);
+        if !all_written || self.over() || deadline.passed(clock::monotonic_ns().saturating_add(longest_ns)) {
+            return;
+        }
+        if let Err(Stop::Broken(kind, detail)) = self.hear(true, deadline, each) {
+            self.fail(kind, detail);
+        }
+    }
+
     /// Tries again to connect where a full queue kept it waiting.
     pub(super) fn retry(&mut self, deadline: Deadline, each: Each<'_>) {
         let now_ns = clock::monotonic_ns();
@@ -236,6 +252,7 @@ impl Link {
         self.inbox.clear();
         self.progress = Progress::default();
         self.frames.clear();
+        self.frames.shrink_to(KEEP_REPLIES);
         self.error = None;
         self.detail.clear();
         self.written = 0;
@@ -279,6 +296,7 @@ impl Link {
         }
         if self.stage == Stage::Tls {
             pipe.shake()?;
+            pipe.settle();
             self.stage = if self.login.is_empty() { Stage::Ready } else { Stage::Login };
         }
         if self.stage == Stage::Login {
@@ -339,7 +357,7 @@ impl Link {
         // A server that hangs up on us may have said why.
         let cut = matches!(spoken, Err(Stop::Broken(..)));
         if readable || cut {
-            match self.hear(deadline, each) {
+            match self.hear(false, deadline, each) {
                 Ok(()) | Err(Stop::Wait) => {}
                 broken => return broken,
             }
@@ -350,18 +368,19 @@ impl Link {
     fn speak(&mut self) -> Result<(), Stop> {
         let Some(pipe) = &mut self.pipe else { return Err(Stop::Wait) };
         while self.written < self.request.bytes.len() {
-            self.written += pipe.write(&self.request.bytes[self.written..])?;
+            let end = if pipe.is_tls() { self.request.record_end(self.written) } else { self.request.bytes.len() };
+            self.written += pipe.write(&self.request.bytes[self.written..end])?;
             self.begun = true;
         }
         pipe.flush()
     }
 
-    fn hear(&mut self, deadline: Deadline, each: Each<'_>) -> Result<(), Stop> {
+    fn hear(&mut self, patient: bool, deadline: Deadline, each: Each<'_>) -> Result<(), Stop> {
         loop {
             let Some(pipe) = &mut self.pipe else { return Err(Stop::Wait) };
             let known = self.progress.missing(self.inbox.rest().len());
             let room = self.inbox.space(if known == 0 { LEAST } else { known }).ok_or(Malformed)?;
-            let count = pipe.read(room)?;
+            let count = if patient { pipe.await_bytes(room)? } else { pipe.read(room)? };
             let tls = pipe.is_tls();
             self.inbox.fill(count);
             self.digest(each)?;

@@ -55,6 +55,21 @@ impl Pipe {
         self.session.as_ref().is_some_and(|session| session.wants_write())
     }
 
+    /// Lets a connected plain stream wait in `await_bytes`; without it `ppoll` does all the waiting.
+    pub fn settle(&mut self) {
+        if self.session.is_none() {
+            let _ = self.socket.settle();
+        }
+    }
+
+    /// Receives into `room` like `read`, but may sleep up to the socket's `longest_ns`. For plain streams.
+    pub fn await_bytes(&mut self, room: &mut [u8]) -> Result<usize, Stop> {
+        match self.socket.await_bytes(room)? {
+            0 => Err(Stop::Broken(Kind::Closed, String::new())),
+            count => Ok(count),
+        }
+    }
+
     pub fn is_tls(&self) -> bool {
         self.session.is_some()
     }

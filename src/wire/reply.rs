@@ -154,7 +154,7 @@ impl<'a> Iterator for Values<'a> {
 
 /// Lines without their ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lines<'a>(&'a [u8]);
+pub struct Lines<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];

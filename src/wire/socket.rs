@@ -1,11 +1,14 @@
 //! One non-blocking stream socket and the few system calls it needs.
 
 use super::address::Target;
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// A socket that never blocks, is not inherited by programs we start, and never raises SIGPIPE.
-pub struct Socket(OwnedFd);
+/// A socket that is not inherited by programs we start, never raises SIGPIPE, and never blocks but in `await_bytes`.
+pub struct Socket {
+    fd: OwnedFd,
+    longest_ns: u64,
+}
 
 /// How far a connection got at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ impl Socket {
         // SAFETY: socket takes plain numbers.
         let fd = count(unsafe { libc::socket(target.family, kind, 0) } as isize)?;
         // SAFETY: `fd` was just made and belongs to nobody else.
-        let socket = Self(unsafe { OwnedFd::from_raw_fd(fd as RawFd) });
+        let socket = Self { fd: unsafe { OwnedFd::from_raw_fd(fd as RawFd) }, longest_ns: u64::MAX };
         if target.family != libc::AF_UNIX {
             socket.nodelay()?;
         }
@@ -42,16 +45,44 @@ impl Socket {
 
     fn nodelay(&self) -> Result<()> {
         let on: libc::c_int = 1;
-        let size = size_of::<libc::c_int>() as libc::socklen_t;
-        // SAFETY: the option's value is one int that outlives the call.
-        let done =
-            unsafe { libc::setsockopt(self.fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const on).cast(), size) };
+        self.option(libc::IPPROTO_TCP, libc::TCP_NODELAY, &on)
+    }
+
+    fn option<T>(&self, level: libc::c_int, name: libc::c_int, value: &T) -> Result<()> {
+        let size = size_of::<T>() as libc::socklen_t;
+        // SAFETY: the kernel reads at most `size` bytes of `value`, which outlives the call.
+        let done = unsafe { libc::setsockopt(self.fd(), level, name, (&raw const *value).cast(), size) };
         count(done as isize).map(drop)
+    }
+
+    /// Makes `await_bytes` possible on a connected socket: a receive that may sleep, but wakes at the second tick of the
+    /// kernel's timer at the latest. All other calls ask not to wait each time.
+    pub fn settle(&mut self) -> Result<()> {
+        let least = libc::timeval { tv_sec: 0, tv_usec: 1 };
+        self.option(libc::SOL_SOCKET, libc::SO_RCVTIMEO, &least)?;
+        // SAFETY: fcntl takes plain numbers here, and the descriptor is ours.
+        count(unsafe { libc::fcntl(self.fd(), libc::F_SETFL, 0) } as isize)?;
+        self.longest_ns = 2 * tick_ns();
+        Ok(())
+    }
+
+    /// The longest that `await_bytes` may take, in ns; `u64::MAX` before `settle`.
+    pub fn longest_ns(&self) -> u64 {
+        self.longest_ns
+    }
+
+    /// Receives what is there or comes within `longest_ns`. A signal ends the wait like the time does.
+    pub fn await_bytes(&self, room: &mut [u8]) -> Result<usize> {
+        // SAFETY: `room` is writable for its whole length during the call.
+        match count(unsafe { libc::recv(self.fd(), room.as_mut_ptr().cast(), room.len(), 0) }) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(ErrorKind::WouldBlock.into()),
+            result => result,
+        }
     }
 
     /// The descriptor, for `ppoll`.
     pub fn fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 
     /// What became of a pending connect, once the socket is writable.
@@ -69,7 +100,9 @@ impl Socket {
     /// Sends what the kernel takes now.
     pub fn send(&self, bytes: &[u8]) -> Result<usize> {
         // SAFETY: `bytes` is readable for its whole length during the call.
-        again(|| unsafe { libc::send(self.fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
+        again(|| unsafe {
+            libc::send(self.fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+        })
     }
 
     /// Receives what is there now; 0 is the end of the stream.
@@ -116,4 +149,12 @@ fn again(mut call: impl FnMut() -> isize) -> Result<usize> {
 
 fn count(result: isize) -> Result<usize> {
     usize::try_from(result).map_err(|_| Error::last_os_error())
+}
+
+/// Length of one tick of the kernel's timer in nanoseconds (4 ms at 250 Hz).
+fn tick_ns() -> u64 {
+    let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `tick` is a valid timespec; the coarse clock advances once per tick and says so.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut tick) };
+    u64::try_from(tick.tv_nsec).ok().filter(|tick| *tick > 0).unwrap_or(10_000_000)
 }

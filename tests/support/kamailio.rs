@@ -63,6 +63,11 @@ impl Kamailio {
         self
     }
 
+    /// `-A name=value`: a name that the configuration may read; tokens in the value are replaced.
+    pub fn define(self, name: &str, value: &str) -> Kamailio {
+        self.arg("-A").arg(&format!("{name}={value}"))
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Kamailio {
         self.envs.push((name.into(), value.into()));
         self
@@ -210,7 +215,8 @@ impl Place {
         }
         let mut command = Command::new(need_path(&words[0]));
         command.args(&words[1..]).args(["-f", &self.inner("kamailio.cfg"), "-L", &self.mpath()]);
-        command.args(["-Y", &self.inner("run"), "-m", "64", "-M", "8"]).args(&plan.args);
+        command.args(["-Y", &self.inner("run"), "-m", "64", "-M", "8"]);
+        command.args(plan.args.iter().map(|arg| self.render(arg, &plan.tokens)));
         command.envs(plan.envs.iter().map(|(k, v)| (k, v))).current_dir("/");
         command
     }

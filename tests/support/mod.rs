@@ -9,6 +9,7 @@ pub mod certs;
 pub mod fake;
 pub mod host;
 pub mod kamailio;
+pub mod kemi;
 pub mod memcached;
 pub mod ports;
 pub mod process;

@@ -144,7 +144,7 @@ impl Pair {
         let limit = self.store.limit(key.len());
         let refused = if value.len() > limit { Some(Put::TooLarge { limit }) } else { refused };
         let flags = ttl * 3;
-        let got = self.store.put(mode, key, value, Change { flags, ttl_s: ttl, now_s: self.now }, soon()).unwrap();
+        let got = self.store.put(mode, key, value, Terms { flags, ttl_s: ttl, now_s: self.now }, soon()).unwrap();
         match (refused, got) {
             (None, Put::Stored { cas }) => {
                 assert!(cas > self.cas, "cas numbers grow");
@@ -157,7 +157,7 @@ impl Pair {
     }
 
     fn delta(&mut self, key: &[u8], old: Option<Item>, (up, n, initial): (bool, u64, Option<u64>), ttl: u32) {
-        let how = Change { flags: 5, ttl_s: ttl, now_s: self.now };
+        let how = Terms { flags: 5, ttl_s: ttl, now_s: self.now };
         let most = i64::MAX as u128;
         let want = match (&old, initial) {
             (None, None) => Delta::NotFound,

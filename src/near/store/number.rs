@@ -1,7 +1,7 @@
 //! Counters: unsigned decimal texts from 0 to 2^63-1.
 
 use super::chunk::Head;
-use super::{Change, Fault, Store, live, store};
+use super::{Fault, Store, Terms, live, store};
 use crate::clock::Deadline;
 use crate::value::{Digits, decimal};
 
@@ -31,7 +31,7 @@ impl Store {
         up: bool,
         n: u64,
         initial: Option<u64>,
-        how: Change,
+        how: Terms,
         deadline: Deadline,
     ) -> Result<Delta, Fault> {
         let (mut locked, hash) = self.lock(key, deadline)?;

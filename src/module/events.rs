@@ -1,0 +1,48 @@
+//! What the script may hear of: event routes and one function of an embedded language, run in the watcher process.
+//! Inside them `$shcst(server)` and `$shcst(err)` name the server and the reason.
+
+use super::worker;
+use crate::cluster::Event;
+use crate::host::route::{self, Route};
+use std::ffi::CStr;
+
+const SERVER_DOWN: &CStr = c"shardcache:server-down";
+const SERVER_UP: &CStr = c"shardcache:server-up";
+const ALL_DOWN: &CStr = c"shardcache:all-down";
+
+/// Who listens, found once after the script was read.
+#[derive(Debug)]
+pub struct Listeners {
+    down: Option<Route>,
+    up: Option<Route>,
+    all_down: Option<Route>,
+    callback: Option<&'static str>,
+}
+
+impl Listeners {
+    /// Looks the event routes up; `callback` is the operator's function for all events.
+    #[must_use]
+    pub fn find(callback: Option<&'static str>) -> Self {
+        let find = route::find;
+        Self { down: find(SERVER_DOWN), up: find(SERVER_UP), all_down: find(ALL_DOWN), callback }
+    }
+
+    /// Lets the listeners of `event` run, one after the other.
+    pub fn tell(&self, event: &Event) {
+        let (name, route, server, reason) = match *event {
+            Event::ServerDown { server, reason } => (SERVER_DOWN, self.down, Some(server), reason),
+            Event::ServerUp { server } => (SERVER_UP, self.up, Some(server), ""),
+            Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
+        };
+        // Each listener is told anew: the one before may have used the cache.
+        let note = || worker::with(|worker| worker.cache.note_event(server, reason));
+        if let Some(route) = route {
+            note();
+            route.run();
+        }
+        if let Some(callback) = self.callback {
+            note();
+            route::call(callback, name.to_str().unwrap_or_default());
+        }
+    }
+}

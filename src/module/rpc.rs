@@ -1,0 +1,109 @@
+//! The RPC commands `shc.…`: the same shapes under kamcmd and JSON-RPC.
+//!
+//! A wrong or missing argument is a fault 400 that names it, an unknown table, server or entry a fault 404, and what
+//! the cluster or the transport could not do a fault 500. They run in whatever process serves the transport.
+
+use super::worker;
+use crate::cache::{Cache, Verdict};
+use crate::cluster::Shared;
+use crate::host::entry::entry;
+use crate::host::ffi::{RPC_RET_ARRAY, rpc_api, rpc_export};
+use crate::host::rpc::{Call, Full};
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr;
+
+mod args;
+mod entries;
+mod servers;
+
+/// Why a command ended with an error: the code and the text of its fault.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault(u16, String);
+
+impl From<Full> for Fault {
+    fn from(_: Full) -> Self {
+        Self(500, "the reply does not fit into this transport".to_owned())
+    }
+}
+
+impl Fault {
+    fn bad(text: impl Into<String>) -> Self {
+        Self(400, text.into())
+    }
+
+    fn absent(text: impl Into<String>) -> Self {
+        Self(404, text.into())
+    }
+}
+
+type Outcome = Result<(), Fault>;
+type Command = fn(&mut Call<'_>, &mut Cache, &'static Shared) -> Outcome;
+
+struct Doc([*const c_char; 2]);
+
+// SAFETY: pointers to constants.
+unsafe impl Sync for Doc {}
+
+macro_rules! commands {
+    ($($name:literal $flags:expr, $run:path, $doc:literal;)*) => {
+        /// The commands; the last row is empty.
+        pub const TABLE: [rpc_export; [$($name),*].len() + 1] = [
+            $({
+                static DOC: Doc = Doc([$doc.as_ptr(), ptr::null()]);
+                unsafe extern "C" fn command(api: *mut rpc_api, ctx: *mut c_void) {
+                    entry("rpc", || {
+                        // SAFETY: the host passes both to the command that runs.
+                        if let Some(mut call) = unsafe { Call::new(api, ctx) } {
+                            answer(&mut call, $run);
+                        }
+                    });
+                }
+                row($name, command, &DOC, $flags)
+            },)*
+            rpc_export { name: ptr::null(), function: None, doc: ptr::null_mut(), flags: 0 },
+        ];
+    };
+}
+
+type Entry = unsafe extern "C" fn(*mut rpc_api, *mut c_void);
+
+const fn row(name: &'static CStr, function: Entry, doc: &'static Doc, flags: u32) -> rpc_export {
+    rpc_export { name: name.as_ptr(), function: Some(function), doc: doc.0.as_ptr().cast_mut(), flags }
+}
+
+commands! {
+    c"shc.get" 0, entries::get, c"An entry: table key. Its value, type and remaining seconds.";
+    c"shc.set" 0, entries::set, c"Stores a string: table key value [ttl].";
+    c"shc.seti" 0, entries::seti, c"Stores an integer: table key number [ttl].";
+    c"shc.delete" 0, entries::delete, c"Deletes an entry: table key.";
+    c"shc.dump" 0, entries::dump, c"A page of a table's entries: table [cursor [limit]]. Go on with the cursor in 'next'.";
+    c"shc.hash" 0, entries::hash, c"Where a key lives: table key. The server and the key on the wire.";
+    c"shc.bump" 0, entries::bump, c"Empties a table at once: table.";
+    c"shc.listTables" RPC_RET_ARRAY, servers::tables, c"The configured tables.";
+    c"shc.list" RPC_RET_ARRAY, servers::list, c"The servers, their state and their errors.";
+    c"shc.stats" 0, servers::stats, c"All counters of all tables and servers, and their sums.";
+    c"shc.set_state" 0, servers::set_state, c"Takes a server out of use or back: name drain|undrain.";
+}
+
+fn answer(call: &mut Call<'_>, run: Command) {
+    let outcome = worker::with(|worker| {
+        let shared = worker.cache.shared();
+        run(call, &mut worker.cache, shared)
+    });
+    let outcome = outcome.unwrap_or_else(|| Err(Fault(500, "the module is not initialised".to_owned())));
+    if let Err(Fault(code, text)) = outcome {
+        call.fault(code, &text);
+    }
+}
+
+/// What an operation's verdict means to the operator; `missing` is the text for "not there".
+fn judged(cache: &Cache, verdict: Verdict, missing: impl FnOnce() -> String) -> Outcome {
+    let err = cache.last().err;
+    let why = if err.is_empty() { "no reason known" } else { err };
+    match verdict {
+        Verdict::Done => Ok(()),
+        Verdict::Missing => Err(Fault(404, missing())),
+        Verdict::Unavailable => Err(Fault(500, format!("no server could answer: {why}"))),
+        Verdict::Failed => Err(Fault(500, format!("failed: {why}"))),
+    }
+}

@@ -1,0 +1,91 @@
+//! RPC commands about tables, servers and counters.
+
+use super::{Fault, Outcome, args};
+use crate::cache::Cache;
+use crate::cluster::{ServerStat, Shared, TableStat};
+use crate::host::rpc::{Call, Full, Object};
+use std::ffi::CString;
+
+pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    for table in &shared.config().tables {
+        let reply = call.object()?;
+        reply.text(c"name", &table.name)?;
+        reply.count(c"autoexpire", table.autoexpire.into())?;
+    }
+    Ok(())
+}
+
+pub fn list(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    (0..shared.config().servers.len()).try_for_each(|server| one(&call.object()?, shared, server))?;
+    Ok(())
+}
+
+fn one(reply: &Object<'_>, shared: &Shared, index: usize) -> Result<(), Full> {
+    let server = &shared.config().servers[index];
+    let view = shared.server_view(index);
+    let count = |stat| shared.server_count(index, stat);
+    reply.text(c"name", &server.name)?;
+    reply.text(c"addr", server.addr.to_string())?;
+    reply.count(c"weight", server.weight.into())?;
+    reply.text(c"zone", &server.zone)?;
+    reply.text(c"state", view.state)?;
+    reply.text(c"reason", view.reason)?;
+    reply.count(c"since", view.since_ms / 1000)?;
+    reply.count(c"latency_us", view.latency_us)?;
+    reply.text(c"version", &view.version)?;
+    reply.count(c"connects", count(ServerStat::Connects))?;
+    reply.count(c"errors", count(ServerStat::Errors))?;
+    reply.count(c"timeouts", count(ServerStat::Timeouts))?;
+    reply.int(c"drained", i64::from(view.state == "drained"))
+}
+
+pub fn set_state(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    let server = args::server(call, shared)?;
+    let drained = match args::required(call, "state")?.as_slice() {
+        b"drain" => true,
+        b"undrain" => false,
+        other => return Err(Fault::bad(format!("argument 'state' is '{}', not drain or undrain", args::shown(other)))),
+    };
+    shared.set_drained(server, drained);
+    Ok(call.text(if drained { b"drained" } else { b"undrained" })?)
+}
+
+pub fn stats(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    let reply = call.object()?;
+    let tables = shared.config().tables.iter().map(|table| table.name.as_str());
+    let servers = shared.config().servers.iter().map(|server| server.name.as_str());
+    let table = |index, stat| shared.table_count(index, stat);
+    let server = |index, stat| shared.server_count(index, stat);
+    let table_sums = counters(&reply, c"tables", tables, &TableStat::ALL, table)?;
+    let server_sums = counters(&reply, c"servers", servers, &ServerStat::ALL, server)?;
+    let totals = reply.object(c"totals")?;
+    sums(&totals.object(c"tables")?, &TableStat::ALL, &table_sums)?;
+    sums(&totals.object(c"servers")?, &ServerStat::ALL, &server_sums)?;
+    Ok(())
+}
+
+/// A list with an object per name: its counters. The sums of each counter.
+fn counters<'n, S: Copy>(
+    reply: &Object<'_>,
+    list: &std::ffi::CStr,
+    names: impl Iterator<Item = &'n str>,
+    stats: &[(S, &str)],
+    count: impl Fn(usize, S) -> u64,
+) -> Result<Vec<u64>, Full> {
+    let list = reply.list(list)?;
+    let mut sums = vec![0u64; stats.len()];
+    for (index, name) in names.enumerate() {
+        let object = list.object()?;
+        object.text(c"name", name)?;
+        for ((stat, stat_name), sum) in stats.iter().zip(&mut sums) {
+            let number = count(index, *stat);
+            *sum = sum.saturating_add(number);
+            object.count(&CString::new(*stat_name).unwrap_or_default(), number)?;
+        }
+    }
+    Ok(sums)
+}
+
+fn sums<S>(reply: &Object<'_>, stats: &[(S, &str)], sums: &[u64]) -> Result<(), Full> {
+    stats.iter().zip(sums).try_for_each(|((_, name), sum)| reply.count(&CString::new(*name).unwrap_or_default(), *sum))
+}

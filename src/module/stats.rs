@@ -1,0 +1,105 @@
+//! The statistics of group `shardcache`: the first tables and servers by name, read straight from shared memory, so
+//! that any process can answer. `shc.stats` shows all of them.
+
+use crate::cluster::{ServerStat, Shared, TableStat};
+use crate::host::entry::Refused;
+use crate::host::{log, stats};
+use std::ffi::CString;
+
+/// How many tables and how many servers have statistics of their own.
+const SHOWN: usize = 32;
+
+/// What one name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Table(usize, TableStat),
+    Server(usize, ServerStat),
+    /// 1 while workers may use it, else 0.
+    Up(usize),
+    /// Microseconds of the last probe.
+    Latency(usize),
+    /// How many servers are configured.
+    Servers,
+    /// How many of them workers may use.
+    ServersUp,
+}
+
+/// Makes the statistics known to the host. To be called once, from mod_init.
+pub fn register(shared: &'static Shared) -> Result<(), Refused> {
+    let (names, sources): (Vec<String>, Vec<Source>) = list(shared).into_iter().unzip();
+    let names = names.into_iter().filter_map(|name| CString::new(name).ok()).collect();
+    let read = move |slot: usize| sources.get(slot).map_or(0, |source| read(shared, *source));
+    if stats::register(c"shardcache", names, Box::new(read)) {
+        return Ok(());
+    }
+    log::error("the statistics could not be registered");
+    Err(Refused)
+}
+
+fn list(shared: &Shared) -> Vec<(String, Source)> {
+    let config = shared.config();
+    let mut all = vec![("servers".to_owned(), Source::Servers), ("servers_up".to_owned(), Source::ServersUp)];
+    for (index, table) in config.tables.iter().enumerate().take(SHOWN) {
+        let row = |(stat, name)| (format!("table_{}_{name}", table.name), Source::Table(index, stat));
+        all.extend(TableStat::ALL.map(row));
+    }
+    for (index, server) in config.servers.iter().enumerate().take(SHOWN) {
+        let row = |(stat, name)| (format!("server_{}_{name}", server.name), Source::Server(index, stat));
+        all.extend(ServerStat::ALL.map(row));
+        all.push((format!("server_{}_up", server.name), Source::Up(index)));
+        all.push((format!("server_{}_latency_us", server.name), Source::Latency(index)));
+    }
+    all
+}
+
+fn read(shared: &Shared, source: Source) -> u64 {
+    let servers = 0..shared.config().servers.len();
+    match source {
+        Source::Table(table, stat) => shared.table_count(table, stat),
+        Source::Server(server, stat) => shared.server_count(server, stat),
+        Source::Up(server) => u64::from(shared.server_up(server)),
+        Source::Latency(server) => shared.server_view(server).latency_us,
+        Source::Servers => servers.len() as u64,
+        Source::ServersUp => servers.filter(|server| shared.server_up(*server)).count() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn shared(tables: usize, servers: usize) -> &'static Shared {
+        let mut config = Config::default();
+        for number in 0..tables {
+            config.add_table(&format!("t{number}=>")).expect("a table");
+        }
+        for number in 0..servers {
+            config.add_server(&format!("name=s{number};addr=10.0.0.1:{}", 1000 + number)).expect("a server");
+        }
+        Shared::create(config).expect("shared memory")
+    }
+
+    #[test]
+    fn names_are_unique_and_fit_prometheus() {
+        let names: Vec<String> = list(shared(2, 2)).into_iter().map(|(name, _)| name).collect();
+        for wanted in ["servers_up", "table_t0_hits", "table_t1_errors", "server_s0_timeouts", "server_s1_up"] {
+            assert!(names.iter().any(|name| name == wanted), "{wanted} in {names:?}");
+        }
+        let unique: std::collections::HashSet<&String> = names.iter().collect();
+        assert_eq!(unique.len(), names.len());
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')));
+    }
+
+    #[test]
+    fn the_most_that_can_be_shown_has_a_slot_each() {
+        assert!(list(shared(40, 40)).len() <= stats::SLOTS);
+    }
+
+    #[test]
+    fn what_was_never_counted_is_zero() {
+        let shared = shared(1, 3);
+        assert_eq!(read(shared, Source::Table(0, TableStat::Hits)), 0);
+        assert_eq!(read(shared, Source::Servers), 3);
+    }
+}

@@ -1,0 +1,60 @@
+//! Our own process, one per host: it probes the servers, writes down what changed and lets the script know.
+
+use super::events::Listeners;
+use crate::clock::monotonic_ms;
+use crate::cluster::{Shared, Watcher};
+use crate::host::entry::Refused;
+use crate::host::{log, process};
+
+mod journal;
+
+use journal::Journal;
+
+/// Announces the process to the host. Without servers there is nothing to watch, and no process. To be called from mod_init.
+pub fn prepare(shared: &Shared) -> Result<(), Refused> {
+    if shared.config().servers.is_empty() {
+        return Ok(());
+    }
+    process::prepare().inspect_err(|_| log::error("the watcher process could not be announced to the host"))
+}
+
+/// Starts the process. To be called from child_init of the main process, after [`prepare`].
+pub fn start(shared: &'static Shared) -> Result<(), Refused> {
+    if shared.config().servers.is_empty() {
+        return Ok(());
+    }
+    let interval_us = shared.config().probe_interval_ms.saturating_mul(1000);
+    // Everything that belongs to the new process is made there, on its first round.
+    let mut round = None;
+    let body = move || round.get_or_insert_with(|| Round::new(shared)).run();
+    process::start(c"shardcache watcher", interval_us, Box::new(body))
+        .inspect_err(|_| log::error("the watcher process could not be started"))
+}
+
+struct Round {
+    shared: &'static Shared,
+    watcher: Watcher,
+    listeners: Listeners,
+    journal: Journal,
+}
+
+impl Round {
+    fn new(shared: &'static Shared) -> Self {
+        let listeners = Listeners::find(shared.config().event_callback.as_deref());
+        let names = shared.config().servers.iter().map(|server| format!("{} ({})", server.name, server.addr));
+        Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::new(names) }
+    }
+
+    fn run(&mut self) {
+        for event in self.watcher.tick() {
+            if let Some((level, line)) = self.journal.line(&event, monotonic_ms()) {
+                log::write(level, std::panic::Location::caller(), &line);
+            }
+            self.listeners.tell(&event);
+        }
+        let up = |server| self.shared.server_up(server);
+        for line in self.journal.summary(monotonic_ms(), up) {
+            log::warning(line);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the operator reads about the servers: one line per change, and one per minute for a server that flaps.
+//!
+//! Pure: time comes as an argument, lines go out as text.
+
+use crate::cluster::Event;
+use crate::host::log::Level;
+
+/// Within so many milliseconds ...
+const WINDOW_MS: u64 = 60_000;
+/// ... a server gets so many lines.
+const LINES: u32 = 6;
+
+/// What was said about each server.
+#[derive(Debug)]
+pub struct Journal {
+    servers: Vec<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    /// Name and address.
+    name: String,
+    down_since: Option<u64>,
+    window: u64,
+    changes: u32,
+}
+
+/// One line of the log.
+type Line = (Level, String);
+
+impl Journal {
+    /// A journal of servers called `names`.
+    pub fn new(names: impl Iterator<Item = String>) -> Self {
+        let server = |name| Server { name, down_since: None, window: 0, changes: 0 };
+        Self { servers: names.map(server).collect() }
+    }
+
+    /// What to say of `event` at `now_ms`.
+    pub fn line(&mut self, event: &Event, now_ms: u64) -> Option<Line> {
+        match *event {
+            Event::ServerDown { server, reason } => self.servers.get_mut(server)?.down(reason, now_ms),
+            Event::ServerUp { server } => self.servers.get_mut(server)?.up(now_ms),
+            Event::AllDown => Some((
+                Level::Error,
+                "no server can be used: every call answers -2 at once until a probe succeeds".to_owned(),
+            )),
+        }
+    }
+
+    /// What to say of the servers whose changes were too many for a line each, once their minute is over.
+    pub fn summary(&mut self, now_ms: u64, up: impl Fn(usize) -> bool) -> Vec<String> {
+        let servers = self.servers.iter_mut().enumerate();
+        servers.filter_map(|(index, server)| server.hushed(now_ms, || up(index))).collect()
+    }
+}
+
+impl Server {
+    fn down(&mut self, reason: &str, now_ms: u64) -> Option<Line> {
+        self.down_since.get_or_insert(now_ms);
+        let text = format!("server {} is down: {reason}; its keys answer -2 until a probe succeeds", self.name);
+        self.line(Level::Error, text, now_ms)
+    }
+
+    fn up(&mut self, now_ms: u64) -> Option<Line> {
+        let outage = self.down_since.take().map(|since| now_ms.saturating_sub(since));
+        let after = outage.map_or(String::new(), |ms| format!(" after {}.{} s", ms / 1000, ms % 1000 / 100));
+        let text = format!("server {} is back{after}; its keys are served again", self.name);
+        self.line(Level::Notice, text, now_ms)
+    }
+
+    fn line(&mut self, level: Level, text: String, now_ms: u64) -> Option<Line> {
+        if self.changes == 0 {
+            self.window = now_ms;
+        }
+        self.changes += 1;
+        match self.changes.cmp(&LINES) {
+            std::cmp::Ordering::Less => Some((level, text)),
+            std::cmp::Ordering::Equal => {
+                Some((level, format!("{text}; more changes within this minute are counted only")))
+            }
+            std::cmp::Ordering::Greater => None,
+        }
+    }
+
+    fn hushed(&mut self, now_ms: u64, up: impl Fn() -> bool) -> Option<String> {
+        if self.changes == 0 || now_ms.saturating_sub(self.window) < WINDOW_MS {
+            return None;
+        }
+        let more = std::mem::take(&mut self.changes).checked_sub(LINES).filter(|more| *more > 0)?;
+        let state = if up() { "up" } else { "not in use" };
+        Some(format!("server {} went down and up {more} more times within a minute, and is {state} now", self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal() -> Journal {
+        Journal::new(["mc1 (10.0.0.11:11211)".to_owned(), "mc2 (unix:/run/mc2)".to_owned()].into_iter())
+    }
+
+    const DOWN: Event = Event::ServerDown { server: 0, reason: "connection refused" };
+    const UP: Event = Event::ServerUp { server: 0 };
+
+    #[test]
+    fn a_line_names_server_address_reason_and_consequence() {
+        let mut journal = journal();
+        let down =
+            "server mc1 (10.0.0.11:11211) is down: connection refused; its keys answer -2 until a probe succeeds";
+        let up = "server mc1 (10.0.0.11:11211) is back after 12.3 s; its keys are served again";
+        assert_eq!(journal.line(&DOWN, 1_000), Some((Level::Error, down.to_owned())));
+        assert_eq!(journal.line(&UP, 13_345), Some((Level::Notice, up.to_owned())));
+        assert!(journal.line(&Event::AllDown, 1).is_some_and(|(level, _)| level == Level::Error));
+    }
+
+    #[test]
+    fn a_flapping_server_gets_six_lines_and_a_summary_per_minute() {
+        let mut journal = journal();
+        let said = (0..20).filter(|n| journal.line(if n % 2 == 0 { &DOWN } else { &UP }, 100 * n).is_some()).count();
+        assert_eq!(said, 6);
+        assert_eq!(journal.summary(59_999, |_| true), Vec::<String>::new());
+        let lines = journal.summary(60_000, |_| false);
+        assert_eq!(
+            lines,
+            ["server mc1 (10.0.0.11:11211) went down and up 14 more times within a minute, and is not in use now"]
+        );
+        assert_eq!(journal.summary(60_001, |_| true), Vec::<String>::new());
+        assert!(journal.line(&DOWN, 60_002).is_some(), "a new minute begins");
+    }
+
+    #[test]
+    fn a_flapping_server_does_not_hush_another() {
+        let mut journal = journal();
+        for now in 0..20 {
+            journal.line(&DOWN, now);
+        }
+        assert!(journal.line(&Event::ServerDown { server: 1, reason: "timeout" }, 20).is_some());
+    }
+
+    #[test]
+    fn an_event_of_an_unknown_server_is_no_line() {
+        assert_eq!(journal().line(&Event::ServerUp { server: 9 }, 0), None);
+    }
+}

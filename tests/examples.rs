@@ -1,0 +1,46 @@
+//! Every file in cfg-examples/ boots as it stands, with its names set from outside, and answers a SIP request.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::kamailio::Ready;
+use support::{Kamailio, Memcached, ports, process};
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cfg-examples")
+}
+
+fn database(dir: &Path) -> String {
+    let file = dir.join("test.sqlite");
+    let sql = std::fs::File::open(examples().join("ipauth.sql")).expect("ipauth.sql");
+    let made = Command::new(process::need("sqlite3")).arg(&file).stdin(sql).status().expect("sqlite3");
+    assert!(made.success());
+    format!("\"sqlite:///{}\"", file.display())
+}
+
+#[test]
+fn every_example_boots_and_answers() {
+    let servers = Memcached::many(3);
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let url = database(dir.path());
+    let mut tried = 0;
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(examples()).expect("cfg-examples").map(|f| f.expect("file").path()).collect();
+    files.sort();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "cfg")) {
+        println!("{}", file.display());
+        let text = std::fs::read_to_string(file).expect("example");
+        let script = |name: &str| format!("\"{}\"", examples().join(name).display());
+        let mut host = Kamailio::cfg(text).ready(Ready::Sip).define("SIP_PORT", "%%SIP_PORT%%");
+        host = host.define("HTTP_PORT", &ports::free().to_string()).define("DBURL", &url);
+        host = host.define("LUA_FILE", &script("lua/ipauth.lua")).define("PY_FILE", &script("python/ipauth.py"));
+        for (server, name) in servers.iter().zip(["mc1", "mc2", "mc3"]) {
+            host = host.define(&name.to_uppercase(), &format!("\"{}\"", server.spec(name)));
+        }
+        let mut host = host.start();
+        assert!(host.runs(), "{}", file.display());
+        tried += 1;
+    }
+    assert!(tried >= 5, "only {tried} examples");
+}
