@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod events;
 pub mod exports;
+pub mod fixups;
 pub mod functions;
 pub mod kemi;
 pub mod lifecycle;
