@@ -90,9 +90,9 @@ mod panics {
         let server = Memcached::tcp();
         for (entry, route, rc, out) in [
             ("shc_set", "set", -3, ""),
-            ("$shc", "get", 0, "<null>"),
+            ("$shc", "get", 0, "0"),
             ("$shc =", "assign", 0, "1"),
-            ("$shcst", "assign", 0, "<null>"),
+            ("$shcst", "assign", 0, "0"),
             ("fixup", "hello", 0, ""),
         ] {
             let kamailio =
