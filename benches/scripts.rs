@@ -109,7 +109,7 @@ fn basic() -> Script {
 
 fn module(script: Script, servers: &[&Memcached]) -> Script {
     let named = servers.iter().enumerate().map(|(number, server)| server.spec(&format!("mc{number}")));
-    named.fold(script, |script, spec| script.server(&spec)).table("b")
+    named.fold(script, |script, spec| script.server(&spec)).table("b").number("cmd_timeout", 5000)
 }
 
 /// Stores what the loops read.

@@ -2,7 +2,9 @@
 //!
 //! [`exports`] holds the tables. Parameters are collected by [`parameters`] while the configuration is read,
 //! [`lifecycle`] turns them into the shared state before fork, and each process makes its own [`worker`] on first use.
-//! The script comes in through [`functions`] and [`variables`], both of which end in [`operations`].
+//! The script comes in through [`functions`] and [`variables`], embedded languages through [`kemi`]; all of them end in
+//! [`operations`]. The operator comes in through [`rpc`] and [`stats`]. One process of our own, the [`watcher`], keeps
+//! the state of the servers true and tells the script's [`events`].
 
 pub mod arguments;
 pub mod events;

@@ -99,9 +99,9 @@ fn what_is_there_twice_stops_the_start() {
 
 #[test]
 fn a_password_is_never_shown() {
-    let script = Script::new().server("name=mc1;addr=10.0.0.1:11211;user=me;pass=hunter2;nosuch=1");
+    let script = Script::new().server("name=mc1;addr=10.0.0.1:11211;user=me;pass=hunter2;weight=0");
     let (good, log) = script.kamailio().check();
-    assert!(!good && log.contains("nosuch") && !log.contains("hunter2"), "{log}");
+    assert!(!good && log.contains("weight") && !log.contains("hunter2"), "{log}");
 }
 
 #[test]
@@ -126,19 +126,13 @@ fn a_wrong_script_stops_the_start() {
         ("$var(v) = $shc(=>k)", "=>k"),
         ("$var(v) = $shc(t=>)", "t=>"),
         ("$var(v) = $shcst(nosuch)", "nosuch"),
-        ("$shcst(rc) = 1", "shcst"),
-        ("shc_get(\"t\", \"k\", \"no variable\")", "no variable"),
+        ("$shcst(rc) = 1", "read only"),
+        ("shc_get(\"t\", \"k\", \"no variable\")", "variable that can be assigned"),
         ("shc_get(\"t\", \"k\")", "shc_get"),
-        ("shc_set(\"t\", \"k\", \"v\", \"soon\")", "soon"),
-        ("shc_touch(\"t\", \"k\", \"-1\")", "-1"),
-        ("shc_inc(\"t\", \"k\", \"many\")", "many"),
     ];
     let told = wrong.iter().map(|(call, named)| {
         let script = Script::new().table("t=>").route("r", &format!("{call};"));
-        let log = match std::panic::catch_unwind(|| script.kamailio().allow("").refused()) {
-            Ok(log) => log,
-            Err(_) => return Err(format!("{call}: kamailio started")),
-        };
+        let log = script.kamailio().refused();
         let errors = log.lines().filter(|l| l.contains("ERROR") || l.contains("CRITICAL"));
         let named = errors.clone().any(|l| l.contains(named));
         if named { Ok(()) } else { Err(format!("{call}: {:#?}", errors.collect::<Vec<_>>())) }

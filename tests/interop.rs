@@ -48,7 +48,8 @@ fn both_choose_the_same_server_for_every_key() {
         let mut used = [0; 3];
         for (key, value) in keys() {
             let home = both.theirs.home(format!("t:{key}").as_bytes());
-            assert_eq!(both.ours.locate(0, key.as_bytes()).server, Some(home), "{key}, weights {weights:?}");
+            let place = both.ours.locate(0, key.as_bytes()).expect("a place");
+            assert_eq!(place.server, Some(home), "{key}, weights {weights:?}");
             assert_eq!(both.ours.set(0, key.as_bytes(), Value::Bytes(value.as_bytes()), None), Verdict::Done);
             assert_eq!(both.servers[home].get(&format!("t:{key}")), Some(value.into_bytes()), "{key} is there");
             used[home] += 1;

@@ -175,8 +175,8 @@ fn any_key_is_safe_on_the_wire() {
     }
     assert_eq!(server.get("evil"), None);
     let binary = OsStr::from_bytes(b"\xff\xfe");
-    let status = tool.command(&["set", "t"]).arg(binary).arg("v").status().expect("shcctl runs");
-    assert!(status.success());
+    let output = tool.command(&["set", "t"]).arg(binary).arg("v").output().expect("shcctl runs");
+    assert_eq!(code(&output), 0, "{}", said(&output));
     let output = tool.command(&["--json", "get", "t"]).arg(binary).output().expect("shcctl runs");
     assert!(String::from_utf8_lossy(&output.stdout).contains(r#""key_base64":"//4=""#));
 }

@@ -157,10 +157,8 @@ mod tests {
             assert_eq!((table[0].params, table[1].params), ([2, 2, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]));
             assert!(table[2].name.s.is_null());
             // SAFETY: static names, ended by NUL because interpreters read them as C strings.
-            assert_eq!(
-                unsafe { (CStr::from_ptr(table[1].name.s), CStr::from_ptr(table[1].module.s)) },
-                (c"touch", c"shc")
-            );
+            let names = unsafe { (CStr::from_ptr(table[1].name.s), CStr::from_ptr(table[1].module.s)) };
+            assert_eq!(names, (c"touch", c"shc"));
         }
     }
 

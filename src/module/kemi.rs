@@ -48,14 +48,19 @@ macro_rules! given {
     (int, $value:expr) => {
         Given::Int($value)
     };
-    // SAFETY: the interpreter keeps its texts while the function runs.
     (text, $value:expr) => {
-        Given::Text(unsafe { lent($value) })
+        Given::Text(lent!($value))
     };
-    // SAFETY: as above.
     (number, $value:expr) => {
-        Given::Number(unsafe { lent($value) })
+        Given::Number(lent!($value))
     };
+}
+
+macro_rules! lent {
+    ($value:expr) => {{
+        // SAFETY: the interpreter keeps its texts while the function runs.
+        unsafe { lent($value) }
+    }};
 }
 
 /// A name as a C string.
@@ -154,8 +159,8 @@ functions! {
         getw(t: text, k: text) |worker, args| read(worker, operations::get, args, Reply::Text(b"<<null>>"));
         incv(t: text, k: text) |worker, args| read(worker, operations::inc, args, Reply::Null);
         decv(t: text, k: text) |worker, args| read(worker, operations::dec, args, Reply::Null);
-        ex(t: text, k: text) |worker, args| remaining(worker, args);
-        st(field: text) |worker, args| state(worker, args);
+        ex(t: text, k: text) remaining;
+        st(field: text) state;
     }
 }
 
@@ -267,4 +272,39 @@ unsafe fn lent<'a>(text: *const kstr) -> &'a [u8] {
 unsafe fn scope(msg: *const sip_msg) -> u64 {
     // SAFETY: the caller's promise.
     unsafe { msg.as_ref() }.map_or(0, |msg| msg.id.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::functions;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_script_function_has_a_twin() {
+        let names: HashSet<&CStr> = ROWS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), ROWS.len(), "names are unique");
+        for row in functions::TABLE.iter().filter(|row| !row.name.is_null()) {
+            // SAFETY: a name of a static table.
+            let native = unsafe { CStr::from_ptr(row.name) }.to_str().unwrap();
+            let twin = native.strip_prefix("shc_").unwrap();
+            assert!(names.iter().any(|name| name.to_str() == Ok(twin)), "{native}");
+        }
+    }
+
+    #[test]
+    fn every_pattern_can_be_called_by_every_interpreter() {
+        for row in ROWS {
+            assert!((1..=kemi::most_params(row.answer)).contains(&row.params.len()), "{:?}", row.name);
+            assert!(row.params.len() <= MOST);
+        }
+    }
+
+    #[test]
+    fn before_the_module_is_initialised_nothing_is_found_and_nothing_done() {
+        assert_eq!(code("test", operations::get, 0, &[Given::Text(b"t"), Given::Text(b"k")]), Verdict::Failed);
+        // SAFETY: the answer stays valid until the next one.
+        let null = unsafe { (*value("test", remaining, 0, &[])).type_ };
+        assert_eq!(null, 32);
+    }
 }

@@ -107,6 +107,10 @@ class kamailio:
         return 1
 "#;
 
+/// A Python program that does nothing.
+pub const IDLE: &str =
+    "class idle:\n    def child_init(self, rank):\n        return 0\n\ndef mod_init():\n    return idle()\n";
+
 #[derive(Clone, Copy, Debug)]
 pub enum Language {
     Lua,

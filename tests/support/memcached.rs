@@ -204,7 +204,7 @@ impl Memcached {
     pub fn keys(&self) -> Vec<String> {
         let text = self.raw(b"lru_crawler metadump all\r\n", "END").expect("metadump");
         let text = String::from_utf8_lossy(&text).into_owned();
-        text.lines().filter_map(|l| l.strip_prefix("key=")?.split(' ').next().map(String::from)).collect()
+        text.lines().filter_map(|l| l.strip_prefix("key=")?.split(' ').next().map(plain)).collect()
     }
 }
 
@@ -213,6 +213,16 @@ impl Drop for Memcached {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The dump spells some bytes as `%XX`.
+fn plain(key: &str) -> String {
+    let mut parts = key.split('%');
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |text, part| {
+        let byte = u8::from_str_radix(part.get(..2).unwrap_or(""), 16).expect("two hexadecimal digits");
+        text + &char::from(byte).to_string() + &part[2..]
+    })
 }
 
 pub trait Stream: Read + Write + Send {}

@@ -71,7 +71,8 @@ fn complete(all: &[u8]) -> Option<String> {
 /// One call through kamcmd; `Err` holds its text when it reports an error.
 pub fn kamcmd(socket: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(process::need("kamcmd"));
-    let out = command.arg("-s").arg(format!("unix:{}", socket.display())).args(args).output().expect("kamcmd");
+    let out =
+        command.arg("-s").arg(format!("unix:{}", socket.display())).arg("--").args(args).output().expect("kamcmd");
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     if out.status.success() && !text.starts_with("error:") && !text.starts_with("ERROR:") {
         Ok(text)

@@ -50,7 +50,7 @@ unsafe extern "C" fn set_context(ctx: *mut run_ctx) {
 }
 
 unsafe extern "C" fn engine() -> *mut c_void {
-    1 as *mut c_void
+    ptr::dangling_mut()
 }
 
 unsafe extern "C" fn no_engine() -> *mut c_void {

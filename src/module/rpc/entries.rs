@@ -134,9 +134,14 @@ fn text(reply: &Object<'_>, name: &CStr, type_name: &CStr, bytes: &[u8], most: u
 /// Bytes as every transport can carry them, and how to read them; no more than the first `most` of them.
 fn printable(bytes: &[u8], most: usize) -> (String, &'static str) {
     match std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')) {
-        Some(text) => (text[..text.floor_char_boundary(most.min(text.len()))].to_owned(), "str"),
+        Some(text) => (text[..boundary(text, most)].to_owned(), "str"),
         None => (STANDARD.encode(&bytes[..bytes.len().min(most)]), "base64"),
     }
+}
+
+/// The largest place up to `most` where the text may be cut.
+fn boundary(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn absent(shared: &Shared, table: usize, key: &[u8]) -> String {
