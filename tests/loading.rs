@@ -47,6 +47,51 @@ fn a_known_host_is_greeted_once() {
     assert!(!log.contains("WARNING: shardcache"), "{log}");
 }
 
+/// The real host with another version written over its own, of the same length: what it says when it checks a script.
+fn says(version: &str, force: bool) -> (bool, String) {
+    let real = std::fs::read(kamailio::binary()).expect("the host's file");
+    let own = Command::new(kamailio::binary()).arg("-v").output().expect("kamailio -v").stdout;
+    let own = String::from_utf8_lossy(&own).split_whitespace().nth(2).expect("a version").to_owned();
+    assert_eq!(own.len(), version.len(), "this host's version cannot be overwritten");
+    let mut bytes = real.clone();
+    for at in places(&real, own.as_bytes()) {
+        bytes[at..at + own.len()].copy_from_slice(version.as_bytes());
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (host, module, cfg) = (dir.path().join("host"), dir.path().join("shardcache.so"), dir.path().join("c.cfg"));
+    std::fs::write(&host, bytes).expect("the copy");
+    std::fs::set_permissions(&host, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+    std::fs::copy(kamailio::built_module(), &module).expect("the module");
+    std::fs::write(&cfg, format!("loadmodule \"{}\"\nrequest_route {{ exit; }}\n", module.display()))
+        .expect("a script");
+    let mut command = Command::new(&host);
+    command.args(["-c", "-E", "-m", "64", "-M", "8", "-f"]).arg(&cfg);
+    if force {
+        command.env("SHARDCACHE_FORCE_HOST", "1");
+    }
+    let out = command.output().expect("the host runs");
+    (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+/// Where `word` stands in `text`.
+fn places<'a>(text: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    text.windows(word.len()).enumerate().filter(move |(_, part)| *part == word).map(|(at, _)| at)
+}
+
+#[test]
+fn a_host_is_judged_by_its_own_words() {
+    for (version, force, good, said) in [
+        ("5.6.9", false, true, "newer than 5.6.6"),
+        ("6.1.9", false, true, "newer than 6.1.4"),
+        ("5.9.0", false, false, "series 5.9 is not known (SHARDCACHE_FORCE_HOST=1 forces it)"),
+        ("5.9.0", true, true, "series 5.9 is not known, but SHARDCACHE_FORCE_HOST is set"),
+        ("7.0.0", false, false, "refuses kamailio 7.0.0"),
+    ] {
+        let (started, log) = says(version, force);
+        assert!(started == good && log.contains(said), "{version}: {log}");
+    }
+}
+
 /// An expression is fixed up at each call: what is wrong then is the call's own -3.
 #[test]
 fn a_wrong_expression_at_run_time_is_minus_three() {
