@@ -2,10 +2,12 @@
 
 pub mod address;
 pub mod board;
+pub mod copies;
 pub mod count;
 pub mod generations;
 pub mod greeting;
 pub mod lookup;
+pub mod pairs;
 pub mod shared;
 pub mod watcher;
 

@@ -1,0 +1,140 @@
+//! Two copies of each key, and what keeps them true while servers die, hang, are cut off and come back.
+//!
+//! Pure: no sockets, no clock, no randomness, no allocation. An operation is a small machine: it asks for one exchange
+//! ([`Step::Send`], a packet of abstract commands for either side), gets what each side answered ([`Legs`]), and goes on
+//! until it is [`Step::Done`]. The module's driver speaks to memcached, the simulator's to model servers; both run this code.
+//! docs/COPIES.md tells the protocol in plain words.
+
+pub mod mark;
+pub mod mend;
+pub mod packet;
+pub mod poll;
+pub mod read;
+pub mod sight;
+pub mod walk;
+pub mod write;
+
+pub use mark::{Mark, View};
+pub use mend::{Mend, Mended};
+pub use packet::{Answer, Body, Command, Fate, Hit, Leg, Legs, Mode, Packet, Side, Slot};
+pub use poll::{Pace, Poll, Polled};
+pub use read::Read;
+pub use walk::Walk;
+pub use write::Write;
+
+/// What holds for one exchange: rules, and what this host knows about the pair at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    pub rules: &'a Rules,
+    /// May this host use the home, the partner?
+    pub up: [bool; 2],
+    /// Was a poll of the partner, sent within the promised bound, answered? (Then the home's mark is known well enough.)
+    pub fresh: bool,
+    /// Tenths of seconds of the wall clock: where marks begin that nobody remembers.
+    pub clock: u64,
+    /// Milliseconds of a clock that only grows.
+    pub now_ms: u64,
+}
+
+impl Scene<'_> {
+    #[must_use]
+    pub fn up(&self, side: Side) -> bool {
+        self.up[side as usize]
+    }
+}
+
+/// The protocol's constants, and its mechanisms: the simulator switches them off one by one to show what each is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Width of a stamp in the client flags.
+    pub stamp_bits: u32,
+    /// Life of a tombstone, seconds.
+    pub tomb_ttl: u32,
+    /// How long nothing may be wrong before a pair is called whole, milliseconds.
+    pub calm_ms: u64,
+    /// Life of a note that a host cannot reach a server, seconds.
+    pub ill_ttl: u32,
+    /// Life of the lease of the repairer, seconds.
+    pub lease_ttl: u32,
+    /// Pause between the two looks of a repair, milliseconds: `cmd_timeout` and a little.
+    pub gap_ms: u64,
+    /// Items are trusted only under the stamp of the current epoch.
+    pub stamps: bool,
+    /// A missing leg is voided before the write is acknowledged.
+    pub bump: bool,
+    /// Deletes leave a tombstone.
+    pub tombs: bool,
+    /// A complete side's silence counts as "not there".
+    pub complete: bool,
+    /// Repair needs two equal looks.
+    pub two_looks: bool,
+    /// A counter's wire key names its epoch.
+    pub counter_epochs: bool,
+    /// Each write reads the other side's mark.
+    pub witness: bool,
+    /// A lost mark is made again from memory.
+    pub memory: bool,
+    /// Stamps of an epoch are used only after it was activated.
+    pub activation: bool,
+}
+
+impl Rules {
+    /// The protocol as it is meant.
+    pub const ALL: Self = Self {
+        stamp_bits: 15,
+        tomb_ttl: 120,
+        calm_ms: 3000,
+        ill_ttl: 3,
+        lease_ttl: 3,
+        gap_ms: 60,
+        stamps: true,
+        bump: true,
+        tombs: true,
+        complete: true,
+        two_looks: true,
+        counter_epochs: true,
+        witness: true,
+        memory: true,
+        activation: true,
+    };
+}
+
+/// What a machine wants next.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<T> {
+    Send(Request),
+    Done(T),
+}
+
+/// One exchange: a packet for either side; an empty one is not sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request {
+    pub home: Packet,
+    pub partner: Packet,
+}
+
+impl Request {
+    /// The packet for `side`.
+    pub fn on(&mut self, side: Side) -> &mut Packet {
+        match side {
+            Side::Home => &mut self.home,
+            Side::Partner => &mut self.partner,
+        }
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// The value that `side` sent in the last exchange. `verified`: under the current epoch.
+    Found { side: Side, verified: bool },
+    /// The counter's number.
+    Number(u64),
+    /// Not there, not stored; confirmed.
+    Missing,
+    /// Nothing was done, or nobody who knows could be asked.
+    Unavailable,
+    /// It may have been done, or may yet be.
+    Ambiguous,
+}

@@ -1,0 +1,192 @@
+//! The repair of one key: look, wait for a second equal look, then write by CAS what is believed where it is missing.
+//!
+//! Readers never repair. Each store is guarded by the cas of the item looked at; a missing item is first added without a stamp,
+//! the tombstone looked at again, and only then stamped: nothing that a concurrent writer does in between is undone.
+
+use super::mark::View;
+use super::sight::{self, Grade, Look};
+use super::{Answer, Body, Command, Legs, Mode, Request, Rules, Scene, Side, Slot, Step};
+
+/// What a look found, to be compared with the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    sign: [Option<u64>; 8],
+    at_ms: u64,
+}
+
+/// How the repair of a key ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// Both sides agree under their current epochs.
+    Whole,
+    /// Not yet: look again later.
+    Wait(Option<Seen>),
+    /// Something was written (or may have been): look again.
+    Acted,
+}
+
+/// What has to be done to make the sides agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Nothing,
+    /// Not possible now.
+    Wait,
+    /// Store the source's item on the other side.
+    Copy { from: Side },
+    /// Give the source's own item the current stamp first.
+    Stamp { at: Side },
+    /// Take an item away that is not believed.
+    Remove { at: Side, gone: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Look,
+    Added { from: Side, tomb: Option<u64> },
+    Last,
+}
+
+/// The repair of one key.
+#[derive(Clone, Copy, Debug)]
+pub struct Mend {
+    pub view: View,
+    before: Option<Seen>,
+    at: At,
+    ttl: u32,
+}
+
+impl Mend {
+    /// `before`: what the last look at this key left.
+    #[must_use]
+    pub fn new(view: View, before: Option<Seen>) -> Self {
+        Self { view, before, at: At::Look, ttl: 0 }
+    }
+
+    pub fn start(&mut self, scene: &Scene<'_>) -> Step<Mended> {
+        let (home, partner) = (Side::Home, Side::Partner);
+        Step::Send(Request {
+            home: sight::look(home, &self.view, scene.rules),
+            partner: sight::look(partner, &self.view, scene.rules),
+        })
+    }
+
+    pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Mended> {
+        match self.at {
+            At::Look => self.looked(scene, legs),
+            At::Added { from, tomb } => self.added(scene, legs, from, tomb),
+            At::Last => Step::Done(Mended::Acted),
+        }
+    }
+
+    fn looked(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Mended> {
+        let rules = scene.rules;
+        let before = self.view;
+        let look = Look::new(legs, &mut self.view);
+        if !look.home.reached || !look.partner.reached || self.view != before {
+            return Step::Done(Mended::Wait(None));
+        }
+        let task = task(&look, &self.view, rules);
+        match task {
+            Task::Nothing => return Step::Done(Mended::Whole),
+            Task::Wait => return Step::Done(Mended::Wait(None)),
+            _ => {}
+        }
+        let sign = sign(&look, &self.view);
+        let seen = self.before.filter(|seen| seen.sign == sign);
+        if rules.two_looks && seen.is_none_or(|seen| scene.now_ms < seen.at_ms + rules.gap_ms) {
+            return Step::Done(Mended::Wait(seen.or(Some(Seen { sign, at_ms: scene.now_ms }))));
+        }
+        self.act(scene, &look, task)
+    }
+
+    fn act(&mut self, scene: &Scene<'_>, look: &Look, task: Task) -> Step<Mended> {
+        let rules = scene.rules;
+        let mut request = Request::default();
+        let slot = Slot::Item;
+        self.at = At::Last;
+        match task {
+            Task::Nothing | Task::Wait => return Step::Done(Mended::Wait(None)),
+            Task::Stamp { at } => {
+                let Some(item) = look.of(at).item else { return Step::Done(Mended::Wait(None)) };
+                let (mode, stamp) = (Mode::Cas(item.cas), self.view.of(at).stamp(rules));
+                let ttl = item.ttl.unwrap_or(0);
+                request.on(at).push(Command::Set { slot, mode, stamp, body: Body::Copy(at), ttl });
+            }
+            Task::Remove { at, gone } => {
+                request.on(at).push(Command::Delete { slot, cas: look.of(at).item.map(|item| item.cas) });
+                if gone && rules.tombs {
+                    let (slot, mode, body) = (Slot::Tomb, Mode::Set, Body::Empty);
+                    let stamp = self.view.of(at).stamp(rules);
+                    request.on(at).push(Command::Set { slot, mode, stamp, body, ttl: rules.tomb_ttl });
+                }
+            }
+            Task::Copy { from } => {
+                let to = from.other();
+                self.ttl = look.of(from).item.and_then(|item| item.ttl).unwrap_or(0);
+                let (ttl, body) = (self.ttl, Body::Copy(from));
+                if let Some(item) = look.of(to).item {
+                    let (mode, stamp) = (Mode::Cas(item.cas), self.view.of(to).stamp(rules));
+                    request.on(to).push(Command::Set { slot, mode, stamp, body, ttl });
+                } else {
+                    self.at = At::Added { from, tomb: look.of(to).tomb.map(|tomb| tomb.cas) };
+                    request.on(to).push(Command::Set { slot, mode: Mode::Add, stamp: 0, body, ttl });
+                    request.on(to).get(Slot::Tomb);
+                }
+            }
+        }
+        Step::Send(request)
+    }
+
+    fn added(&mut self, scene: &Scene<'_>, legs: &Legs, from: Side, tomb: Option<u64>) -> Step<Mended> {
+        let to = from.other();
+        let leg = legs.of(to);
+        let Answer::Stored(cas) = leg.answers[0] else { return Step::Done(Mended::Acted) };
+        if !leg.answered() {
+            return Step::Done(Mended::Acted);
+        }
+        let now = match leg.answers[1] {
+            Answer::Hit(hit) => Some(hit.cas),
+            _ => None,
+        };
+        let mut request = Request::default();
+        self.at = At::Last;
+        let slot = Slot::Item;
+        request.on(to).push(if now == tomb {
+            let (mode, stamp) = (Mode::Cas(cas), self.view.of(to).stamp(scene.rules));
+            Command::Set { slot, mode, stamp, body: Body::Copy(from), ttl: self.ttl }
+        } else {
+            Command::Delete { slot, cas: Some(cas) }
+        });
+        Step::Send(request)
+    }
+}
+
+/// All that must stand still between two looks.
+fn sign(look: &Look, view: &View) -> [Option<u64>; 8] {
+    let cas = |hit: Option<super::Hit>| hit.map(|hit| hit.cas);
+    let (home, partner) = (&look.home, &look.partner);
+    let (marks, items) = ([view.home, view.partner], [cas(home.item), cas(partner.item)]);
+    let (tombs, counts) = ([cas(home.tomb), cas(partner.tomb)], [cas(home.counter), cas(partner.counter)]);
+    let [a, b] = marks.map(|mark| Some(mark.0));
+    [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
+}
+
+fn task(look: &Look, view: &View, rules: &Rules) -> Task {
+    let grades = [look.home.grade(view.home, rules), look.partner.grade(view.partner, rules)];
+    let active = view.home.active(rules) && view.partner.active(rules);
+    let junk = |side: Side| look.of(side).item.is_some() && !matches!(grades[side as usize], Grade::Item(_));
+    let removal = |gone: bool| Side::BOTH.into_iter().find(|side| junk(*side)).map(|at| Task::Remove { at, gone });
+    let (home, partner) = (Side::Home, Side::Partner);
+    match grades {
+        _ if !active => Task::Wait,
+        [Grade::Item(one), Grade::Item(two)] if one.digest == two.digest => Task::Nothing,
+        [Grade::Item(_), _] => Task::Copy { from: home },
+        [Grade::Gone, Grade::Item(_)] => Task::Remove { at: partner, gone: true },
+        [_, Grade::Item(_)] => Task::Copy { from: partner },
+        [Grade::Gone, _] | [_, Grade::Gone] => removal(true).unwrap_or(Task::Nothing),
+        [Grade::Silent(true), _] | [_, Grade::Silent(true)] => removal(false).unwrap_or(Task::Nothing),
+        [_, Grade::Doubtful(_)] => Task::Stamp { at: partner },
+        [Grade::Doubtful(_), _] => Task::Stamp { at: home },
+        _ => Task::Nothing,
+    }
+}

@@ -1,0 +1,230 @@
+//! The abstract commands of one exchange, and what came back.
+//!
+//! A packet is a short fixed list: nothing is allocated. The value's bytes stay with the driver; machines see digests.
+
+use super::{Mark, View};
+
+/// One of the two servers of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Home,
+    Partner,
+}
+
+impl Side {
+    pub const BOTH: [Self; 2] = [Self::Home, Self::Partner];
+
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Home => Self::Partner,
+            Self::Partner => Self::Home,
+        }
+    }
+}
+
+/// Which record a command means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// The key's item.
+    Item,
+    /// The key's tombstone, beside the item.
+    Tomb,
+    /// The key's counter under this epoch.
+    Counter(u64),
+    /// The mark of that side's copies; kept on the other side.
+    Mark(Side),
+    /// The mark under which that side was found complete; kept on that side itself, so that it dies with its items.
+    Full(Side),
+    /// "Somebody cannot reach that side"; kept on the other side.
+    Ill(Side),
+    /// Who repairs this pair.
+    Lease,
+}
+
+/// On which condition a `Set` stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Set,
+    Add,
+    Cas(u64),
+}
+
+/// What a `Set` stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The caller's value.
+    Value,
+    /// The item that the last look found on that side.
+    Copy(Side),
+    Number(u64),
+    Empty,
+}
+
+/// One command of the meta protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Get { slot: Slot },
+    /// `ttl` in seconds, 0 = never.
+    Set { slot: Slot, mode: Mode, stamp: u16, body: Body, ttl: u32 },
+    Delete { slot: Slot, cas: Option<u64> },
+    /// Adds (or subtracts); a missing number is made as `init`, when given.
+    Count { slot: Slot, delta: u64, down: bool, init: Option<u64>, ttl: u32 },
+    /// Gives the item a new lifetime and answers like `Get`.
+    Touch { slot: Slot, ttl: u32 },
+}
+
+/// The most commands that one packet holds.
+pub const ROOM: usize = 6;
+
+/// What goes to one side in one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    commands: [Command; ROOM],
+    len: usize,
+}
+
+impl Default for Packet {
+    fn default() -> Self {
+        Self { commands: [Command::Get { slot: Slot::Item }; ROOM], len: 0 }
+    }
+}
+
+impl Packet {
+    /// Appends; returns the place where the answer will be.
+    pub fn push(&mut self, command: Command) -> usize {
+        debug_assert!(self.len < ROOM);
+        self.commands[self.len] = command;
+        self.len += 1;
+        self.len - 1
+    }
+
+    /// Appends a get.
+    pub fn get(&mut self, slot: Slot) -> usize {
+        self.push(Command::Get { slot })
+    }
+
+    #[must_use]
+    pub fn commands(&self) -> &[Command] {
+        &self.commands[..self.len]
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What a get found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub stamp: u16,
+    pub cas: u64,
+    /// Seconds left, `None` = never ends.
+    pub ttl: Option<u32>,
+    /// Equal values have equal digests.
+    pub digest: u64,
+    /// The value, when it is an unsigned number.
+    pub number: Option<u64>,
+}
+
+/// The answer to one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Hit(Hit),
+    /// `EN`: a get found nothing.
+    Miss,
+    /// `HD` of a set, with the item's new cas.
+    Stored(u64),
+    /// `NS`
+    NotStored,
+    /// `EX`: another cas.
+    Differs,
+    /// `NF`
+    NotFound,
+    Deleted,
+    Number { value: u64, cas: u64 },
+    /// The server refused: not a number, too large, out of memory.
+    Refused,
+}
+
+/// What became of one side's packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// Never sent, or surely never executed.
+    #[default]
+    Unsent,
+    /// All answers are there.
+    Answered,
+    /// It may have been executed, or may yet be.
+    Lost,
+}
+
+/// One side's answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Leg {
+    pub fate: Fate,
+    pub answers: [Answer; ROOM],
+}
+
+impl Default for Leg {
+    fn default() -> Self {
+        Self { fate: Fate::Unsent, answers: [Answer::Miss; ROOM] }
+    }
+}
+
+impl Leg {
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.fate == Fate::Answered
+    }
+
+    /// The mark in answer `at`; `None` when the leg failed or the record is missing.
+    #[must_use]
+    pub fn mark(&self, at: usize) -> Option<Mark> {
+        match self.answers[at] {
+            _ if !self.answered() => None,
+            Answer::Hit(Hit { number: Some(number), .. }) | Answer::Number { value: number, .. } => Some(Mark(number)),
+            _ => None,
+        }
+    }
+}
+
+/// Both sides' answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Legs {
+    pub home: Leg,
+    pub partner: Leg,
+}
+
+impl Legs {
+    #[must_use]
+    pub fn of(&self, side: Side) -> &Leg {
+        match side {
+            Side::Home => &self.home,
+            Side::Partner => &self.partner,
+        }
+    }
+
+    pub fn on(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Home => &mut self.home,
+            Side::Partner => &mut self.partner,
+        }
+    }
+
+    /// Did any leg leave in doubt whether it was executed?
+    #[must_use]
+    pub fn doubtful(&self) -> bool {
+        Side::BOTH.iter().any(|side| self.of(*side).fate != Fate::Unsent)
+    }
+
+    /// Takes over the marks that both sides keep of each other, read at place `at`.
+    pub fn teach(&self, view: &mut View, at: usize) {
+        for side in Side::BOTH {
+            if let Some(mark) = self.of(side).mark(at) {
+                view.learn(side.other(), mark);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A watcher's look at one pair, each tick: both marks, whether both sides are complete, who repairs.
+//!
+//! It makes a lost mark again from memory, raises one that is behind, activates an epoch when its server answers, and
+//! leaves a note when it cannot reach a side, so that nobody calls the pair whole while a host is cut off.
+
+use super::mark::{Mark, View};
+use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Scene, Side, Slot, Step};
+
+/// Paces activations: each one soon after another doubles the pause, so that an outage that only some hosts see uses few epochs.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    first_ms: u64,
+    most_ms: u64,
+    gap_ms: u64,
+    last_ms: u64,
+}
+
+impl Pace {
+    #[must_use]
+    pub fn new(first_ms: u64, most_ms: u64) -> Self {
+        Self { first_ms, most_ms, gap_ms: 0, last_ms: 0 }
+    }
+
+    /// May an epoch be activated now?
+    #[must_use]
+    pub fn allows(&self, now_ms: u64) -> bool {
+        now_ms >= self.last_ms + self.gap_ms
+    }
+
+    /// One was.
+    pub fn used(&mut self, now_ms: u64) {
+        let calm = now_ms > self.last_ms + 4 * self.most_ms;
+        self.gap_ms = if calm { self.first_ms } else { (2 * self.gap_ms).clamp(self.first_ms, self.most_ms) };
+        self.last_ms = now_ms;
+    }
+}
+
+/// What a poll found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    pub reached: [bool; 2],
+    /// Both sides complete under active marks, and no host has trouble.
+    pub whole: bool,
+    /// Somebody could not reach a side lately.
+    pub ill: bool,
+    /// This host repairs the pair.
+    pub repairs: bool,
+    pub activated: [bool; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Ask,
+    Correct,
+}
+
+/// The poll of one pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Poll {
+    pub view: View,
+    /// This host's number, not zero: its name in the lease.
+    host: u64,
+    /// May it activate the home's, the partner's epoch?
+    paced: [bool; 2],
+    at: At,
+    found: Polled,
+}
+
+const MARK: usize = 0;
+const FULL: usize = 1;
+const ILL: usize = 2;
+const LEASE: usize = 3;
+
+impl Poll {
+    #[must_use]
+    pub fn new(view: View, host: u64, paced: [bool; 2]) -> Self {
+        Self { view, host, paced, at: At::Ask, found: Polled::default() }
+    }
+
+    /// Asks both sides, up or not: this is also how a host learns that a server is back.
+    pub fn start(&mut self) -> Step<Polled> {
+        let mut request = Request::default();
+        for side in Side::BOTH {
+            let packet = request.on(side);
+            packet.get(Slot::Mark(side.other()));
+            packet.get(Slot::Full(side));
+            packet.get(Slot::Ill(side.other()));
+        }
+        request.partner.get(Slot::Lease);
+        Step::Send(request)
+    }
+
+    pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Polled> {
+        if self.at == At::Correct {
+            legs.teach(&mut self.view, MARK);
+            return Step::Done(self.found);
+        }
+        self.at = At::Correct;
+        let before = self.view;
+        legs.teach(&mut self.view, MARK);
+        let full = |side: Side| {
+            let mark = self.view.of(side);
+            mark.active(scene.rules) && legs.of(side).mark(FULL) == Some(mark)
+        };
+        let noted = |side: Side| legs.of(side).answered() && matches!(legs.of(side).answers[ILL], Answer::Hit(_));
+        self.found.reached = Side::BOTH.map(|side| legs.of(side).answered());
+        self.found.ill = self.found.reached != [true; 2] || Side::BOTH.into_iter().any(noted);
+        self.found.whole = !self.found.ill && Side::BOTH.into_iter().all(full);
+        let mut request = Request::default();
+        for side in Side::BOTH {
+            if legs.of(side).answered() {
+                self.correct(scene, legs, side, &before, &mut request);
+            } else if legs.of(side.other()).answered() {
+                let (slot, mode, body) = (Slot::Ill(side), Mode::Set, Body::Empty);
+                let ttl = scene.rules.ill_ttl;
+                request.on(side.other()).push(Command::Set { slot, mode, stamp: 0, body, ttl });
+            }
+        }
+        self.lease(scene, legs, &mut request);
+        if request.home.is_empty() && request.partner.is_empty() {
+            return Step::Done(self.found);
+        }
+        Step::Send(request)
+    }
+
+    /// Puts the mark that `witness` keeps of the other side in order.
+    fn correct(&mut self, scene: &Scene<'_>, legs: &Legs, witness: Side, before: &View, request: &mut Request) {
+        let rules = scene.rules;
+        let side = witness.other();
+        let known = self.view.of(side);
+        let first = Mark::first(scene.clock);
+        let slot = Slot::Mark(side);
+        let mut count = |delta: u64, init: Mark| {
+            request.on(witness).push(Command::Count { slot, delta, down: false, init: Some(init.0), ttl: 0 });
+        };
+        match legs.of(witness).mark(MARK) {
+            None if rules.memory && known.known() => count(0, known),
+            None => count(0, first),
+            Some(mark) if mark < before.of(side) && rules.memory => count(before.of(side).0 - mark.0, known),
+            Some(mark) if self.activates(scene, mark, legs, side) => {
+                self.found.activated[side as usize] = true;
+                count(1, known);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn activates(&self, scene: &Scene<'_>, mark: Mark, legs: &Legs, side: Side) -> bool {
+        !mark.active(scene.rules) && legs.of(side).answered() && self.paced[side as usize] && self.holds(legs)
+    }
+
+    /// Does this host hold the lease?
+    fn holds(&self, legs: &Legs) -> bool {
+        matches!(legs.partner.answers[LEASE], Answer::Hit(Hit { number: Some(holder), .. }) if holder == self.host)
+            && legs.partner.answered()
+    }
+
+    /// Takes the lease when nobody has it. It only saves work: two repairers at once do no harm.
+    fn lease(&mut self, scene: &Scene<'_>, legs: &Legs, request: &mut Request) {
+        let all = self.found.reached == [true; 2];
+        self.found.repairs = all && self.holds(legs);
+        if all && legs.partner.answers[LEASE] == Answer::Miss {
+            let (slot, mode, body) = (Slot::Lease, Mode::Add, Body::Number(self.host));
+            let ttl = scene.rules.lease_ttl;
+            request.partner.push(Command::Set { slot, mode, stamp: 0, body, ttl });
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What one look at a key shows on a side, and which side is believed.
+
+use super::{Answer, Hit, Leg, Legs, Mark, Packet, Rules, Side, Slot, View};
+
+/// The answers' places in a look.
+const ITEM: usize = 0;
+const TOMB: usize = 1;
+const MARK: usize = 2;
+const FULL: usize = 3;
+const COUNTER: usize = 4;
+
+/// The packet of a look at `side`.
+#[must_use]
+pub fn look(side: Side, view: &View, rules: &Rules) -> Packet {
+    let mut packet = Packet::default();
+    packet.get(Slot::Item);
+    packet.get(Slot::Tomb);
+    packet.get(Slot::Mark(side.other()));
+    packet.get(Slot::Full(side));
+    packet.get(counter(view.of(side), rules));
+    packet
+}
+
+/// Where a counter lives under `mark`.
+#[must_use]
+pub fn counter(mark: Mark, rules: &Rules) -> Slot {
+    Slot::Counter(if rules.counter_epochs { mark.epoch() } else { 0 })
+}
+
+/// One side of a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    pub reached: bool,
+    pub item: Option<Hit>,
+    pub tomb: Option<Hit>,
+    pub counter: Option<Hit>,
+    pub full: Mark,
+}
+
+/// How much a side's sight is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grade {
+    Unreached,
+    /// An item of the current epoch.
+    Item(Hit),
+    /// A counter of the current epoch.
+    Counter(Hit),
+    /// A tombstone of the current epoch.
+    Gone,
+    /// An item that may be old.
+    Doubtful(Hit),
+    /// Nothing; `true` = and nothing is missing there.
+    Silent(bool),
+}
+
+impl Sight {
+    #[must_use]
+    pub fn new(leg: &Leg) -> Self {
+        let hit = |at: usize| match leg.answers[at] {
+            Answer::Hit(hit) if leg.answered() => Some(hit),
+            _ => None,
+        };
+        Self {
+            reached: leg.answered(),
+            item: hit(ITEM),
+            tomb: hit(TOMB),
+            counter: hit(COUNTER),
+            full: leg.mark(FULL).unwrap_or_default(),
+        }
+    }
+
+    /// `mark`: the side's, as known now.
+    #[must_use]
+    pub fn grade(&self, mark: Mark, rules: &Rules) -> Grade {
+        let verified = |hit: &Hit| mark.verifies(hit.stamp, rules);
+        match (self.item, self.counter, self.tomb) {
+            _ if !self.reached => Grade::Unreached,
+            (Some(item), ..) if verified(&item) => Grade::Item(item),
+            (_, Some(counter), _) => Grade::Counter(counter),
+            (.., Some(tomb)) if verified(&tomb) => Grade::Gone,
+            (Some(_), ..) if self.complete(mark, rules) => Grade::Silent(true),
+            (Some(item), ..) => Grade::Doubtful(item),
+            _ => Grade::Silent(self.complete(mark, rules)),
+        }
+    }
+
+    /// Is every acknowledged write here that `mark` does not void?
+    fn complete(&self, mark: Mark, rules: &Rules) -> bool {
+        rules.complete && mark.active(rules) && self.full == mark
+    }
+}
+
+/// A look at both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub home: Sight,
+    pub partner: Sight,
+}
+
+/// What the two sides together say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    Item { side: Side, verified: bool },
+    Counter { side: Side, number: u64 },
+    Missing,
+    /// Who may have it was not reached.
+    Unknown,
+}
+
+impl Look {
+    /// Reads both answers; `view` learns the marks.
+    pub fn new(legs: &Legs, view: &mut View) -> Self {
+        legs.teach(view, MARK);
+        let look = Self { home: Sight::new(&legs.home), partner: Sight::new(&legs.partner) };
+        view.learn(Side::Home, look.home.full);
+        view.learn(Side::Partner, look.partner.full);
+        look
+    }
+
+    #[must_use]
+    pub fn of(&self, side: Side) -> &Sight {
+        match side {
+            Side::Home => &self.home,
+            Side::Partner => &self.partner,
+        }
+    }
+
+    /// What is believed: the home's word of the current epoch, else the partner's, else a complete side's silence, else
+    /// the partner's doubtful item, else the home's.
+    #[must_use]
+    pub fn ruling(&self, view: &View, rules: &Rules) -> Ruling {
+        let grades = [self.home.grade(view.home, rules), self.partner.grade(view.partner, rules)];
+        let sides = || Side::BOTH.into_iter().zip(grades);
+        for (side, grade) in sides() {
+            match grade {
+                Grade::Item(_) => return Ruling::Item { side, verified: true },
+                Grade::Counter(hit) => return Ruling::Counter { side, number: hit.number.unwrap_or(0) },
+                Grade::Gone => return Ruling::Missing,
+                _ => {}
+            }
+        }
+        if grades.contains(&Grade::Silent(true)) {
+            return Ruling::Missing;
+        }
+        for (side, grade) in sides().rev() {
+            if let Grade::Doubtful(_) = grade {
+                return Ruling::Item { side, verified: false };
+            }
+        }
+        if grades.contains(&Grade::Unreached) { Ruling::Unknown } else { Ruling::Missing }
+    }
+}

@@ -1,0 +1,108 @@
+//! The judge: does a history keep the promises P1, P2, P4 and P5?
+
+use shardcache::cluster::copies::Outcome;
+
+use crate::history::{Act, Call};
+use crate::world::{CMD_TIMEOUT, DELTA, MS};
+
+/// A broken promise.
+#[derive(Clone, Copy, Debug)]
+pub struct Violation {
+    pub what: &'static str,
+    pub call: Call,
+    /// The write that should have been seen, or what was seen before.
+    pub other: Option<Call>,
+}
+
+/// Judges a history. Writes that were not acknowledged may take effect at any later time.
+pub fn judge(history: &[Call]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for call in history.iter().filter(|call| call.ended != u64::MAX) {
+        if call.ended - call.begun > CMD_TIMEOUT + MS {
+            found.push(Violation { what: "P4: too long", call: *call, other: None });
+        }
+    }
+    let mut names: Vec<(usize, usize)> = history.iter().map(|call| (call.pair, call.key)).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let calls: Vec<&Call> = history.iter().filter(|call| (call.pair, call.key) == name).collect();
+        register(&calls, &mut found);
+    }
+    found
+}
+
+fn register(calls: &[&Call], found: &mut Vec<Violation>) {
+    let writes: Vec<&Call> = calls.iter().copied().filter(|call| call.act != Act::Get).collect();
+    let reads: Vec<&Call> = calls.iter().copied().filter(|call| call.act == Act::Get && call.good()).collect();
+    for read in &reads {
+        fresh(&writes, read, found);
+    }
+    flips(&writes, &reads, found);
+}
+
+/// The writes that may have left what `read` saw; `None` = the key was never written.
+fn sources<'a>(writes: &[&'a Call], read: &Call) -> Vec<Option<&'a Call>> {
+    match read.value {
+        Some(value) => writes.iter().copied().filter(|write| write.value == Some(value)).map(Some).collect(),
+        None => writes.iter().copied().filter(|write| write.act == Act::Delete).map(Some).chain([None]).collect(),
+    }
+}
+
+/// The acknowledged write that hides `source` from `read`, if there is one.
+fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<&'a Call> {
+    let over = match source {
+        Some(source) if source.good() => source.ended,
+        Some(_) => return None,
+        None => 0,
+    };
+    writes.iter().copied().find(|write| {
+        let bound = if write.host == read.host { 0 } else { DELTA };
+        let same = source.is_some_and(|source| std::ptr::eq(source, *write));
+        write.good() && !same && over < write.begun && write.ended + bound <= read.begun
+    })
+}
+
+fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
+    let mut hidden = None;
+    for source in sources(writes, read) {
+        if source.is_some_and(|source| source.outcome == Some(Outcome::Unavailable)) {
+            let call = *read;
+            found.push(Violation { what: "P5: a refused write was stored", call, other: source.copied() });
+            return;
+        }
+        match hides(writes, source, read) {
+            None => return,
+            by => hidden = by,
+        }
+    }
+    let what = match (read.value, hidden) {
+        (None, _) => "P1: lost",
+        (Some(_), Some(Call { act: Act::Delete, .. })) => "P2: a deleted value came back",
+        _ => "P1/P2: an old value",
+    };
+    found.push(Violation { what, call: *read, other: hidden.copied() });
+}
+
+/// Two reads that contradict each other although nothing was written in between.
+fn flips(writes: &[&Call], reads: &[&Call], found: &mut Vec<Violation>) {
+    let source = |read: &Call| writes.iter().copied().find(|write| write.value == read.value && read.value.is_some());
+    for (at, first) in reads.iter().enumerate() {
+        let Some(new) = source(first).filter(|write| write.good()) else { continue };
+        for second in &reads[at + 1..] {
+            if second.value == first.value || second.begun < first.ended + DELTA {
+                continue;
+            }
+            let Some(old) = source(second).filter(|write| write.good()) else { continue };
+            // What the second read saw was over before the first read saw the other: and not written at the same time.
+            let apart = old.ended < new.begun && old.ended + DELTA < first.begun;
+            let since = |write: &&&Call| {
+                !std::ptr::eq(**write, new) && !std::ptr::eq(**write, old) && write.ended >= old.begun.min(new.begun)
+            };
+            if apart && !writes.iter().filter(since).any(|write| write.begun < second.ended) {
+                found.push(Violation { what: "P2: a read went back", call: **second, other: Some(**first) });
+                return;
+            }
+        }
+    }
+}

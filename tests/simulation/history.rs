@@ -1,0 +1,33 @@
+//! What the scripts called and what they were told.
+
+use shardcache::cluster::copies::Outcome;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    Get,
+    Set,
+    Delete,
+    Count { delta: u64, down: bool },
+}
+
+/// One call of a script.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub act: Act,
+    pub host: usize,
+    pub pair: usize,
+    pub key: usize,
+    /// What a set wrote, what a get found.
+    pub value: Option<u64>,
+    pub begun: u64,
+    /// `u64::MAX` = it never returned: its host died.
+    pub ended: u64,
+    pub outcome: Option<Outcome>,
+}
+
+impl Call {
+    /// Was it acknowledged?
+    pub fn good(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Done | Outcome::Found { .. } | Outcome::Number(_) | Outcome::Missing))
+    }
+}

@@ -1,0 +1,85 @@
+//! Many seeds on all cores, and one seed with its trace.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::check::{Violation, judge};
+use crate::world::{MS, Options, World};
+
+/// No run lasts longer, in simulated time.
+const MOST: u64 = 12_000 * MS;
+
+/// One run's result.
+pub struct Run {
+    pub violations: Vec<Violation>,
+    pub calls: usize,
+    pub unsure: usize,
+    pub whole: bool,
+    pub trace: Vec<String>,
+    pub lasted: u64,
+}
+
+pub fn run(seed: u64, options: &Options) -> Run {
+    let mut world = World::new(seed, options.clone());
+    let whole = world.run(MOST);
+    let violations = judge(&world.history);
+    let unsure = world.history.iter().filter(|call| !call.good()).count();
+    Run { violations, calls: world.history.len(), unsure, whole, trace: world.trace, lasted: world.now }
+}
+
+/// What many runs showed.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub runs: u64,
+    pub calls: usize,
+    pub unsure: usize,
+    pub lasted: u64,
+    /// Seeds and their first violation.
+    pub bad: Vec<(u64, &'static str)>,
+    pub never_whole: Vec<u64>,
+}
+
+/// Runs `seeds`; stops early after `enough` bad ones.
+pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Tally {
+    let next = AtomicU64::new(seeds.start);
+    let total = Mutex::new(Tally::default());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || total.lock().unwrap().bad.len() >= enough {
+                        return;
+                    }
+                    let run = run(seed, options);
+                    let mut total = total.lock().unwrap();
+                    total.runs += 1;
+                    total.calls += run.calls;
+                    total.unsure += run.unsure;
+                    total.lasted += run.lasted;
+                    if let Some(first) = run.violations.first() {
+                        total.bad.push((seed, first.what));
+                    }
+                    if !run.whole {
+                        total.never_whole.push(seed);
+                    }
+                }
+            });
+        }
+    });
+    total.into_inner().unwrap()
+}
+
+/// The trace of one seed, up to its first violation.
+pub fn replay(seed: u64, options: &Options) -> String {
+    let run = run(seed, &Options { trace: true, ..options.clone() });
+    let mut text = run.trace.join("\n");
+    text.push('\n');
+    for violation in &run.violations {
+        text.push_str(&format!("VIOLATION {violation:?}\n"));
+    }
+    let (calls, unsure) = (run.calls, run.unsure);
+    text.push_str(&format!("seed {seed}: {calls} calls, {unsure} not acknowledged, whole at the end: {}\n", run.whole));
+    text
+}

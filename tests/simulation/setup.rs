@@ -1,0 +1,62 @@
+//! Who takes part in a run, and who goes on when answers are there.
+
+use shardcache::cluster::copies::Legs;
+use shardcache::cluster::pairs::{Pairs, Seat};
+
+use crate::watcher::Watching;
+use crate::worker::Working;
+use crate::world::{Actor, Event, MS, Role, TICK, World};
+use crate::{watcher, worker};
+
+/// Home and partner of each pair.
+pub fn pairs(servers: usize) -> Vec<[usize; 2]> {
+    let names: Vec<String> = (0..servers).map(|server| format!("mc{server}")).collect();
+    let seats: Vec<Seat<'_>> = names.iter().map(|name| Seat { name, zone: "", pair: None }).collect();
+    let pairs = Pairs::new(&seats).unwrap();
+    (0..servers).map(|home| [home, pairs.partner(home).unwrap()]).collect()
+}
+
+/// Each host has one watcher per pair and some workers.
+pub fn people(world: &mut World) {
+    let workers = 1 + world.rng.below(3);
+    for host in 0..world.hosts.len() {
+        for pair in 0..world.pairs.len() {
+            world.actors.push(Some(Actor::new(host, pair, Role::Watcher(Box::new(Watching::new(world.keys))))));
+        }
+        for _ in 0..workers {
+            world.actors.push(Some(Actor::new(host, 0, Role::Worker(Working::default()))));
+        }
+    }
+    for actor in 0..world.actors.len() {
+        start(world, actor);
+    }
+    world.at(300 * MS, Event::Fault);
+}
+
+/// The first wake of an actor in its host's life.
+pub fn start(world: &mut World, actor: usize) {
+    let (host, watcher) = {
+        let actor = world.actors[actor].as_ref().unwrap();
+        (actor.host, matches!(actor.role, Role::Watcher(_)))
+    };
+    let life = world.hosts[host].life;
+    let (low, high) = if watcher { (0, TICK) } else { (150 * MS, 300 * MS) };
+    world.after(low, high, Event::Wake { actor, life });
+}
+
+pub fn wake(world: &mut World, at: usize) {
+    let Some(mut actor) = world.actors[at].take() else { return };
+    match actor.role {
+        Role::Worker(_) => worker::wake(world, at, &mut actor),
+        Role::Watcher(_) => watcher::wake(world, at, &mut actor),
+    }
+    world.actors[at] = Some(actor);
+}
+
+pub fn advance(world: &mut World, at: usize, actor: &mut Actor) {
+    let legs: Legs = actor.legs;
+    match actor.role {
+        Role::Worker(_) => worker::advance(world, at, actor, &legs),
+        Role::Watcher(_) => watcher::advance(world, at, actor, &legs),
+    }
+}

@@ -1,0 +1,102 @@
+//! A Kamailio process: one call after another, each driven to its end within the command timeout.
+
+use shardcache::cluster::copies::write::Kind;
+use shardcache::cluster::copies::{Answer, Legs, Outcome, Read, Side, Step, Write};
+
+use crate::history::{Act, Call};
+use crate::server::{Content, Place};
+use crate::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
+
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    Read(Read),
+    Write(Write),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Working {
+    job: Option<Job>,
+    call: usize,
+    deadline: u64,
+}
+
+pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
+    let pair = world.rng.below(world.pairs.len());
+    let key = world.rng.below(world.keys);
+    let act = match world.rng.below(100) {
+        0..60 => Act::Get,
+        60..88 => Act::Set,
+        _ => Act::Delete,
+    };
+    actor.pair = pair;
+    actor.place = Place { pair, key };
+    let view = world.hosts[actor.host].views[pair];
+    let mut value = None;
+    let job = match act {
+        Act::Set => {
+            value = Some(world.next_value);
+            actor.load.value = Content { value: world.next_value, numeric: false };
+            world.next_value += 1;
+            Job::Write(Write::new(view, Kind::Set { ttl: 0 }))
+        }
+        Act::Delete => Job::Write(Write::new(view, Kind::Delete)),
+        _ => Job::Read(Read::new(view)),
+    };
+    let call = Call { act, host: actor.host, pair, key, value, begun: world.now, ended: u64::MAX, outcome: None };
+    world.history.push(call);
+    actor.role = Role::Worker(Working {
+        job: Some(job),
+        call: world.history.len() - 1,
+        deadline: world.now + CMD_TIMEOUT,
+    });
+    step(world, at, actor, None);
+}
+
+pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
+    step(world, at, actor, Some(legs));
+}
+
+fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
+    let rules = world.options.rules;
+    let scene = world.scene(&rules, actor.host, actor.pair);
+    let Role::Worker(Working { job: Some(job), deadline, call }) = &mut actor.role else { return };
+    let (deadline, call) = (*deadline, *call);
+    let (step, view) = match (job, legs) {
+        (Job::Read(read), None) => (read.start(&scene), read.view),
+        (Job::Read(read), Some(legs)) => (read.next(&scene, legs), read.view),
+        (Job::Write(write), None) => (write.start(&scene), write.view),
+        (Job::Write(write), Some(legs)) => (write.next(&scene, legs), write.view),
+    };
+    world.hosts[actor.host].views[actor.pair].merge(&view);
+    match step {
+        Step::Send(_) if world.now >= deadline => self::step(world, at, actor, Some(&Legs::default())),
+        Step::Send(request) => world.send(at, actor, &request, LEG.min(deadline - world.now)),
+        Step::Done(outcome) => done(world, at, actor, call, outcome, legs),
+    }
+}
+
+fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: Outcome, legs: Option<&Legs>) {
+    let now = world.now;
+    let record = &mut world.history[call];
+    record.ended = now;
+    record.outcome = Some(outcome);
+    if let (Outcome::Found { side, .. }, Some(legs)) = (outcome, legs) {
+        record.value = found(legs, side);
+    }
+    let record = *record;
+    note!(world, "K{} {:?} {}.{} {:?} -> {outcome:?}, begun {:.3}", record.host, record.act, record.pair, record.key,
+        record.value, record.begun as f64 / 1000.0);
+    if let Role::Worker(working) = &mut actor.role {
+        working.job = None;
+    }
+    let life = world.hosts[actor.host].life;
+    let pace = world.pace;
+    world.after(MS, pace * MS, Event::Wake { actor: at, life });
+}
+
+fn found(legs: &Legs, side: Side) -> Option<u64> {
+    match legs.of(side).answers[0] {
+        Answer::Hit(hit) => Some(hit.digest),
+        _ => None,
+    }
+}
