@@ -63,14 +63,20 @@ fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<
     })
 }
 
+/// Was the caller told that nothing was done?
+fn refused(write: &Call) -> bool {
+    write.outcome == Some(Outcome::Unavailable)
+}
+
 fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
     let mut hidden = None;
-    for source in sources(writes, read) {
-        if source.is_some_and(|source| source.outcome == Some(Outcome::Unavailable)) {
-            let call = *read;
-            found.push(Violation { what: "P5: a refused write was stored", call, other: source.copied() });
-            return;
-        }
+    let all = sources(writes, read);
+    let mut able = all.iter().copied().filter(|source| !source.is_some_and(refused)).peekable();
+    if able.peek().is_none() {
+        let (call, other) = (*read, all.into_iter().flatten().next().copied());
+        return found.push(Violation { what: "P5: a refused write was stored", call, other });
+    }
+    for source in able {
         match hides(writes, source, read) {
             None => return,
             by => hidden = by,

@@ -4,7 +4,7 @@ use shardcache::cluster::copies::{Mark, Side, Slot};
 
 use crate::server::{Place, State};
 use crate::setup;
-use crate::world::{Event, MS, World, note};
+use crate::world::{CMD_TIMEOUT, Event, MS, World, note};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -65,6 +65,9 @@ pub struct Faults {
     due: Option<u64>,
 }
 
+/// Calls begun in a fault have ended by then.
+const SETTLE: u64 = CMD_TIMEOUT + 10 * MS;
+
 pub fn step(world: &mut World) {
     let now = world.now;
     let mut plan = std::mem::take(&mut world.faults.plan);
@@ -94,7 +97,7 @@ fn calm(world: &mut World) {
             return world.at(now, Event::Fault);
         }
         Some(_) => {}
-        None if whole(world) => {
+        None if now >= world.faults.ended + SETTLE && whole(world) => {
             note!(world, "WHOLE");
             if world.faults.begun == world.options.faults {
                 return world.at(now + 100 * MS, Event::Over);

@@ -181,7 +181,6 @@ fn task(look: &Look, view: &View, rules: &Rules) -> Task {
         _ if !active => Task::Wait,
         [Grade::Item(one), Grade::Item(two)] if one.digest == two.digest => Task::Nothing,
         [Grade::Item(_), _] => Task::Copy { from: home },
-        [Grade::Gone, Grade::Item(_)] => Task::Remove { at: partner, gone: true },
         [_, Grade::Item(_)] => Task::Copy { from: partner },
         [Grade::Gone, _] | [_, Grade::Gone] => removal(true).unwrap_or(Task::Nothing),
         [Grade::Silent(true), _] | [_, Grade::Silent(true)] => removal(false).unwrap_or(Task::Nothing),

@@ -125,8 +125,8 @@ impl Look {
         }
     }
 
-    /// What is believed: the home's word of the current epoch, else the partner's, else a complete side's silence, else
-    /// the partner's doubtful item, else the home's.
+    /// What is believed: the home's value of the current epoch, else the partner's, else a tombstone or a complete side's
+    /// silence, else the partner's doubtful item, else the home's. (A tombstone may outlive a later item that was evicted.)
     #[must_use]
     pub fn ruling(&self, view: &View, rules: &Rules) -> Ruling {
         let grades = [self.home.grade(view.home, rules), self.partner.grade(view.partner, rules)];
@@ -135,11 +135,10 @@ impl Look {
             match grade {
                 Grade::Item(_) => return Ruling::Item { side, verified: true },
                 Grade::Counter(hit) => return Ruling::Counter { side, number: hit.number.unwrap_or(0) },
-                Grade::Gone => return Ruling::Missing,
                 _ => {}
             }
         }
-        if grades.contains(&Grade::Silent(true)) {
+        if grades.iter().any(|grade| matches!(grade, Grade::Gone | Grade::Silent(true))) {
             return Ruling::Missing;
         }
         for (side, grade) in sides().rev() {
