@@ -4,6 +4,8 @@
 
 #[path = "simulation/check.rs"]
 mod check;
+#[path = "simulation/counts.rs"]
+mod counts;
 #[path = "simulation/faults.rs"]
 mod faults;
 #[path = "simulation/history.rs"]
@@ -31,7 +33,7 @@ use world::Options;
 /// The protocol with lifetimes that fit short runs: the servers' "second" lasts 100 ms here.
 const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, ..Rules::ALL };
 
-const ALL: Options = Options { rules: RULES, faults: 3, trace: false, kinds: &[], counters: false, hosts: 0, servers: 0 };
+const ALL: Options = Options { rules: RULES, faults: 3, trace: false, kinds: &[], hosts: 0, servers: 0 };
 
 /// How many seeds may be needed to show that a mechanism is missing.
 const SEARCH: u64 = 5_000;
@@ -84,5 +86,5 @@ fn narrow_stamps_do_not_wrap_in_an_outage() {
 #[test]
 #[ignore = "tells the story of SIM_SEED"]
 fn story() {
-    println!("{}", runs::replay(number("SIM_SEED").unwrap_or(0), &ALL));
+    println!("{}", runs::replay(number("SIM_SEED").unwrap_or(0), &Options { rules: if number("SIM_BITS").is_some() { Rules { stamp_bits: 3, ..RULES } } else { RULES }, ..ALL }));
 }

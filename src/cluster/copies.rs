@@ -5,15 +5,18 @@
 //! until it is [`Step::Done`]. The module's driver speaks to memcached, the simulator's to model servers; both run this code.
 //! docs/COPIES.md tells the protocol in plain words.
 
+pub mod count;
 pub mod mark;
 pub mod mend;
 pub mod packet;
 pub mod poll;
 pub mod read;
 pub mod sight;
+pub mod void;
 pub mod walk;
 pub mod write;
 
+pub use count::Count;
 pub use mark::{Mark, View};
 pub use mend::{Mend, Mended};
 pub use packet::{Answer, Body, Command, Fate, Hit, Leg, Legs, Mode, Packet, Side, Slot};
@@ -131,6 +134,8 @@ pub enum Outcome {
     Found { side: Side, verified: bool },
     /// The counter's number.
     Number(u64),
+    /// A count met a plain value: it goes on by get and cas.
+    Plain,
     /// Not there, not stored; confirmed.
     Missing,
     /// Nothing was done, or nobody who knows could be asked.

@@ -15,7 +15,8 @@ pub struct Violation {
 }
 
 /// Judges a history. Writes that were not acknowledged may take effect at any later time.
-pub fn judge(history: &[Call]) -> Vec<Violation> {
+/// `numbers`: what both copies of each pair's counter hold at the end.
+pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])]) -> Vec<Violation> {
     let mut found = Vec::new();
     for call in history.iter().filter(|call| call.ended != u64::MAX) {
         if call.ended - call.begun > CMD_TIMEOUT + MS {
@@ -27,7 +28,11 @@ pub fn judge(history: &[Call]) -> Vec<Violation> {
     names.dedup();
     for name in names {
         let calls: Vec<&Call> = history.iter().filter(|call| (call.pair, call.key) == name).collect();
-        register(&calls, &mut found);
+        if calls.iter().any(|call| matches!(call.act, Act::Count { .. })) {
+            crate::counts::judge(&calls, numbers, &mut found);
+        } else {
+            register(&calls, &mut found);
+        }
     }
     found
 }

@@ -63,6 +63,14 @@ pub struct Faults {
     /// When the last one ended.
     pub ended: u64,
     due: Option<u64>,
+    settle: u64,
+}
+
+impl Faults {
+    /// A while after each fault the counters rest: one that never rests is never copied again, and the farm never whole.
+    pub fn lull(&self, now: u64) -> bool {
+        self.plan.is_empty() && self.due.is_none() && now > self.ended + 200 * MS
+    }
 }
 
 /// Calls begun in a fault have ended by then.
@@ -97,9 +105,13 @@ fn calm(world: &mut World) {
             return world.at(now, Event::Fault);
         }
         Some(_) => {}
-        None if now >= world.faults.ended + SETTLE && whole(world) => {
+        None if now >= world.faults.ended + world.faults.settle && whole(world) => {
             note!(world, "WHOLE");
             if world.faults.begun == world.options.faults {
+                // The counters rest by then, and their copies are level again.
+                if now < world.faults.ended + 600 * MS {
+                    return world.at(world.faults.ended + 600 * MS, Event::Fault);
+                }
                 return world.at(now + 100 * MS, Event::Over);
             }
             world.faults.due = Some(now + world.rng.range(0, 120) * MS);
@@ -118,6 +130,8 @@ fn begin(world: &mut World) {
     let now = world.now;
     let end = now + world.rng.range(15, 400) * MS;
     note!(world, "FAULT {kind:?} mc{server} K{host} until {:.3}", end as f64 / 1000.0);
+    // Nobody notices an eviction but the next pass over the keys.
+    world.faults.settle = if kind == Kind::Evict { 800 * MS } else { SETTLE };
     let mut plan = Vec::new();
     match kind {
         Kind::Empty | Kind::Warm => {
@@ -143,7 +157,7 @@ fn begin(world: &mut World) {
         }
         Kind::Evict => {
             let share = [5, 30, 100][world.rng.below(3)];
-            plan.extend([(now, Deed::Evict { server, share }), (now + 400 * MS, Deed::Evict { server, share: 0 })]);
+            plan.push((now, Deed::Evict { server, share }));
         }
         Kind::Stall => plan.push((now, Deed::Stall { host, until: end })),
         Kind::Host => plan.extend([(now, Deed::Kill(host)), (end, Deed::Boot(host))]),

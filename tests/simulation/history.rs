@@ -7,7 +7,7 @@ pub enum Act {
     Get,
     Set,
     Delete,
-    Count { delta: u64, down: bool },
+    Count { delta: u64 },
 }
 
 /// One call of a script.

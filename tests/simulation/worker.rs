@@ -1,7 +1,7 @@
 //! A Kamailio process: one call after another, each driven to its end within the command timeout.
 
 use shardcache::cluster::copies::write::Kind;
-use shardcache::cluster::copies::{Answer, Legs, Outcome, Read, Side, Step, Write};
+use shardcache::cluster::copies::{Answer, Count, Legs, Outcome, Read, Side, Step, Write};
 
 use crate::history::{Act, Call};
 use crate::server::{Content, Place};
@@ -11,6 +11,7 @@ use crate::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
 enum Job {
     Read(Read),
     Write(Write),
+    Count(Count),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +25,8 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     let pair = world.rng.below(world.pairs.len());
     let key = world.rng.below(world.keys);
     let act = match world.rng.below(100) {
+        0..50 if world.counts(key) && !world.faults.lull(world.now) => Act::Count { delta: 1 + world.rng.next() % 3 },
+        _ if world.counts(key) => Act::Get,
         0..60 => Act::Get,
         60..88 => Act::Set,
         _ => Act::Delete,
@@ -40,7 +43,8 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
             Job::Write(Write::new(view, Kind::Set { ttl: 0 }))
         }
         Act::Delete => Job::Write(Write::new(view, Kind::Delete)),
-        _ => Job::Read(Read::new(view)),
+        Act::Count { delta } => Job::Count(Count::new(view, delta, false, delta, 0)),
+        Act::Get => Job::Read(Read::new(view)),
     };
     let call = Call { act, host: actor.host, pair, key, value, begun: world.now, ended: u64::MAX, outcome: None };
     world.history.push(call);
@@ -64,6 +68,8 @@ fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
     let (step, view) = match (job, legs) {
         (Job::Read(read), None) => (read.start(&scene), read.view),
         (Job::Read(read), Some(legs)) => (read.next(&scene, legs), read.view),
+        (Job::Count(count), None) => (count.start(&scene), count.view),
+        (Job::Count(count), Some(legs)) => (count.next(&scene, legs), count.view),
         (Job::Write(write), None) => (write.start(&scene), write.view),
         (Job::Write(write), Some(legs)) => (write.next(&scene, legs), write.view),
     };
@@ -82,6 +88,9 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
     record.outcome = Some(outcome);
     if let (Outcome::Found { side, .. }, Some(legs)) = (outcome, legs) {
         record.value = found(legs, side);
+    }
+    if let Outcome::Number(number) = outcome {
+        record.value = Some(number);
     }
     let record = *record;
     note!(world, "K{} {:?} {}.{} {:?} -> {outcome:?}, begun {:.3}", record.host, record.act, record.pair, record.key,

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use shardcache::cluster::copies::{Fate, Leg, Legs, Packet, Request, Rules, Scene, Side, View};
+use shardcache::cluster::copies::sight::counter;
+use shardcache::cluster::copies::{Fate, Leg, Legs, Mark, Packet, Request, Rules, Scene, Side, Slot, View};
 
 use crate::faults::Faults;
 use crate::history::Call;
@@ -39,7 +40,6 @@ pub struct Options {
     pub trace: bool,
     /// Only these kinds of faults; empty = all.
     pub kinds: &'static [crate::faults::Kind],
-    pub counters: bool,
     /// Hosts, servers; 0 = the seed chooses.
     pub hosts: usize,
     pub servers: usize,
@@ -90,7 +90,6 @@ struct Flight {
 
 pub struct World {
     pub options: Options,
-    pub seed: u64,
     pub rng: Rng,
     pub now: u64,
     queue: BinaryHeap<Reverse<(u64, u64, Event)>>,
@@ -99,6 +98,8 @@ pub struct World {
     /// Home and partner of each pair.
     pub pairs: Vec<[usize; 2]>,
     pub keys: usize,
+    /// Is the first key of each pair a counter?
+    pub counters: bool,
     pub hosts: Vec<Host>,
     pub actors: Vec<Option<Actor>>,
     flights: Vec<Flight>,
@@ -150,6 +151,7 @@ impl World {
             hosts: (0..hosts).map(|_| host(&mut rng)).collect(),
             servers: (0..servers).map(|_| Server::new()).collect(),
             keys: 1 + rng.below(3),
+            counters: rng.chance(60),
             cut: vec![vec![false; servers]; hosts],
             deaf: vec![vec![false; servers]; hosts],
             soft_failures: 1 + u32::try_from(rng.below(3)).unwrap(),
@@ -166,7 +168,6 @@ impl World {
             history: Vec::with_capacity(1024),
             trace: Vec::new(),
             options,
-            seed,
             rng,
             pairs,
         };
@@ -201,6 +202,24 @@ impl World {
             }
         }
         false
+    }
+
+    /// Is this key a counter?
+    pub fn counts(&self, key: usize) -> bool {
+        self.counters && key == 0
+    }
+
+    /// What both copies of each counter hold at the end.
+    pub fn numbers(&self) -> Vec<(usize, [Option<u64>; 2])> {
+        let read = |pair: usize, side: Side, slot: Slot| {
+            self.servers[self.pairs[pair][side as usize]].number(Place { pair, key: 0 }, slot, self.now)
+        };
+        let number = |pair: usize, side: Side| {
+            let mark = Mark(read(pair, side.other(), Slot::Mark(side))?);
+            read(pair, side, counter(mark, &self.options.rules))
+        };
+        let pairs = if self.counters { self.pairs.len() } else { 0 };
+        (0..pairs).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
     }
 
     fn wake(&mut self, actor: usize, life: u32) {

@@ -5,7 +5,8 @@
 
 use super::mark::View;
 use super::sight::{self, Grade, Look};
-use super::{Answer, Body, Command, Legs, Mode, Request, Rules, Scene, Side, Slot, Step};
+use super::void::Void;
+use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Rules, Scene, Side, Slot, Step};
 
 /// What a look found, to be compared with the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,23 @@ enum Task {
     Stamp { at: Side },
     /// Take an item away that is not believed.
     Remove { at: Side, gone: bool },
+    /// Give the other side this side's counter.
+    Recount { from: Side },
+    /// Two counters at rest differ: the home's number holds.
+    Level,
+    /// Take away a counter beside an item.
+    Orphan { at: Side },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Look,
     Added { from: Side, tomb: Option<u64> },
+    /// A counter was added on the other side: did the source rest meanwhile?
+    Counted { from: Side, hit: Hit },
+    Fenced { from: Side },
+    Undone { to: Side },
+    Void(Void),
     Last,
 }
 
@@ -74,6 +86,21 @@ impl Mend {
         match self.at {
             At::Look => self.looked(scene, legs),
             At::Added { from, tomb } => self.added(scene, legs, from, tomb),
+            At::Counted { from, hit } => self.counted(scene, legs, from, hit),
+            At::Fenced { from } => match legs.of(from).answers[0] {
+                Answer::Stored(_) if legs.of(from).answered() => Step::Done(Mended::Acted),
+                _ => self.undo(scene, from.other()),
+            },
+            At::Undone { to } if legs.of(to).answered() => Step::Done(Mended::Acted),
+            At::Undone { to } => {
+                let mut void = Void::new(to);
+                let step = void.ask();
+                self.voided(void, step)
+            }
+            At::Void(mut void) => {
+                let step = void.next(scene, &mut self.view, legs);
+                self.voided(void, step)
+            }
             At::Last => Step::Done(Mended::Acted),
         }
     }
@@ -120,6 +147,18 @@ impl Mend {
                     request.on(at).push(Command::Set { slot, mode, stamp, body, ttl: rules.tomb_ttl });
                 }
             }
+            Task::Recount { from } => return self.recount(scene, look, from),
+            Task::Level => {
+                let (Some(home), Some(partner)) = (look.home.counter, look.partner.counter) else {
+                    return Step::Done(Mended::Wait(None));
+                };
+                let slot = sight::counter(self.view.partner, rules);
+                request.partner.push(number(slot, Mode::Cas(partner.cas), partner.stamp, &home));
+            }
+            Task::Orphan { at } => {
+                let slot = sight::counter(self.view.of(at), rules);
+                request.on(at).push(Command::Delete { slot, cas: look.of(at).counter.map(|hit| hit.cas) });
+            }
             Task::Copy { from } => {
                 let to = from.other();
                 self.ttl = look.of(from).item.and_then(|item| item.ttl).unwrap_or(0);
@@ -135,6 +174,48 @@ impl Mend {
             }
         }
         Step::Send(request)
+    }
+
+    /// Adds the number on the other side; it holds only if the source did not move meanwhile.
+    fn recount(&mut self, scene: &Scene<'_>, look: &Look, from: Side) -> Step<Mended> {
+        let Some(hit) = look.of(from).counter else { return Step::Done(Mended::Wait(None)) };
+        self.at = At::Counted { from, hit };
+        let mut request = Request::default();
+        let slot = sight::counter(self.view.of(from.other()), scene.rules);
+        request.on(from.other()).push(number(slot, Mode::Add, COPIED, &hit));
+        Step::Send(request)
+    }
+
+    fn counted(&mut self, scene: &Scene<'_>, legs: &Legs, from: Side, hit: Hit) -> Step<Mended> {
+        let to = from.other();
+        if !legs.of(to).answered() {
+            return self.undo(scene, to);
+        }
+        if !matches!(legs.of(to).answers[0], Answer::Stored(_)) {
+            return Step::Done(Mended::Acted);
+        }
+        self.at = At::Fenced { from };
+        let mut request = Request::default();
+        let slot = sight::counter(self.view.of(from), scene.rules);
+        request.on(from).push(number(slot, Mode::Cas(hit.cas), hit.stamp, &hit));
+        Step::Send(request)
+    }
+
+    /// A copy that may lack an increment goes away, or its side is voided.
+    fn undo(&mut self, scene: &Scene<'_>, to: Side) -> Step<Mended> {
+        self.at = At::Undone { to };
+        let mut request = Request::default();
+        let slot = sight::counter(self.view.of(to), scene.rules);
+        request.on(to).push(Command::Delete { slot, cas: None });
+        Step::Send(request)
+    }
+
+    fn voided(&mut self, void: Void, step: Step<bool>) -> Step<Mended> {
+        self.at = At::Void(void);
+        match step {
+            Step::Send(request) => Step::Send(request),
+            Step::Done(_) => Step::Done(Mended::Acted),
+        }
     }
 
     fn added(&mut self, scene: &Scene<'_>, legs: &Legs, from: Side, tomb: Option<u64>) -> Step<Mended> {
@@ -161,6 +242,14 @@ impl Mend {
     }
 }
 
+/// The stamp of a counter that a repairer copied; memcached's `ma` makes them with none and keeps what they have.
+const COPIED: u16 = 1;
+
+fn number(slot: Slot, mode: Mode, stamp: u16, hit: &Hit) -> Command {
+    let (body, ttl) = (Body::Number(hit.number.unwrap_or(0)), hit.ttl.unwrap_or(0));
+    Command::Set { slot, mode, stamp, body, ttl }
+}
+
 /// All that must stand still between two looks.
 fn sign(look: &Look, view: &View) -> [Option<u64>; 8] {
     let cas = |hit: Option<super::Hit>| hit.map(|hit| hit.cas);
@@ -177,11 +266,19 @@ fn task(look: &Look, view: &View, rules: &Rules) -> Task {
     let junk = |side: Side| look.of(side).item.is_some() && !matches!(grades[side as usize], Grade::Item(_));
     let removal = |gone: bool| Side::BOTH.into_iter().find(|side| junk(*side)).map(|at| Task::Remove { at, gone });
     let (home, partner) = (Side::Home, Side::Partner);
+    let item = grades.iter().any(|grade| matches!(grade, Grade::Item(_)));
+    if let Some(at) = Side::BOTH.into_iter().find(|side| active && item && look.of(*side).counter.is_some()) {
+        return Task::Orphan { at };
+    }
     match grades {
         _ if !active => Task::Wait,
+        [Grade::Counter(one), Grade::Counter(two)] if one.number == two.number => removal(false).unwrap_or(Task::Nothing),
+        [Grade::Counter(_), Grade::Counter(_)] => Task::Level,
         [Grade::Item(one), Grade::Item(two)] if one.digest == two.digest => Task::Nothing,
         [Grade::Item(_), _] => Task::Copy { from: home },
         [_, Grade::Item(_)] => Task::Copy { from: partner },
+        [Grade::Counter(_), _] => Task::Recount { from: home },
+        [_, Grade::Counter(_)] => Task::Recount { from: partner },
         [Grade::Gone, _] | [_, Grade::Gone] => removal(true).unwrap_or(Task::Nothing),
         [Grade::Silent(true), _] | [_, Grade::Silent(true)] => removal(false).unwrap_or(Task::Nothing),
         [_, Grade::Doubtful(_)] => Task::Stamp { at: partner },

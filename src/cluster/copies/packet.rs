@@ -219,6 +219,12 @@ impl Legs {
         Side::BOTH.iter().any(|side| self.of(*side).fate != Fate::Unsent)
     }
 
+    /// Was this side's packet sent, and its outcome not seen?
+    #[must_use]
+    pub fn doubts(&self, side: Side) -> bool {
+        self.of(side).fate == Fate::Lost
+    }
+
     /// Takes over the marks that both sides keep of each other, read at place `at`.
     pub fn teach(&self, view: &mut View, at: usize) {
         for side in Side::BOTH {

@@ -64,6 +64,8 @@ pub struct Poll {
     paced: [bool; 2],
     at: At,
     found: Polled,
+    /// What the marks are set to.
+    set: [Mark; 2],
 }
 
 const MARK: usize = 0;
@@ -74,7 +76,7 @@ const LEASE: usize = 3;
 impl Poll {
     #[must_use]
     pub fn new(view: View, host: u64, paced: [bool; 2]) -> Self {
-        Self { view, host, paced, at: At::Ask, found: Polled::default() }
+        Self { view, host, paced, at: At::Ask, found: Polled::default(), set: [Mark::UNKNOWN; 2] }
     }
 
     /// Asks both sides, up or not: this is also how a host learns that a server is back.
@@ -92,12 +94,20 @@ impl Poll {
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Polled> {
         if self.at == At::Correct {
-            legs.teach(&mut self.view, MARK);
+            for side in Side::BOTH {
+                let leg = legs.of(side.other());
+                if leg.answered() && matches!(leg.answers[MARK], Answer::Stored(_)) {
+                    self.view.learn(side, self.set[side as usize]);
+                }
+            }
             return Step::Done(self.found);
         }
         self.at = At::Correct;
-        let before = self.view;
         legs.teach(&mut self.view, MARK);
+        for side in Side::BOTH {
+            // A host that knows nothing learns here which mark was in force when the side was last complete.
+            self.view.learn(side, legs.of(side).mark(FULL).unwrap_or_default());
+        }
         let full = |side: Side| {
             let mark = self.view.of(side);
             mark.active(scene.rules) && legs.of(side).mark(FULL) == Some(mark)
@@ -107,14 +117,12 @@ impl Poll {
         self.found.ill = self.found.reached != [true; 2] || Side::BOTH.into_iter().any(noted);
         self.found.whole = !self.found.ill && Side::BOTH.into_iter().all(full);
         let mut request = Request::default();
-        for side in Side::BOTH {
-            if legs.of(side).answered() {
-                self.correct(scene, legs, side, &before, &mut request);
-            } else if legs.of(side.other()).answered() {
-                let (slot, mode, body) = (Slot::Ill(side), Mode::Set, Body::Empty);
-                let ttl = scene.rules.ill_ttl;
-                request.on(side.other()).push(Command::Set { slot, mode, stamp: 0, body, ttl });
-            }
+        for side in Side::BOTH.into_iter().filter(|side| legs.of(*side).answered()) {
+            self.correct(scene, legs, side, &mut request);
+        }
+        for side in Side::BOTH.into_iter().filter(|side| !legs.of(*side).answered() && legs.of(side.other()).answered()) {
+            let (slot, mode, body, ttl) = (Slot::Ill(side), Mode::Set, Body::Empty, scene.rules.ill_ttl);
+            request.on(side.other()).push(Command::Set { slot, mode, stamp: 0, body, ttl });
         }
         self.lease(scene, legs, &mut request);
         if request.home.is_empty() && request.partner.is_empty() {
@@ -124,25 +132,27 @@ impl Poll {
     }
 
     /// Puts the mark that `witness` keeps of the other side in order.
-    fn correct(&mut self, scene: &Scene<'_>, legs: &Legs, witness: Side, before: &View, request: &mut Request) {
+    fn correct(&mut self, scene: &Scene<'_>, legs: &Legs, witness: Side, request: &mut Request) {
         let rules = scene.rules;
         let side = witness.other();
         let known = self.view.of(side);
-        let first = Mark::first(scene.clock);
-        let slot = Slot::Mark(side);
-        let mut count = |delta: u64, init: Mark| {
-            request.on(witness).push(Command::Count { slot, delta, down: false, init: Some(init.0), ttl: 0 });
+        let (read, mode) = match legs.of(witness).answers[MARK] {
+            Answer::Hit(hit) => (Mark(hit.number.unwrap_or(0)), Mode::Cas(hit.cas)),
+            _ => (Mark::UNKNOWN, Mode::Add),
         };
-        match legs.of(witness).mark(MARK) {
-            None if rules.memory && known.known() => count(0, known),
-            None => count(0, first),
-            Some(mark) if mark < before.of(side) && rules.memory => count(before.of(side).0 - mark.0, known),
-            Some(mark) if self.activates(scene, mark, legs, side) => {
+        let to = match read {
+            Mark::UNKNOWN if rules.memory && known.known() => known,
+            Mark::UNKNOWN if legs.of(side).answered() => Mark::first(scene.clock),
+            read if read < known && rules.memory => known,
+            read if self.activates(scene, read, legs, side) => {
                 self.found.activated[side as usize] = true;
-                count(1, known);
+                Mark(read.0 + 1)
             }
-            Some(_) => {}
-        }
+            _ => return,
+        };
+        self.set[side as usize] = to;
+        let (slot, body) = (Slot::Mark(side), Body::Number(to.0));
+        request.on(witness).push(Command::Set { slot, mode, stamp: 0, body, ttl: 0 });
     }
 
     fn activates(&self, scene: &Scene<'_>, mark: Mark, legs: &Legs, side: Side) -> bool {

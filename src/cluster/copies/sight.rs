@@ -125,17 +125,20 @@ impl Look {
         }
     }
 
-    /// What is believed: the home's value of the current epoch, else the partner's, else a tombstone or a complete side's
+    /// What is believed: the home's item of the current epoch, else the partner's, else a counter, else a tombstone or a complete side's
     /// silence, else the partner's doubtful item, else the home's. (A tombstone may outlive a later item that was evicted.)
     #[must_use]
     pub fn ruling(&self, view: &View, rules: &Rules) -> Ruling {
         let grades = [self.home.grade(view.home, rules), self.partner.grade(view.partner, rules)];
         let sides = || Side::BOTH.into_iter().zip(grades);
         for (side, grade) in sides() {
-            match grade {
-                Grade::Item(_) => return Ruling::Item { side, verified: true },
-                Grade::Counter(hit) => return Ruling::Counter { side, number: hit.number.unwrap_or(0) },
-                _ => {}
+            if let Grade::Item(_) = grade {
+                return Ruling::Item { side, verified: true };
+            }
+        }
+        for (side, grade) in sides() {
+            if let Grade::Counter(hit) = grade {
+                return Ruling::Counter { side, number: hit.number.unwrap_or(0) };
             }
         }
         if grades.iter().any(|grade| matches!(grade, Grade::Gone | Grade::Silent(true))) {

@@ -1,7 +1,8 @@
 //! A set or a delete: both sides in parallel; a side that missed it is voided before the write is acknowledged.
 
-use super::mark::{Mark, View};
+use super::mark::View;
 use super::sight;
+use super::void::Void;
 use super::{Answer, Body, Command, Legs, Mode, Outcome, Packet, Request, Scene, Side, Slot, Step};
 
 /// What to write.
@@ -18,7 +19,9 @@ enum At {
     Learn,
     /// Stamped under this view.
     Both { under: View },
-    Bump { missed: Side, old: Mark, again: bool },
+    Void(Void),
+    /// A counter that one side had and the other did not (it may just have been rebuilt there) is deleted there again.
+    Again(Side),
 }
 
 /// One set or delete.
@@ -59,7 +62,15 @@ impl Write {
                 self.send(scene)
             }
             At::Both { under } => self.settle(scene, legs, under),
-            At::Bump { missed, old, again } => self.voided(scene, legs, missed, old, again),
+            At::Again(side) if legs.of(side).answered() => Step::Done(Outcome::Done),
+            At::Again(side) => {
+                let void = Void::new(side);
+                self.void_blind(scene, void)
+            }
+            At::Void(mut void) => {
+                let step = void.next(scene, &mut self.view, legs);
+                self.after_void(scene, void, step)
+            }
         }
     }
 
@@ -113,12 +124,19 @@ impl Write {
             let mark = under.of(side);
             done(side) && mark.active(rules) && (!rules.stamps || self.view.of(side).epoch_is(mark))
         };
+        // Under a newer active epoch a counter may have been rebuilt: it must go too.
+        let renewed = |side: Side| self.view.of(side) > under.of(side) && self.view.of(side).active(rules);
+        let both = done(Side::Home) && done(Side::Partner);
+        if both && self.tries > 0 && Side::BOTH.into_iter().any(renewed) {
+            self.tries -= 1;
+            self.doubt = true;
+            return self.send(scene);
+        }
         match (holds(Side::Home), holds(Side::Partner)) {
-            (true, true) => Step::Done(Outcome::Done),
-            (true, false) if done(Side::Partner) => Step::Done(Outcome::Done),
-            (false, true) if done(Side::Home) => Step::Done(Outcome::Done),
-            (true, false) => self.void(scene, legs, Side::Partner),
-            (false, true) => self.void(scene, legs, Side::Home),
+            (false, false) if both && self.tries == 0 => Step::Done(Outcome::Ambiguous),
+            (true, _) | (_, true) if both => self.finish(scene, legs, under),
+            (true, _) => self.void(scene, legs, Side::Partner),
+            (_, true) => self.void(scene, legs, Side::Home),
             (false, false) if !legs.doubtful() && !self.doubt => Step::Done(Outcome::Unavailable),
             (false, false) if self.view != under && self.tries > 0 => {
                 self.tries -= 1;
@@ -129,29 +147,52 @@ impl Write {
         }
     }
 
-    /// Voids the side that missed the write, unless nobody has stamped under its mark.
-    fn void(&mut self, scene: &Scene<'_>, legs: &Legs, missed: Side) -> Step<Outcome> {
-        let rules = scene.rules;
-        let known = self.view.of(missed);
-        let record = if rules.witness { legs.of(missed.other()).mark(MARK) } else { Some(known) };
-        let idle = record == Some(known) && known.known() && !known.active(rules);
-        if idle || !rules.bump {
-            return Step::Done(Outcome::Done);
-        }
-        self.at = At::Bump { missed, old: known, again: false };
-        Step::Send(bump(scene, missed, known, record))
+    /// Both sides have the write; was a counter deleted on one side only?
+    fn finish(&mut self, scene: &Scene<'_>, legs: &Legs, under: View) -> Step<Outcome> {
+        let counter = |side: Side| {
+            let sent = under.of(side).active(scene.rules).then_some(self.count_at(scene));
+            sent.map(|at| legs.of(side).answers[at])
+        };
+        let one = Side::BOTH.into_iter().find(|side| {
+            counter(*side) == Some(Answer::NotFound) && counter(side.other()) == Some(Answer::Deleted)
+        });
+        let Some(side) = one else { return Step::Done(Outcome::Done) };
+        self.at = At::Again(side);
+        let mut request = Request::default();
+        let slot = sight::counter(self.view.of(side), scene.rules);
+        request.on(side).push(Command::Delete { slot, cas: None });
+        Step::Send(request)
     }
 
-    fn voided(&mut self, scene: &Scene<'_>, legs: &Legs, missed: Side, old: Mark, again: bool) -> Step<Outcome> {
-        let Some(mark) = legs.of(missed.other()).mark(0) else { return Step::Done(Outcome::Ambiguous) };
-        self.view.learn(missed, mark);
-        if mark.epoch() > old.epoch() {
-            Step::Done(Outcome::Done)
-        } else if again {
-            Step::Done(Outcome::Ambiguous)
+    /// The place of the counter's deletion among the answers.
+    fn count_at(&self, scene: &Scene<'_>) -> usize {
+        1 + usize::from(scene.rules.witness) + usize::from(self.kind == Kind::Delete && scene.rules.tombs)
+    }
+
+    fn void_blind(&mut self, scene: &Scene<'_>, mut void: Void) -> Step<Outcome> {
+        let step = void.ask();
+        self.after_void(scene, void, step)
+    }
+
+    /// Voids the side that missed the write, unless nobody has stamped under its mark.
+    fn void(&mut self, scene: &Scene<'_>, legs: &Legs, missed: Side) -> Step<Outcome> {
+        let mut void = Void::new(missed);
+        let step = if scene.rules.witness {
+            void.judge(scene, &mut self.view, &legs.of(missed.other()).answers[MARK])
+        } else if !self.view.of(missed).active(scene.rules) {
+            Step::Done(true)
         } else {
-            self.at = At::Bump { missed, old, again: true };
-            Step::Send(bump(scene, missed, old, Some(mark)))
+            void.ask()
+        };
+        self.after_void(scene, void, step)
+    }
+
+    fn after_void(&mut self, scene: &Scene<'_>, void: Void, step: Step<bool>) -> Step<Outcome> {
+        self.at = At::Void(void);
+        match step {
+            Step::Send(request) if scene.rules.bump => Step::Send(request),
+            Step::Done(false) => Step::Done(Outcome::Ambiguous),
+            _ => Step::Done(Outcome::Done),
         }
     }
 }
@@ -160,7 +201,7 @@ impl Write {
 const MARK: usize = 1;
 
 /// Asks both sides for what they know of the marks.
-fn learn(scene: &Scene<'_>) -> Request {
+pub(super) fn learn(scene: &Scene<'_>) -> Request {
     let mut request = Request::default();
     for side in Side::BOTH.into_iter().filter(|side| scene.up(*side)) {
         request.on(side).get(Slot::Mark(side.other()));
@@ -169,24 +210,9 @@ fn learn(scene: &Scene<'_>) -> Request {
     request
 }
 
-fn taught(legs: &Legs, view: &mut View) {
+pub(super) fn taught(legs: &Legs, view: &mut View) {
     legs.teach(view, 0);
     for side in Side::BOTH {
         view.learn(side, legs.of(side).mark(1).unwrap_or_default());
     }
-}
-
-/// Moves the mark of `missed` beyond every epoch known; `record` is what its witness holds.
-pub(super) fn bump(scene: &Scene<'_>, missed: Side, known: Mark, record: Option<Mark>) -> Request {
-    let next = known.max(record.unwrap_or_default()).next();
-    let init = if scene.rules.memory && known.known() && record.is_some() {
-        next
-    } else {
-        next.max(Mark(Mark::first(scene.clock).0 - 1))
-    };
-    let delta = record.map_or(1, |record| next.0.saturating_sub(record.0).max(1));
-    let mut request = Request::default();
-    let (slot, init) = (Slot::Mark(missed), Some(init.0));
-    request.on(missed.other()).push(Command::Count { slot, delta, down: false, init, ttl: 0 });
-    request
 }
