@@ -9,6 +9,9 @@ use crate::world::DELTA;
 /// Judges the calls about one counter, which starts missing and only grows.
 pub fn judge(calls: &[&Call], numbers: &[(usize, [Option<u64>; 2])], found: &mut Vec<Violation>) {
     let pair = calls[0].pair;
+    if !numbers.iter().any(|(of, _)| *of == pair) {
+        return;
+    }
     let (low, high) = (sum(calls, |call| call.good()), sum(calls, |call| !refused(call)));
     let last = *calls.last().unwrap_or(&calls[0]);
     for (_, copies) in numbers.iter().filter(|(of, _)| *of == pair) {

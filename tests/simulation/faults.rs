@@ -233,6 +233,7 @@ fn evict(world: &mut World, server: usize, share: u64) {
     names.sort_unstable();
     for name in names {
         if world.rng.chance(share) {
+            world.evicted.push(name);
             world.servers[server].items.remove(&name);
         }
     }
@@ -262,7 +263,7 @@ fn boot(world: &mut World, host: usize) {
 pub fn whole(world: &World) -> bool {
     let rules = &world.options.rules;
     let healthy = world.servers.iter().all(|server| server.state == State::Up && server.slow == 0)
-        && world.hosts.iter().all(|host| host.alive && host.stalled <= world.now);
+        && world.hosts.iter().all(|host| host.alive && host.stalled <= world.now && host.up.iter().all(|up| *up));
     healthy
         && world.pairs.iter().enumerate().all(|(pair, servers)| {
             let place = Place { pair, key: 0 };

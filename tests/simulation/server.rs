@@ -88,6 +88,11 @@ pub fn name(place: Place, slot: Slot) -> u64 {
     kind | (place.pair as u64) << 4 | (key as u64) << 12 | epoch << 20
 }
 
+/// The pair whose counter has this name.
+pub fn counter_of(name: u64) -> Option<usize> {
+    (name & 15 == 2).then_some(((name >> 4) & 255) as usize)
+}
+
 impl Server {
     pub fn new() -> Self {
         let (items, buffer) = (HashMap::default(), Vec::new());

@@ -110,6 +110,8 @@ pub struct World {
     /// Packets that arrive after their link heals.
     pub held: Vec<(usize, usize, usize)>,
     pub faults: Faults,
+    /// The names of what servers threw away.
+    pub evicted: Vec<u64>,
     pub history: Vec<Call>,
     pub next_value: u64,
     pub soft_failures: u32,
@@ -157,6 +159,7 @@ impl World {
             soft_failures: 1 + u32::try_from(rng.below(3)).unwrap(),
             pace: [8, 30, 60][rng.below(3)],
             faults: Faults::default(),
+            evicted: Vec::new(),
             queue: BinaryHeap::with_capacity(256),
             count: 0,
             now: 0,
@@ -219,7 +222,9 @@ impl World {
             read(pair, side, counter(mark, &self.options.rules))
         };
         let pairs = if self.counters { self.pairs.len() } else { 0 };
-        (0..pairs).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
+        // A counter that was evicted may be made anew: that is outside the promises.
+        let kept = |pair: &usize| !self.evicted.iter().any(|name| crate::server::counter_of(*name) == Some(*pair));
+        (0..pairs).filter(kept).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
     }
 
     fn wake(&mut self, actor: usize, life: u32) {
