@@ -4,7 +4,10 @@ CARGO ?= cargo
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 600
 
-.PHONY: all demo test test-hosts bench fuzz install setup clean
+# The story that `make sim` tells.
+SEED ?= 0
+
+.PHONY: all demo test sim test-hosts bench fuzz install setup clean
 
 all:
 	$(CARGO) build --release
@@ -21,7 +24,12 @@ test:
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) build
 	$(CARGO) test
+	$(CARGO) test --release --test simulation
 	fuzz/run 5
+
+# One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test simulation
+sim:
+	@SIM_SEED=$(SEED) $(CARGO) test --release --quiet --test simulation -- --ignored --nocapture story
 
 # The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).
 test-hosts:

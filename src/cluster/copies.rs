@@ -12,6 +12,8 @@ pub mod packet;
 pub mod poll;
 pub mod read;
 pub mod sight;
+#[cfg(test)]
+mod tests;
 pub mod void;
 pub mod walk;
 pub mod write;
@@ -103,6 +105,7 @@ impl Rules {
 }
 
 /// What a machine wants next.
+#[allow(clippy::large_enum_variant, reason = "a machine allocates nothing")]
 #[derive(Clone, Copy, Debug)]
 pub enum Step<T> {
     Send(Request),

@@ -1,17 +1,26 @@
 //! The judge: does a history keep the promises P1, P2, P4 and P5?
 
+use std::fmt;
+
 use shardcache::cluster::copies::Outcome;
 
 use crate::history::{Act, Call};
 use crate::world::{CMD_TIMEOUT, DELTA, MS};
 
 /// A broken promise.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Violation {
     pub what: &'static str,
     pub call: Call,
     /// The write that should have been seen, or what was seen before.
     pub other: Option<Call>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.call)?;
+        self.other.map_or(Ok(()), |other| write!(f, "; but {other}"))
+    }
 }
 
 /// Judges a history. Writes that were not acknowledged may take effect at any later time.

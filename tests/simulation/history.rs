@@ -1,5 +1,7 @@
 //! What the scripts called and what they were told.
 
+use std::fmt;
+
 use shardcache::cluster::copies::Outcome;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,5 +31,20 @@ impl Call {
     /// Was it acknowledged?
     pub fn good(&self) -> bool {
         matches!(self.outcome, Some(Outcome::Done | Outcome::Found { .. } | Outcome::Number(_) | Outcome::Missing))
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { act, host, pair, key, value, outcome, .. } = self;
+        let ms = |time: u64| time as f64 / 1000.0;
+        write!(f, "K{host} {act:?} {pair}.{key}")?;
+        if let Some(value) = value {
+            write!(f, " = {value}")?;
+        }
+        match outcome {
+            Some(outcome) => write!(f, " -> {outcome:?} from {:.3} to {:.3}", ms(self.begun), ms(self.ended)),
+            None => write!(f, " from {:.3}, never ended", ms(self.begun)),
+        }
     }
 }

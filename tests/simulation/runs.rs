@@ -77,7 +77,7 @@ pub fn replay(seed: u64, options: &Options) -> String {
     let mut text = run.trace.join("\n");
     text.push('\n');
     for violation in &run.violations {
-        text.push_str(&format!("VIOLATION {violation:?}\n"));
+        text.push_str(&format!("VIOLATION {violation}\n"));
     }
     let (calls, unsure) = (run.calls, run.unsure);
     text.push_str(&format!("seed {seed}: {calls} calls, {unsure} not acknowledged, whole at the end: {}\n", run.whole));

@@ -93,8 +93,7 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
         record.value = Some(number);
     }
     let record = *record;
-    note!(world, "K{} {:?} {}.{} {:?} -> {outcome:?}, begun {:.3}", record.host, record.act, record.pair, record.key,
-        record.value, record.begun as f64 / 1000.0);
+    note!(world, "{record}");
     if let Role::Worker(working) = &mut actor.role {
         working.job = None;
     }

@@ -1,0 +1,145 @@
+//! What the simulator found once, each as one small scene.
+
+use super::count::Count;
+use super::poll::Poll;
+use super::sight::{Look, Ruling};
+use super::void::Void;
+use super::write::Kind;
+use super::*;
+
+const MARK: Mark = Mark(2001);
+const VIEW: View = View { home: MARK, partner: MARK };
+
+fn scene(up: [bool; 2]) -> Scene<'static> {
+    Scene { rules: &Rules::ALL, up, fresh: true, clock: 5000, now_ms: 0 }
+}
+
+fn hit(number: u64, stamp: u16) -> Answer {
+    Answer::Hit(Hit { stamp, cas: 7, ttl: None, digest: number, number: Some(number) })
+}
+
+fn leg(answers: &[Answer]) -> Leg {
+    let mut leg = Leg { fate: Fate::Answered, ..Leg::default() };
+    leg.answers[..answers.len()].copy_from_slice(answers);
+    leg
+}
+
+fn sent<T: std::fmt::Debug>(step: Step<T>) -> Request {
+    match step {
+        Step::Send(request) => request,
+        Step::Done(done) => panic!("done: {done:?}"),
+    }
+}
+
+fn done<T: std::fmt::Debug>(step: Step<T>) -> T {
+    match step {
+        Step::Done(done) => done,
+        Step::Send(request) => panic!("sends {request:?}"),
+    }
+}
+
+#[test]
+fn an_item_beats_a_tombstone_that_outlived_it_on_the_other_side() {
+    let stamp = MARK.stamp(&Rules::ALL);
+    let home = leg(&[Answer::Miss, hit(0, stamp), hit(MARK.0, 0)]);
+    let partner = leg(&[hit(5, stamp), hit(0, stamp), hit(MARK.0, 0)]);
+    let look = Look::new(&Legs { home, partner }, &mut VIEW.clone());
+    assert_eq!(look.ruling(&VIEW, &Rules::ALL), Ruling::Item { side: Side::Partner, verified: true });
+}
+
+#[test]
+fn writers_that_void_a_side_together_use_one_epoch() {
+    let scene = scene([false, true]);
+    let mut view = VIEW;
+    let mut void = Void::new(Side::Home);
+    sent(void.judge(&scene, &mut view, &hit(MARK.0, 0)));
+    // Another was faster: the record is no longer what was read.
+    let legs = Legs { partner: leg(&[Answer::Differs]), ..Legs::default() };
+    assert!(done(void.next(&scene, &mut view, &legs)));
+    assert_eq!(view.home, MARK.next());
+    // And nobody has stamped with the new one: the next writer sends nothing.
+    assert!(done(Void::new(Side::Home).judge(&scene, &mut view, &hit(MARK.next().0, 0))));
+}
+
+#[test]
+fn a_write_that_one_side_missed_is_acknowledged_only_when_that_side_is_void() {
+    let scene = scene([true, true]);
+    let mut write = Write::new(VIEW, Kind::Set { ttl: 0 });
+    sent(write.start(&scene));
+    let home = leg(&[Answer::Stored(9), hit(MARK.0, 0), Answer::NotFound]);
+    let partner = Leg { fate: Fate::Lost, ..Leg::default() };
+    let request = sent(write.next(&scene, &Legs { home, partner }));
+    assert!(request.partner.is_empty());
+    let Command::Set { slot, mode, body, .. } = request.home.commands()[0] else { panic!("{request:?}") };
+    assert_eq!((slot, mode, body), (Slot::Mark(Side::Partner), Mode::Cas(7), Body::Number(MARK.next().0)));
+    assert_eq!(done(write.next(&scene, &Legs::default())), Outcome::Ambiguous);
+}
+
+#[test]
+fn a_host_that_knows_nothing_learns_a_lost_mark_from_the_side_that_was_complete() {
+    let scene = scene([true, true]);
+    let mut poll = Poll::new(View::default(), 1, [true, true]);
+    sent(poll.start());
+    let home = leg(&[Answer::Miss, Answer::Miss, Answer::Miss]);
+    let partner = leg(&[hit(MARK.0, 0), hit(MARK.0, 0), Answer::Miss, hit(1, 0)]);
+    let request = sent(poll.next(&scene, &Legs { home, partner }));
+    let Command::Set { slot, body, .. } = request.home.commands()[0] else { panic!("{request:?}") };
+    assert_eq!((slot, body), (Slot::Mark(Side::Partner), Body::Number(MARK.0)));
+}
+
+#[test]
+fn a_mark_that_nobody_knows_waits_until_the_other_side_was_asked() {
+    let mut poll = Poll::new(View::default(), 1, [true, true]);
+    sent(poll.start());
+    let home = leg(&[Answer::Miss, Answer::Miss, Answer::Miss]);
+    let partner = Leg { fate: Fate::Lost, ..Leg::default() };
+    let request = sent(poll.next(&scene([true, true]), &Legs { home, partner }));
+    let only_note = matches!(request.home.commands(), [Command::Set { slot: Slot::Ill(Side::Partner), .. }]);
+    assert!(only_note && request.partner.is_empty(), "{request:?}");
+}
+
+#[test]
+fn an_increment_that_came_between_the_two_legs_of_a_creation_goes_to_both() {
+    let scene = scene([true, true]);
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene));
+    let home = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let partner = leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)]);
+    sent(count.next(&scene, &Legs { home, partner }));
+    let legs = Legs { partner: leg(&[hit(1, 0), hit(MARK.0, 0)]), ..Legs::default() };
+    let request = sent(count.next(&scene, &legs));
+    assert!(matches!(request.partner.commands(), [Command::Count { delta: 3, init: None, .. }]), "{request:?}");
+    let legs = Legs { partner: leg(&[Answer::Number { value: 4, cas: 2 }]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Number(4));
+}
+
+#[test]
+fn a_plain_read_is_one_get_and_nothing_else() {
+    let scene = scene([true, true]);
+    let mut read = Read::new(VIEW);
+    let request = sent(read.start(&scene));
+    assert_eq!(request.home.commands(), [Command::Get { slot: Slot::Item }]);
+    assert!(request.partner.is_empty());
+    let legs = Legs { home: leg(&[hit(5, MARK.stamp(&Rules::ALL))]), ..Legs::default() };
+    assert_eq!(done(read.next(&scene, &legs)), Outcome::Found { side: Side::Home, verified: true });
+}
+
+#[test]
+fn nobody_to_ask_is_said_at_once() {
+    let scene = scene([false, false]);
+    assert_eq!(done(Read::new(VIEW).start(&scene)), Outcome::Unavailable);
+    assert_eq!(done(Write::new(VIEW, Kind::Delete).start(&scene)), Outcome::Unavailable);
+    assert_eq!(done(Count::new(VIEW, 1, false, 1, 0).start(&scene)), Outcome::Unavailable);
+}
+
+#[test]
+fn a_miss_that_the_other_side_cannot_confirm_is_no_miss() {
+    let scene = scene([true, false]);
+    for (full, want) in [(MARK, Outcome::Missing), (Mark(1999), Outcome::Unavailable)] {
+        let mut read = Read::new(VIEW);
+        sent(read.start(&scene));
+        sent(read.next(&scene, &Legs { home: leg(&[Answer::Miss]), ..Legs::default() }));
+        let home = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(full.0, 0), Answer::Miss]);
+        assert_eq!(done(read.next(&scene, &Legs { home, ..Legs::default() })), want, "{full:?}");
+    }
+}
