@@ -5,6 +5,7 @@
 //! until it is [`Step::Done`]. The module's driver speaks to memcached, the simulator's to model servers; both run this code.
 //! docs/COPIES.md tells the protocol in plain words.
 
+pub mod commit;
 pub mod count;
 pub mod mark;
 pub mod mend;
@@ -18,6 +19,7 @@ pub mod void;
 pub mod walk;
 pub mod write;
 
+pub use commit::{Commit, Token, When};
 pub use count::Count;
 pub use mark::{Mark, View};
 pub use mend::{Mend, Mended};

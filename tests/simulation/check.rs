@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use shardcache::cluster::copies::Outcome;
-
 use crate::history::{Act, Call};
 use crate::world::{CMD_TIMEOUT, DELTA, MS};
 
@@ -53,6 +51,33 @@ fn register(calls: &[&Call], found: &mut Vec<Violation>) {
         fresh(&writes, read, found);
     }
     flips(&writes, &reads, found);
+    updates(&writes, found);
+    additions(&writes, found);
+}
+
+/// What a get saw is replaced at most once.
+fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
+    let cas = |call: &&&Call| matches!(call.act, Act::Cas { .. }) && call.good();
+    for (at, one) in writes.iter().enumerate().filter(|(_, call)| cas(call)) {
+        if let Some(two) = writes[at + 1..].iter().filter(cas).find(|two| two.act == one.act) {
+            found.push(Violation { what: "cas: two replaced the same value", call: **two, other: Some(**one) });
+        }
+    }
+}
+
+/// Nothing is added over a value that nobody may have deleted.
+fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
+    let good = |act: fn(&Act) -> bool| writes.iter().copied().filter(move |call| call.good() && act(&call.act));
+    for add in good(|act| *act == Act::Add) {
+        let there = good(|act| *act != Act::Delete).find(|write| {
+            let gone = |call: &&Call| call.act == Act::Delete && call.ended > write.begun && call.begun < add.ended;
+            let first = if write.act == Act::Add { write.begun <= add.begun } else { write.ended < add.begun };
+            !std::ptr::eq(*write, add) && first && !writes.iter().copied().any(|call| gone(&call) && !call.refused())
+        });
+        if let Some(there) = there {
+            found.push(Violation { what: "add: over a value", call: *add, other: Some(*there) });
+        }
+    }
 }
 
 /// The writes that may have left what `read` saw; `None` = the key was never written.
@@ -77,15 +102,10 @@ fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<
     })
 }
 
-/// Was the caller told that nothing was done?
-fn refused(write: &Call) -> bool {
-    write.outcome == Some(Outcome::Unavailable)
-}
-
 fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
     let mut hidden = None;
     let all = sources(writes, read);
-    let mut able = all.iter().copied().filter(|source| !source.is_some_and(refused)).peekable();
+    let mut able = all.iter().copied().filter(|source| !source.is_some_and(Call::refused)).peekable();
     if able.peek().is_none() {
         let (call, other) = (*read, all.into_iter().flatten().next().copied());
         return found.push(Violation { what: "P5: a refused write was stored", call, other });

@@ -1,7 +1,5 @@
 //! The judge of counters (P3): what was acknowledged is there exactly once, what was not at most once.
 
-use shardcache::cluster::copies::Outcome;
-
 use crate::check::Violation;
 use crate::history::{Act, Call};
 use crate::world::DELTA;
@@ -12,7 +10,7 @@ pub fn judge(calls: &[&Call], numbers: &[(usize, [Option<u64>; 2])], found: &mut
     if !numbers.iter().any(|(of, _)| *of == pair) {
         return;
     }
-    let (low, high) = (sum(calls, |call| call.good()), sum(calls, |call| !refused(call)));
+    let (low, high) = (sum(calls, |call| call.good()), sum(calls, |call| !call.refused()));
     let last = *calls.last().unwrap_or(&calls[0]);
     for (_, copies) in numbers.iter().filter(|(of, _)| *of == pair) {
         let what = match copies.map(|copy| copy.unwrap_or(0)) {
@@ -36,7 +34,7 @@ fn bounds(calls: &[&Call], call: &Call, found: &mut Vec<Violation>) {
         other.good() && other.ended + bound <= call.begun
     };
     let low = own + sum(calls, |other| before(other) && !std::ptr::eq(other, call));
-    let high = sum(calls, |other| other.begun <= call.ended && !refused(other));
+    let high = sum(calls, |other| other.begun <= call.ended && !other.refused());
     let number = call.value.unwrap_or(0);
     let what = match number {
         number if number < low => "P3: an answer lacks an increment",
@@ -52,9 +50,4 @@ fn sum(calls: &[&Call], counts: impl Fn(&Call) -> bool) -> u64 {
         _ => None,
     };
     calls.iter().filter_map(delta).sum()
-}
-
-/// Was the caller told that nothing was done?
-fn refused(call: &Call) -> bool {
-    call.outcome == Some(Outcome::Unavailable)
 }

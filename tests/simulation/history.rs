@@ -9,6 +9,9 @@ pub enum Act {
     Get,
     Set,
     Delete,
+    Add,
+    /// Replaces what a get saw.
+    Cas { seen: u64 },
     Count { delta: u64 },
 }
 
@@ -28,8 +31,18 @@ pub struct Call {
 }
 
 impl Call {
+    /// Was the caller told that nothing was done?
+    pub fn refused(&self) -> bool {
+        let stores = matches!(self.act, Act::Add | Act::Cas { .. });
+        self.outcome == Some(Outcome::Unavailable) || stores && self.outcome == Some(Outcome::Missing)
+    }
+
     /// Was it acknowledged?
     pub fn good(&self) -> bool {
+        let stores = matches!(self.act, Act::Add | Act::Cas { .. });
+        if stores && self.outcome == Some(Outcome::Missing) {
+            return false;
+        }
         matches!(self.outcome, Some(Outcome::Done | Outcome::Found { .. } | Outcome::Number(_) | Outcome::Missing))
     }
 }

@@ -1,7 +1,7 @@
 //! A Kamailio process: one call after another, each driven to its end within the command timeout.
 
 use shardcache::cluster::copies::write::Kind;
-use shardcache::cluster::copies::{Answer, Count, Legs, Outcome, Read, Side, Step, Write};
+use shardcache::cluster::copies::{Answer, Commit, Count, Legs, Outcome, Read, Side, Step, Token, When, Write};
 
 use crate::history::{Act, Call};
 use crate::server::{Content, Place};
@@ -12,6 +12,7 @@ enum Job {
     Read(Read),
     Write(Write),
     Count(Count),
+    Commit(Commit),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,26 +29,32 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
         0..50 if world.counts(key) && !world.faults.lull(world.now) => Act::Count { delta: 1 + world.rng.next() % 3 },
         _ if world.counts(key) => Act::Get,
         0..60 => Act::Get,
-        60..88 => Act::Set,
+        60..80 => Act::Set,
+        80..88 => Act::Add,
         _ => Act::Delete,
     };
     actor.pair = pair;
     actor.place = Place { pair, key };
     let view = world.hosts[actor.host].views[pair];
-    let mut value = None;
     let job = match act {
-        Act::Set => {
-            value = Some(world.next_value);
-            actor.load.value = Content { value: world.next_value, numeric: false };
-            world.next_value += 1;
-            Job::Write(Write::new(view, Kind::Set { ttl: 0 }))
-        }
+        Act::Set => Job::Write(Write::new(view, Kind::Set { ttl: 0 })),
         Act::Delete => Job::Write(Write::new(view, Kind::Delete)),
+        Act::Add => Job::Commit(Commit::new(view, When::Missing, 0)),
         Act::Count { delta } => Job::Count(Count::new(view, delta, false, delta, 0)),
-        Act::Get => Job::Read(Read::new(view)),
+        Act::Get | Act::Cas { .. } => Job::Read(Read::new(view)),
     };
-    let call = Call { act, host: actor.host, pair, key, value, begun: world.now, ended: u64::MAX, outcome: None };
-    world.history.push(call);
+    begin(world, at, actor, act, job);
+}
+
+fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job) {
+    let mut value = None;
+    if matches!(act, Act::Set | Act::Add | Act::Cas { .. }) {
+        value = Some(world.next_value);
+        actor.load.value = Content { value: world.next_value, numeric: false };
+        world.next_value += 1;
+    }
+    let (host, Place { pair, key }) = (actor.host, actor.place);
+    world.history.push(Call { act, host, pair, key, value, begun: world.now, ended: u64::MAX, outcome: None });
     actor.role = Role::Worker(Working {
         job: Some(job),
         call: world.history.len() - 1,
@@ -68,6 +75,8 @@ fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
     let (step, view) = match (job, legs) {
         (Job::Read(read), None) => (read.start(&scene), read.view),
         (Job::Read(read), Some(legs)) => (read.next(&scene, legs), read.view),
+        (Job::Commit(commit), None) => (commit.start(&scene), commit.view),
+        (Job::Commit(commit), Some(legs)) => (commit.next(&scene, legs), commit.view),
         (Job::Count(count), None) => (count.start(&scene), count.view),
         (Job::Count(count), Some(legs)) => (count.next(&scene, legs), count.view),
         (Job::Write(write), None) => (write.start(&scene), write.view),
@@ -94,6 +103,15 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
     }
     let record = *record;
     note!(world, "{record}");
+    if let (Outcome::Found { side, verified: true }, Some(legs)) = (outcome, legs)
+        && let Answer::Hit(hit) = legs.of(side).answers[0]
+        && world.rng.chance(15)
+    {
+        let view = world.hosts[actor.host].views[actor.pair];
+        let token = Token { side, mark: view.of(side), cas: hit.cas };
+        let job = Job::Commit(Commit::new(view, When::Same(token), 0));
+        return begin(world, at, actor, Act::Cas { seen: hit.digest }, job);
+    }
     if let Role::Worker(working) = &mut actor.role {
         working.job = None;
     }

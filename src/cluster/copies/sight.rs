@@ -5,7 +5,7 @@ use super::{Answer, Hit, Leg, Legs, Mark, Packet, Rules, Side, Slot, View};
 /// The answers' places in a look.
 const ITEM: usize = 0;
 const TOMB: usize = 1;
-const MARK: usize = 2;
+pub(super) const MARK: usize = 2;
 const FULL: usize = 3;
 const COUNTER: usize = 4;
 
