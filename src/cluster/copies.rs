@@ -136,7 +136,10 @@ impl Request {
 pub enum Outcome {
     Done,
     /// The value that `side` sent in the last exchange. `verified`: under the current epoch.
-    Found { side: Side, verified: bool },
+    Found {
+        side: Side,
+        verified: bool,
+    },
     /// The counter's number.
     Number(u64),
     /// A count met a plain value: it goes on by get and cas.

@@ -70,7 +70,9 @@ fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
     let good = |act: fn(&Act) -> bool| writes.iter().copied().filter(move |call| call.good() && act(&call.act));
     for add in good(|act| *act == Act::Add) {
         let there = good(|act| *act != Act::Delete).find(|write| {
-            let gone = |call: &&Call| call.act == Act::Delete && call.ended > write.begun && call.begun < add.ended;
+            // Of two at the same time either may be the first.
+            let last = if write.ended < add.begun { add.ended } else { add.ended.max(write.ended) };
+            let gone = |call: &&Call| call.act == Act::Delete && call.ended > write.begun && call.begun < last;
             let first = if write.act == Act::Add { write.begun <= add.begun } else { write.ended < add.begun };
             !std::ptr::eq(*write, add) && first && !writes.iter().copied().any(|call| gone(&call) && !call.refused())
         });

@@ -28,17 +28,8 @@ pub enum Kind {
     Host,
 }
 
-pub const ALL: [Kind; 9] = [
-    Kind::Empty,
-    Kind::Warm,
-    Kind::Freeze,
-    Kind::Part,
-    Kind::Deaf,
-    Kind::Slow,
-    Kind::Evict,
-    Kind::Stall,
-    Kind::Host,
-];
+pub const ALL: [Kind; 9] =
+    [Kind::Empty, Kind::Warm, Kind::Freeze, Kind::Part, Kind::Deaf, Kind::Slow, Kind::Evict, Kind::Stall, Kind::Host];
 
 #[derive(Clone, Copy, Debug)]
 enum Deed {

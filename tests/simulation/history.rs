@@ -11,8 +11,12 @@ pub enum Act {
     Delete,
     Add,
     /// Replaces what a get saw.
-    Cas { seen: u64 },
-    Count { delta: u64 },
+    Cas {
+        seen: u64,
+    },
+    Count {
+        delta: u64,
+    },
 }
 
 /// One call of a script.

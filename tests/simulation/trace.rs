@@ -4,7 +4,14 @@ use shardcache::cluster::copies::{Answer, Command, Side};
 
 use crate::server::Place;
 
-pub fn packet(host: usize, server: usize, side: Side, place: Place, value: u64, done: &[(&Command, &Answer)]) -> String {
+pub fn packet(
+    host: usize,
+    server: usize,
+    side: Side,
+    place: Place,
+    value: u64,
+    done: &[(&Command, &Answer)],
+) -> String {
     let mut text = format!("  K{host} at mc{server} ({side:?} of {}.{}):", place.pair, place.key);
     for (command, answer) in done {
         let command = match command {

@@ -55,11 +55,8 @@ fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job) {
     }
     let (host, Place { pair, key }) = (actor.host, actor.place);
     world.history.push(Call { act, host, pair, key, value, begun: world.now, ended: u64::MAX, outcome: None });
-    actor.role = Role::Worker(Working {
-        job: Some(job),
-        call: world.history.len() - 1,
-        deadline: world.now + CMD_TIMEOUT,
-    });
+    actor.role =
+        Role::Worker(Working { job: Some(job), call: world.history.len() - 1, deadline: world.now + CMD_TIMEOUT });
     step(world, at, actor, None);
 }
 

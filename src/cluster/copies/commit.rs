@@ -28,11 +28,29 @@ pub enum When {
 enum At {
     Look,
     /// The home is voided first.
-    First { void: Void, other: Option<Mode>, mode: Mode },
-    Decide { side: Side, under: View, other: Option<Mode> },
-    Copy { side: Side, under: View, record: Answer, cas: u64 },
+    First {
+        void: Void,
+        other: Option<Mode>,
+        mode: Mode,
+    },
+    Decide {
+        side: Side,
+        under: View,
+        other: Option<Mode>,
+    },
+    Copy {
+        side: Side,
+        under: View,
+        record: Answer,
+        cas: u64,
+    },
     /// The copy met another item: is the decision still the last one?
-    Again { side: Side, under: View, record: Answer, cas: u64 },
+    Again {
+        side: Side,
+        under: View,
+        record: Answer,
+        cas: u64,
+    },
     Last(Void),
 }
 
@@ -155,7 +173,14 @@ impl Commit {
         Step::Send(request)
     }
 
-    fn decided(&mut self, scene: &Scene<'_>, legs: &Legs, side: Side, under: View, other: Option<Mode>) -> Step<Outcome> {
+    fn decided(
+        &mut self,
+        scene: &Scene<'_>,
+        legs: &Legs,
+        side: Side,
+        under: View,
+        other: Option<Mode>,
+    ) -> Step<Outcome> {
         let leg = legs.of(side);
         let cas = match (leg.fate, leg.answers[SET]) {
             (Fate::Answered, Answer::Stored(cas)) => cas,
@@ -169,7 +194,9 @@ impl Commit {
             // The home may decide again: whether it did meanwhile is not known.
             return Step::Done(Outcome::Ambiguous);
         }
-        let Some(mode) = other.filter(|_| scene.up(side.other())) else { return self.void(scene, side.other(), &record) };
+        let Some(mode) = other.filter(|_| scene.up(side.other())) else {
+            return self.void(scene, side.other(), &record);
+        };
         self.at = At::Copy { side, under, record, cas };
         let mut request = Request::default();
         *request.on(side.other()) = self.packet(scene, side.other(), mode);

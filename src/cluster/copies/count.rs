@@ -13,16 +13,31 @@ use super::{Answer, Command, Fate, Legs, Outcome, Request, Rules, Scene, Side, S
 enum At {
     Start,
     Learn,
-    Both { under: View, creates: bool },
+    Both {
+        under: View,
+        creates: bool,
+    },
     /// Nobody has the counter: does the key hold a value?
     Look,
     /// Is there a copy that lacks this delta?
-    Check { side: Side, number: u64 },
+    Check {
+        side: Side,
+        number: u64,
+    },
     /// It was being created: the delta goes there too.
-    Late { side: Side, number: u64 },
+    Late {
+        side: Side,
+        number: u64,
+    },
     /// It was copied, with or without this delta: it is taken away.
-    Drop { side: Side, number: u64 },
-    Void { void: Void, number: u64 },
+    Drop {
+        side: Side,
+        number: u64,
+    },
+    Void {
+        void: Void,
+        number: u64,
+    },
 }
 
 /// One increment or decrement.

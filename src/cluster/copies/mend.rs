@@ -33,27 +33,48 @@ enum Task {
     /// Not possible now.
     Wait,
     /// Store the source's item on the other side.
-    Copy { from: Side },
+    Copy {
+        from: Side,
+    },
     /// Give the source's own item the current stamp first.
-    Stamp { at: Side },
+    Stamp {
+        at: Side,
+    },
     /// Take an item away that is not believed.
-    Remove { at: Side, gone: bool },
+    Remove {
+        at: Side,
+        gone: bool,
+    },
     /// Give the other side this side's counter.
-    Recount { from: Side },
+    Recount {
+        from: Side,
+    },
     /// Two counters at rest differ: the home's number holds.
     Level,
     /// Take away a counter beside an item.
-    Orphan { at: Side },
+    Orphan {
+        at: Side,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Look,
-    Added { from: Side, tomb: Option<u64> },
+    Added {
+        from: Side,
+        tomb: Option<u64>,
+    },
     /// A counter was added on the other side: did the source rest meanwhile?
-    Counted { from: Side, hit: Hit },
-    Fenced { from: Side },
-    Undone { to: Side },
+    Counted {
+        from: Side,
+        hit: Hit,
+    },
+    Fenced {
+        from: Side,
+    },
+    Undone {
+        to: Side,
+    },
     Void(Void),
     Last,
 }
@@ -272,7 +293,9 @@ fn task(look: &Look, view: &View, rules: &Rules) -> Task {
     }
     match grades {
         _ if !active => Task::Wait,
-        [Grade::Counter(one), Grade::Counter(two)] if one.number == two.number => removal(false).unwrap_or(Task::Nothing),
+        [Grade::Counter(one), Grade::Counter(two)] if one.number == two.number => {
+            removal(false).unwrap_or(Task::Nothing)
+        }
         [Grade::Counter(_), Grade::Counter(_)] => Task::Level,
         [Grade::Item(one), Grade::Item(two)] if one.digest == two.digest => Task::Nothing,
         [Grade::Item(_), _] => Task::Copy { from: home },

@@ -64,14 +64,34 @@ pub enum Body {
 /// One command of the meta protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    Get { slot: Slot },
+    Get {
+        slot: Slot,
+    },
     /// `ttl` in seconds, 0 = never.
-    Set { slot: Slot, mode: Mode, stamp: u16, body: Body, ttl: u32 },
-    Delete { slot: Slot, cas: Option<u64> },
+    Set {
+        slot: Slot,
+        mode: Mode,
+        stamp: u16,
+        body: Body,
+        ttl: u32,
+    },
+    Delete {
+        slot: Slot,
+        cas: Option<u64>,
+    },
     /// Adds (or subtracts); a missing number is made as `init`, when given.
-    Count { slot: Slot, delta: u64, down: bool, init: Option<u64>, ttl: u32 },
+    Count {
+        slot: Slot,
+        delta: u64,
+        down: bool,
+        init: Option<u64>,
+        ttl: u32,
+    },
     /// Gives the item a new lifetime and answers like `Get`.
-    Touch { slot: Slot, ttl: u32 },
+    Touch {
+        slot: Slot,
+        ttl: u32,
+    },
 }
 
 /// The most commands that one packet holds.
@@ -143,7 +163,10 @@ pub enum Answer {
     /// `NF`
     NotFound,
     Deleted,
-    Number { value: u64, cas: u64 },
+    Number {
+        value: u64,
+        cas: u64,
+    },
     /// The server refused: not a number, too large, out of memory.
     Refused,
 }

@@ -120,7 +120,8 @@ impl Poll {
         for side in Side::BOTH.into_iter().filter(|side| legs.of(*side).answered()) {
             self.correct(scene, legs, side, &mut request);
         }
-        for side in Side::BOTH.into_iter().filter(|side| !legs.of(*side).answered() && legs.of(side.other()).answered()) {
+        for side in Side::BOTH.into_iter().filter(|side| !legs.of(*side).answered() && legs.of(side.other()).answered())
+        {
             let (slot, mode, body, ttl) = (Slot::Ill(side), Mode::Set, Body::Empty, scene.rules.ill_ttl);
             request.on(side.other()).push(Command::Set { slot, mode, stamp: 0, body, ttl });
         }

@@ -100,8 +100,14 @@ pub struct Look {
 /// What the two sides together say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ruling {
-    Item { side: Side, verified: bool },
-    Counter { side: Side, number: u64 },
+    Item {
+        side: Side,
+        verified: bool,
+    },
+    Counter {
+        side: Side,
+        number: u64,
+    },
     Missing,
     /// Who may have it was not reached.
     Unknown,

@@ -11,7 +11,10 @@ use super::{Answer, Body, Command, Legs, Mode, Request, Scene, Side, Slot, Step}
 enum At {
     Asked,
     /// The record, when it was read as known to be current, and what it is moved to.
-    Moved { from: Option<Mark>, to: Mark },
+    Moved {
+        from: Option<Mark>,
+        to: Mark,
+    },
 }
 
 /// The voiding of one side.

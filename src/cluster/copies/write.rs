@@ -9,7 +9,9 @@ use super::{Answer, Body, Command, Legs, Mode, Outcome, Packet, Request, Scene, 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `ttl` in seconds, 0 = never.
-    Set { ttl: u32 },
+    Set {
+        ttl: u32,
+    },
     Delete,
 }
 
@@ -18,7 +20,9 @@ enum At {
     Start,
     Learn,
     /// Stamped under this view.
-    Both { under: View },
+    Both {
+        under: View,
+    },
     Void(Void),
     /// A counter that one side had and the other did not (it may just have been rebuilt there) is deleted there again.
     Again(Side),
@@ -153,9 +157,9 @@ impl Write {
             let sent = under.of(side).active(scene.rules).then_some(self.count_at(scene));
             sent.map(|at| legs.of(side).answers[at])
         };
-        let one = Side::BOTH.into_iter().find(|side| {
-            counter(*side) == Some(Answer::NotFound) && counter(side.other()) == Some(Answer::Deleted)
-        });
+        let one = Side::BOTH
+            .into_iter()
+            .find(|side| counter(*side) == Some(Answer::NotFound) && counter(side.other()) == Some(Answer::Deleted));
         let Some(side) = one else { return Step::Done(Outcome::Done) };
         self.at = At::Again(side);
         let mut request = Request::default();
