@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::history::{Act, Call};
+use crate::server::SECOND;
 use crate::world::{CMD_TIMEOUT, DELTA, MS};
 
 /// A broken promise.
@@ -22,8 +23,9 @@ impl fmt::Display for Violation {
 }
 
 /// Judges a history. Writes that were not acknowledged may take effect at any later time.
-/// `numbers`: what both copies of each pair's counter hold at the end.
-pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])]) -> Vec<Violation> {
+/// `numbers`: what both copies of each pair's counter hold at the end. `evicted`: keys that lost an item; what was decided
+/// while it was thrown away is outside the promises.
+pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])], evicted: &[(usize, usize)]) -> Vec<Violation> {
     let mut found = Vec::new();
     for call in history.iter().filter(|call| call.ended != u64::MAX) {
         if call.ended - call.begun > CMD_TIMEOUT + MS {
@@ -38,21 +40,23 @@ pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])]) -> Vec<Vio
         if calls.iter().any(|call| matches!(call.act, Act::Count { .. })) {
             crate::counts::judge(&calls, numbers, &mut found);
         } else {
-            register(&calls, &mut found);
+            register(&calls, evicted.contains(&name), &mut found);
         }
     }
     found
 }
 
-fn register(calls: &[&Call], found: &mut Vec<Violation>) {
+fn register(calls: &[&Call], evicted: bool, found: &mut Vec<Violation>) {
     let writes: Vec<&Call> = calls.iter().copied().filter(|call| call.act != Act::Get).collect();
     let reads: Vec<&Call> = calls.iter().copied().filter(|call| call.act == Act::Get && call.good()).collect();
     for read in &reads {
         fresh(&writes, read, found);
     }
     flips(&writes, &reads, found);
-    updates(&writes, found);
-    additions(&writes, found);
+    if !evicted {
+        updates(&writes, found);
+        additions(&writes, found);
+    }
 }
 
 /// What a get saw is replaced at most once.
@@ -72,7 +76,7 @@ fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
         let there = good(|act| *act != Act::Delete).find(|write| {
             // Of two at the same time either may be the first.
             let last = if write.ended < add.begun { add.ended } else { add.ended.max(write.ended) };
-            let gone = |call: &&Call| call.act == Act::Delete && call.ended > write.begun && call.begun < last;
+            let gone = |call: &&Call| gone(call, add) && call.ended > write.begun && call.begun < last;
             let first = if write.act == Act::Add { write.begun <= add.begun } else { write.ended < add.begun };
             !std::ptr::eq(*write, add) && first && !writes.iter().copied().any(|call| gone(&call) && !call.refused())
         });
@@ -86,8 +90,17 @@ fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
 fn sources<'a>(writes: &[&'a Call], read: &Call) -> Vec<Option<&'a Call>> {
     match read.value {
         Some(value) => writes.iter().copied().filter(|write| write.value == Some(value)).map(Some).collect(),
-        None => writes.iter().copied().filter(|write| write.act == Act::Delete).map(Some).chain([None]).collect(),
+        None => writes.iter().copied().filter(|write| gone(write, read)).map(Some).chain([None]).collect(),
     }
+}
+
+/// Lifetimes are whole seconds, and what is about to end is not copied any more.
+const COARSE: u64 = 4 * SECOND;
+
+/// Can `write` be why `read` found nothing: a delete, or a value at the end of its life?
+fn gone(write: &Call, read: &Call) -> bool {
+    let faded = write.life > 0 && (write.begun + write.life).saturating_sub(COARSE) <= read.ended;
+    write.act == Act::Delete || faded
 }
 
 /// The acknowledged write that hides `source` from `read`, if there is one.
@@ -113,6 +126,11 @@ fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
         return found.push(Violation { what: "P5: a refused write was stored", call, other });
     }
     for source in able {
+        if let Some(write) = source.filter(|write| read.value.is_some() && write.life > 0 && write.ended != u64::MAX)
+            && read.begun > write.ended + write.life + COARSE
+        {
+            return found.push(Violation { what: "a value outlived its time", call: *read, other: Some(*write) });
+        }
         match hides(writes, source, read) {
             None => return,
             by => hidden = by,

@@ -28,6 +28,8 @@ pub struct Call {
     pub key: usize,
     /// What a set wrote, what a get found.
     pub value: Option<u64>,
+    /// The lifetime of what was written, microseconds; 0 = never ends.
+    pub life: u64,
     pub begun: u64,
     /// `u64::MAX` = it never returned: its host died.
     pub ended: u64,

@@ -22,7 +22,7 @@ pub struct Run {
 pub fn run(seed: u64, options: &Options) -> Run {
     let mut world = World::new(seed, options.clone());
     let whole = world.run(MOST);
-    let violations = judge(&world.history, &world.numbers());
+    let violations = judge(&world.history, &world.numbers(), &world.evicted_keys());
     let unsure = world.history.iter().filter(|call| !call.good()).count();
     Run { violations, calls: world.history.len(), unsure, whole, trace: world.trace, lasted: world.now }
 }

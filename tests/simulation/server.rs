@@ -93,6 +93,11 @@ pub fn counter_of(name: u64) -> Option<usize> {
     (name & 15 == 2).then_some(((name >> 4) & 255) as usize)
 }
 
+/// The pair and key whose item has this name.
+pub fn item_of(name: u64) -> Option<(usize, usize)> {
+    (name & 15 == 0).then_some((((name >> 4) & 255) as usize, ((name >> 12) & 255) as usize))
+}
+
 impl Server {
     pub fn new() -> Self {
         let (items, buffer) = (HashMap::default(), Vec::new());

@@ -4,7 +4,7 @@ use shardcache::cluster::copies::write::Kind;
 use shardcache::cluster::copies::{Answer, Commit, Count, Legs, Outcome, Read, Side, Step, Token, When, Write};
 
 use crate::history::{Act, Call};
-use crate::server::{Content, Place};
+use crate::server::{Content, Place, SECOND};
 use crate::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
 
 #[derive(Clone, Copy, Debug)]
@@ -36,17 +36,18 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     actor.pair = pair;
     actor.place = Place { pair, key };
     let view = world.hosts[actor.host].views[pair];
+    let ttl = if act == Act::Set && world.rng.chance(20) { 5 + world.rng.below(20) as u32 } else { 0 };
     let job = match act {
-        Act::Set => Job::Write(Write::new(view, Kind::Set { ttl: 0 })),
+        Act::Set => Job::Write(Write::new(view, Kind::Set { ttl })),
         Act::Delete => Job::Write(Write::new(view, Kind::Delete)),
         Act::Add => Job::Commit(Commit::new(view, When::Missing, 0)),
         Act::Count { delta } => Job::Count(Count::new(view, delta, false, delta, 0)),
         Act::Get | Act::Cas { .. } => Job::Read(Read::new(view)),
     };
-    begin(world, at, actor, act, job);
+    begin(world, at, actor, act, job, ttl);
 }
 
-fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job) {
+fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, ttl: u32) {
     let mut value = None;
     if matches!(act, Act::Set | Act::Add | Act::Cas { .. }) {
         value = Some(world.next_value);
@@ -54,7 +55,8 @@ fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job) {
         world.next_value += 1;
     }
     let (host, Place { pair, key }) = (actor.host, actor.place);
-    world.history.push(Call { act, host, pair, key, value, begun: world.now, ended: u64::MAX, outcome: None });
+    let (life, begun, ended) = (u64::from(ttl) * SECOND, world.now, u64::MAX);
+    world.history.push(Call { act, host, pair, key, value, life, begun, ended, outcome: None });
     actor.role =
         Role::Worker(Working { job: Some(job), call: world.history.len() - 1, deadline: world.now + CMD_TIMEOUT });
     step(world, at, actor, None);
@@ -107,7 +109,7 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
         let view = world.hosts[actor.host].views[actor.pair];
         let token = Token { side, mark: view.of(side), cas: hit.cas };
         let job = Job::Commit(Commit::new(view, When::Same(token), 0));
-        return begin(world, at, actor, Act::Cas { seen: hit.digest }, job);
+        return begin(world, at, actor, Act::Cas { seen: hit.digest }, job, 0);
     }
     if let Role::Worker(working) = &mut actor.role {
         working.job = None;

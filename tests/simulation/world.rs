@@ -227,6 +227,11 @@ impl World {
         (0..pairs).filter(kept).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
     }
 
+    /// The keys that lost an item to eviction.
+    pub fn evicted_keys(&self) -> Vec<(usize, usize)> {
+        self.evicted.iter().filter_map(|name| crate::server::item_of(*name)).collect()
+    }
+
     fn wake(&mut self, actor: usize, life: u32) {
         let host = self.actors[actor].as_ref().map(|actor| actor.host);
         let Some(host) = host else { return };

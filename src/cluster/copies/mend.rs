@@ -281,6 +281,9 @@ fn sign(look: &Look, view: &View) -> [Option<u64>; 8] {
     [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
 }
 
+/// What ends within so many seconds is left alone: copies made at the last moment would keep each other alive for ever.
+const LAST: u32 = 2;
+
 fn task(look: &Look, view: &View, rules: &Rules) -> Task {
     let grades = [look.home.grade(view.home, rules), look.partner.grade(view.partner, rules)];
     let active = view.home.active(rules) && view.partner.active(rules);
@@ -288,6 +291,10 @@ fn task(look: &Look, view: &View, rules: &Rules) -> Task {
     let removal = |gone: bool| Side::BOTH.into_iter().find(|side| junk(*side)).map(|at| Task::Remove { at, gone });
     let (home, partner) = (Side::Home, Side::Partner);
     let item = grades.iter().any(|grade| matches!(grade, Grade::Item(_)));
+    let fades = |hit: Option<Hit>| hit.and_then(|hit| hit.ttl).is_some_and(|ttl| ttl <= LAST);
+    if Side::BOTH.into_iter().any(|side| fades(look.of(side).item) || fades(look.of(side).counter)) {
+        return Task::Nothing;
+    }
     if let Some(at) = Side::BOTH.into_iter().find(|side| active && item && look.of(*side).counter.is_some()) {
         return Task::Orphan { at };
     }
