@@ -143,3 +143,19 @@ fn a_miss_that_the_other_side_cannot_confirm_is_no_miss() {
         assert_eq!(done(read.next(&scene, &Legs { home, ..Legs::default() })), want, "{full:?}");
     }
 }
+
+#[test]
+fn what_is_about_to_end_is_not_copied() {
+    let stamp = MARK.stamp(&Rules::ALL);
+    for (ttl, copies) in [(Some(2), false), (Some(3), true), (None, true)] {
+        let rules = Rules { two_looks: false, ..Rules::ALL };
+        let scene = Scene { rules: &rules, ..scene([true, true]) };
+        let mut mend = Mend::new(VIEW, None);
+        sent(mend.start(&scene));
+        let item = Answer::Hit(Hit { stamp, cas: 3, ttl, digest: 5, number: None });
+        let home = leg(&[item, Answer::Miss, hit(MARK.0, 0)]);
+        let partner = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0)]);
+        let step = mend.next(&scene, &Legs { home, partner });
+        assert_eq!(matches!(step, Step::Send(_)), copies, "{ttl:?}");
+    }
+}
