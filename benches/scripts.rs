@@ -33,14 +33,14 @@ const STORED: &str = "$shcst(rc) == 1";
 
 /// On the host whose one server is reached over TCP.
 pub const TCP: [Loop; 10] = [
-    Loop { id: "empty", label: "empty loop", kind: Kind::Floor, count: 20_000, body: "", good: "1 == 1" },
-    peer("sht_get", "$sht get (this host's memory)", 10_000, "$var(v) = $sht(b=>$fU);", IS_VALUE),
-    ours("shc_get_tcp", "$shc get, TCP", 1000, GET, IS_VALUE),
-    ours("shc_set_tcp", "$shc set, TCP", 1000, SET, STORED),
-    ours("shc_inc_tcp", "$shcinc, TCP", 1000, INC, "$var(v) >= $var(n)"),
-    peer("mct_get", "$mct get, TCP", 1000, "$var(v) = $mct($fU);", IS_VALUE),
-    peer("mct_set", "$mct set, TCP", 1000, MCT_SET, MCT_STORED),
-    peer("mct_inc", "$mcinc, TCP", 1000, "$mcinc(count) = 1;", "$mct(count) >= $var(n)"),
+    Loop { id: "empty", label: "empty loop", kind: Kind::Floor, count: 2000, body: "", good: "1 == 1" },
+    peer("sht_get", "$sht get (this host's memory)", 1000, "$var(v) = $sht(b=>$fU);", IS_VALUE),
+    ours("shc_get_tcp", "$shc get, TCP", 100, GET, IS_VALUE),
+    ours("shc_set_tcp", "$shc set, TCP", 100, SET, STORED),
+    ours("shc_inc_tcp", "$shcinc, TCP", 100, INC, "$var(v) >= $var(n)"),
+    peer("mct_get", "$mct get, TCP", 100, "$var(v) = $mct($fU);", IS_VALUE),
+    peer("mct_set", "$mct set, TCP", 100, MCT_SET, MCT_STORED),
+    peer("mct_inc", "$mcinc, TCP", 50, "$mcinc(count) = 1;", "$mct(count) >= $var(n)"),
     peer(
         "redis_get",
         "redis_cmd GET, TCP",
@@ -48,7 +48,7 @@ pub const TCP: [Loop; 10] = [
         r#"redis_cmd("srv", "GET $fU", "r"); $var(v) = $redis(r=>value);"#,
         IS_VALUE,
     ),
-    peer("sql", "sql_query, SQLite, one row", 300, SQL, IS_VALUE),
+    peer("sql", "sql_query, SQLite, one row", 50, SQL, IS_VALUE),
 ];
 
 const MCT_SET: &str = r#"$mct(set) = "sip:alice@192.0.2.17:5060;x=0001";"#;
@@ -57,15 +57,15 @@ const SQL: &str = r#"sql_query("ca", "select v from t where k='$fU'", "ra"); $va
 
 /// On the host whose one server is reached over a unix socket.
 pub const UNIX: [Loop; 3] = [
-    ours("shc_get_unix", "$shc get, unix", 1000, GET, IS_VALUE),
-    ours("shc_set_unix", "$shc set, unix", 1000, SET, STORED),
-    ours("shc_inc_unix", "$shcinc, unix", 1000, INC, "$var(v) >= $var(n)"),
+    ours("shc_get_unix", "$shc get, unix", 100, GET, IS_VALUE),
+    ours("shc_set_unix", "$shc set, unix", 100, SET, STORED),
+    ours("shc_inc_unix", "$shcinc, unix", 100, INC, "$var(v) >= $var(n)"),
 ];
 
 /// On the host with three servers over TCP.
 pub const FARM: [Loop; 2] = [
-    ours("mget_10", "shc_mget, 10 keys on 3 servers", 400, "%%TEN%%", "$shcst(rc) == 1"),
-    ours("mget_100", "shc_mget, 100 keys on 3 servers", 150, "%%HUNDRED%%", "$shcst(rc) == 1"),
+    ours("mget_10", "shc_mget, 10 keys on 3 servers", 30, "%%TEN%%", "$shcst(rc) == 1"),
+    ours("mget_100", "shc_mget, 100 keys on 3 servers", 6, "%%HUNDRED%%", "$shcst(rc) == 1"),
 ];
 
 /// A host with our module alone.

@@ -14,7 +14,7 @@ mod libmemcached;
 mod support;
 
 use measure::{Case, Kind, interleave};
-use raw::Raw;
+use raw::{Raw, polled};
 use report::{Section, find};
 use shardcache::cache::{Cache, Verdict};
 use shardcache::cluster::{Shared, Watcher};
@@ -32,7 +32,8 @@ const CALLS_OF_MANY: u32 = 8;
 const PATIENCE_MS: i64 = 5000;
 const KEY: &[u8] = b"alice@example.org";
 const NUMBER: &[u8] = b"calls";
-const VALUE: &[u8] = b"sip:alice@192.0.2.17:5060;x=0001";
+const TEXT: &str = "sip:alice@192.0.2.17:5060;x=000f";
+const VALUE: &[u8] = TEXT.as_bytes();
 
 fn main() {
     measure::pin_to_one_core();
@@ -42,11 +43,13 @@ fn main() {
     let address: SocketAddr = tcp.addr().parse().expect("an address");
     let path = unix.addr().trim_start_matches("unix:").to_owned();
 
-    let mut cases = floor(address, Path::new(&path));
+    tcp.set("l:k", TEXT);
+    unix.set("l:k", TEXT);
+    let mut cases = floor(address, Path::new(&path), &three);
     cases.extend(ours(Client::new(&[&tcp]), &OURS_TCP));
     cases.extend(ours(Client::new(&[&unix]), &OURS_UNIX));
     cases.push(ours_many(Client::new(&three.iter().collect::<Vec<_>>())));
-    cases.extend(library(&tcp, &unix, Path::new(&path), &three));
+    cases.extend(library(&tcp, Path::new(&path), &three));
     cases.extend(crates(address));
 
     let series = interleave(&mut cases, ROUNDS);
@@ -65,15 +68,36 @@ fn main() {
     section.publish();
 }
 
-fn floor<'a>(address: SocketAddr, path: &Path) -> Vec<Case<'a>> {
-    let [mut a, mut b] = [Raw::tcp(address), Raw::tcp(address)];
-    let [mut c, mut d] = [Raw::unix(path), Raw::unix(path)];
+fn floor<'a>(address: SocketAddr, path: &Path, three: &[Memcached]) -> Vec<Case<'a>> {
+    let mut one = [Raw::tcp(address)];
+    let mut get = [Raw::tcp(address).asking(b"mg l:k v f t c\r\n".to_vec(), b"f\r\n")];
+    let mut near = [Raw::unix(path)];
+    let mut farm: [Raw; 3] = std::array::from_fn(|at| a_third(&three[at], at));
+    let (mut a, mut b) = (Raw::tcp(address), Raw::unix(path));
     vec![
-        Case::new("mn_polled_tcp", "bare mn, send+ppoll+recv, TCP", Kind::Floor, move || timed(CALLS, || a.polled())),
-        Case::new("mn_blocking_tcp", "bare mn, write+read, TCP", Kind::Floor, move || timed(CALLS, || b.blocking())),
-        Case::new("mn_polled_unix", "bare mn, send+ppoll+recv, unix", Kind::Floor, move || timed(CALLS, || c.polled())),
-        Case::new("mn_blocking_unix", "bare mn, write+read, unix", Kind::Floor, move || timed(CALLS, || d.blocking())),
+        floored("mn_polled_tcp", "bare mn, send+ppoll+recv, TCP", CALLS, move || polled(&mut one)),
+        floored("mn_blocking_tcp", "bare mn, write+read, TCP", CALLS, move || a.blocking()),
+        floored("mg_polled_tcp", "bare mg, send+ppoll+recv, TCP", CALLS, move || polled(&mut get)),
+        floored("mn_polled_unix", "bare mn, send+ppoll+recv, unix", CALLS, move || polled(&mut near)),
+        floored("mn_blocking_unix", "bare mn, write+read, unix", CALLS, move || b.blocking()),
+        floored("get_100", "bare get, 100 keys on 3 servers, TCP", CALLS_OF_MANY, move || polled(&mut farm)),
     ]
+}
+
+fn floored<'a>(id: &'static str, label: &'static str, count: u32, mut call: impl FnMut() + 'a) -> Case<'a> {
+    Case::new(id, label, Kind::Floor, move || timed(count, &mut call))
+}
+
+/// Every third key of the many, in one classic `get`.
+fn a_third(server: &Memcached, at: usize) -> Raw {
+    let mut ask = b"get".to_vec();
+    for key in many().iter().skip(at).step_by(3) {
+        let key = format!("l:{}", String::from_utf8_lossy(key));
+        server.set(&key, TEXT);
+        ask.extend_from_slice(format!(" {key}").as_bytes());
+    }
+    ask.extend_from_slice(b"\r\n");
+    Raw::tcp(server.addr().parse().expect("an address")).asking(ask, b"END\r\n")
 }
 
 /// Our client as the module uses it: placement, health, keys and all.
@@ -148,15 +172,13 @@ fn ours_many<'a>(mut client: Client) -> Case<'a> {
     Case::new("mget_100", "our mget, 100 keys on 3 servers, TCP", Kind::Ours, round)
 }
 
-fn library<'a>(tcp: &Memcached, unix: &Memcached, path: &Path, three: &[Memcached]) -> Vec<Case<'a>> {
+fn library<'a>(tcp: &Memcached, path: &Path, three: &[Memcached]) -> Vec<Case<'a>> {
     let Some(client) = libmemcached::Client::load() else {
         eprintln!("libmemcached is not installed (Debian: libmemcached11): its rows are left out");
         return Vec::new();
     };
     let load = || libmemcached::Client::load().expect("it was there before");
     let host = c"127.0.0.1";
-    tcp.set("l:k", "0123456789abcdef0123456789abcdef");
-    unix.set("l:k", "0123456789abcdef0123456789abcdef");
     let mut get = client.tcp(host, tcp.port(), 1);
     let mut set = load().tcp(host, tcp.port(), 1);
     let mut near = load().unix(path);
