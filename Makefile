@@ -20,7 +20,8 @@ test:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) build
-	$(CARGO) test
+	$(CARGO) test --no-fail-fast
+	$(CARGO) test --features inject-panics --target-dir target/panics --test loading
 	fuzz/run 5
 
 # The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).

@@ -8,6 +8,7 @@
 
 pub mod arguments;
 pub mod events;
+pub mod exported;
 pub mod exports;
 pub mod fixups;
 pub mod functions;

@@ -6,9 +6,9 @@ use crate::cluster::Event;
 use crate::host::route::{self, Route};
 use std::ffi::CStr;
 
-const SERVER_DOWN: &CStr = c"shardcache:server-down";
-const SERVER_UP: &CStr = c"shardcache:server-up";
-const ALL_DOWN: &CStr = c"shardcache:all-down";
+pub(super) const SERVER_DOWN: &CStr = c"shardcache:server-down";
+pub(super) const SERVER_UP: &CStr = c"shardcache:server-up";
+pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
 
 /// Who listens, found once after the script was read.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ macro_rules! functions {
         values { $($val:ident($($q:ident: $qkind:ident),*) $read:expr;)* }
     ) => {
         /// The functions by the names that scripts use.
-        const ROWS: &[Row] = &[
+        pub(super) const ROWS: &[Row] = &[
             $({
                 unsafe extern "C" fn $code(msg: *const sip_msg, $($p: c!($kind)),*) -> c_int {
                     // SAFETY: the host passes the message that is handled.

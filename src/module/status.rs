@@ -9,9 +9,9 @@ use crate::host::{log, text};
 use std::ffi::{c_int, c_void};
 
 /// How one fact is given to the script.
-type Give = fn(Getter, &mut Worker) -> c_int;
+pub(super) type Give = fn(Getter, &mut Worker) -> c_int;
 
-const FACTS: [(&[u8], Give); 7] = [
+pub(super) const FACTS: [(&[u8], Give); 7] = [
     (b"rc", rc),
     (b"server", server),
     (b"value", give),
