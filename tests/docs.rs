@@ -1,6 +1,10 @@
 //! The admin guide knows every name that the module exports, and gives an example for each that an operator writes.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use shardcache::module::exported::{Kind, names};
+use support::Kamailio;
 
 fn guide() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ADMIN.md")).expect("docs/ADMIN.md")
@@ -46,4 +50,33 @@ fn what_an_operator_writes_has_a_section_with_an_example() {
     });
     let poor: Vec<String> = headed.filter(|name| !section(&guide, name).is_some_and(|s| s.contains("```"))).collect();
     assert!(poor.is_empty(), "no section with an example in docs/ADMIN.md: {poor:?}");
+}
+
+/// The code blocks of one chapter.
+fn examples(guide: &str, chapter: &str) -> Vec<String> {
+    let whole = guide.split("\n## ").find(|part| part.starts_with(chapter)).expect(chapter);
+    whole.split("\n```").skip(1).step_by(2).map(|block| block[block.find('\n').unwrap_or(0)..].to_string()).collect()
+}
+
+#[test]
+fn kamailio_accepts_every_example() {
+    let guide = guide();
+    let mut script =
+        String::from("loadmodule \"pv.so\"\nloadmodule \"sl.so\"\nloadmodule \"xlog.so\"\nloadmodule \"%%MODULE%%\"\n");
+    let parameters = examples(&guide, "3. Parameters");
+    assert!(parameters.len() >= 7, "{}", parameters.len());
+    script.extend(parameters);
+    for table in ["seen", "location", "quota", "session", "calls", "channels", "route", "jobs"] {
+        script += &format!("modparam(\"shardcache\", \"table\", \"{table}=>autoexpire=60\")\n");
+    }
+    script += "request_route { exit; }\n";
+    let calls = [examples(&guide, "4. Functions"), examples(&guide, "5. Variables")].concat();
+    assert!(calls.len() >= 19, "{}", calls.len());
+    for (i, call) in calls.iter().enumerate() {
+        script += &format!("route[EXAMPLE{i}] {{ {} }}\n", call.replace("{ ... }", "{ exit; }"));
+    }
+    script += "route[QUOTA_AGAIN] { exit; }\nroute[CLEANUP] { exit; }\n";
+    script.extend(examples(&guide, "7. Event routes"));
+    let (good, log) = Kamailio::cfg(script.clone()).check();
+    assert!(good, "{log}\n{script}");
 }
