@@ -173,6 +173,13 @@ impl Cache {
         }
     }
 
+    /// The seconds that the entry just read still has to live; 0 = it never expires.
+    #[must_use]
+    pub fn left(&mut self) -> u32 {
+        let left = on_back!(self, back => back.stamp()).1;
+        left.and_then(|left| u32::try_from(left).ok()).unwrap_or(0)
+    }
+
     /// Stores a value. `ttl` in seconds: `None` = the table's `autoexpire`, `Some(0)` = never expires.
     pub fn set(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
         self.put(Mode::Set, table, key, value, ttl)
@@ -212,8 +219,7 @@ impl Cache {
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> (Verdict, u32) {
         let answer = on_back!(self, back => back.ttl(table, key));
         let rc = self.settle(table, answer, TableStat::Hits);
-        let left = on_back!(self, back => back.stamp()).1;
-        (rc, left.and_then(|left| u32::try_from(left).ok()).unwrap_or(0))
+        (rc, if rc == Verdict::Done { self.left() } else { 0 })
     }
 
     /// Adds `n` to a counter; a missing one becomes `init + n` for `ttl` seconds. The number is in [`value`](Self::value).

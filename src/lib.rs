@@ -1,7 +1,23 @@
-//! shardcache: one fast cache shared by a farm of Kamailio SIP proxies, kept on a memcached cluster.
+//! shardcache: one fast cache shared by a farm of Kamailio SIP proxies, kept on a cluster of memcached servers.
 //!
-//! Data flows one way, and the rooms stand here in that order:
+//! # The house
+//!
+//! Data flows one way, and the rooms stand in that order:
 //! `kamailio.cfg → module → key → cache → near / ring / health / wire → reply → variable`.
+//!
+//! * [`module`] is what Kamailio finds by name: parameters, functions, variables, RPC, KEMI, statistics, events, and the
+//!   watcher process. Behind each door stands one line that evaluates its arguments and asks the cache.
+//! * [`host`] knows Kamailio's C interface and holds nearly all `unsafe`. Nothing of the host is linked: its functions are
+//!   looked up when the module is loaded, so one binary fits all supported series and tests need no host.
+//! * [`config`] and [`table`] turn parameter texts into sound values or one clear error. [`key`] alone spells keys for the
+//!   wire; [`value`] tells integers from strings.
+//! * [`cache`] is the story of one call: which server, within which deadline, and what the answer means to the script.
+//! * [`cluster`] is what all processes of a host share (counters, addresses, generations), and the watcher's rounds.
+//! * [`ring`] knows where a key lives and nothing of health; [`health`] knows which servers may be used and nothing of
+//!   sockets; [`wire`] knows sockets and deadlines and nothing of keys; [`near`] is memory shared by the host's processes.
+//!
+//! Pure rooms take time, randomness and shared memory as arguments. Sockets are opened in `wire` alone, lazily and after
+//! fork. Whatever a process killed at any instruction leaves in shared memory is valid.
 
 pub mod clock;
 pub mod value;

@@ -9,6 +9,7 @@
 pub mod arguments;
 pub mod events;
 pub mod exports;
+pub mod fixups;
 pub mod functions;
 pub mod kemi;
 pub mod lifecycle;

@@ -27,8 +27,8 @@ pub fn run(farm: &mut Farm, account: &mut Account) -> Outcome<()> {
     next_call(farm, account, 403)?;
 
     farm.database.set_member(USER, true)?;
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "shc.delete", "params": ["ipauth", USER]});
-    account.text(&format!("       the row is back; curl -d '{body}' http://host-a/RPC"));
+    account.text(&format!("       the row is back; POST http://127.0.0.1:{}/RPC, host A:", farm.hosts[A].host.port()));
+    account.text(&format!(r#"       {{"jsonrpc":"2.0","id":1,"method":"shc.delete","params":["ipauth","{USER}"]}}"#));
     let host = &farm.hosts[A].host;
     host.rpc("shc.delete", &[json!("ipauth"), json!(USER)]).map_err(|fault| format!("shc.delete: {fault}"))?;
     next_call(farm, account, 200)?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
+use crate::clock;
 use crate::config::{Addr, Config, TlsSpec};
 use crate::health::{Cell, Policy, State};
 use crate::near::Store;
@@ -83,6 +84,8 @@ pub struct Shared {
     tls: Vec<Option<Tls>>,
     board: Board,
     local: Option<Store>,
+    /// When this host started.
+    made_ms: u64,
 }
 
 impl Shared {
@@ -109,7 +112,7 @@ impl Shared {
                 cell.address.set(found);
             }
         }
-        Ok(Box::leak(Box::new(Self { config, ring, policy, tls, board, local })))
+        Ok(Box::leak(Box::new(Self { config, ring, policy, tls, board, local, made_ms: clock::monotonic_ms() })))
     }
 
     fn store(megabytes: u32) -> Result<Store, SharedError> {
@@ -198,7 +201,7 @@ impl Shared {
         ServerView {
             state: state.text(),
             reason: if state == State::Up { "" } else { cell.health.reason().text() },
-            since_ms: crate::clock::monotonic_ms().saturating_sub(cell.health.since_ms()),
+            since_ms: clock::monotonic_ms().saturating_sub(cell.health.since_ms().max(self.made_ms)),
             latency_us: cell.latency_us.load(Relaxed),
             version: if version == 0 { String::new() } else { version_text(version) },
         }
@@ -212,7 +215,7 @@ impl Shared {
 
     /// The operator takes a server out of use, or gives it back.
     pub fn set_drained(&self, server: usize, drained: bool) {
-        let _ = self.server_cell(server).health.drain(crate::clock::monotonic_ms(), drained);
+        let _ = self.server_cell(server).health.drain(clock::monotonic_ms(), drained);
     }
 }
 

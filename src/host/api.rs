@@ -136,13 +136,13 @@ mod tests {
 
     #[test]
     fn a_missing_required_symbol_is_named() {
-        let missing = Api::load(|name| if name == "my_pid" { std::ptr::null_mut() } else { 1 as *mut c_void });
+        let missing = Api::load(|name| if name == "my_pid" { std::ptr::null_mut() } else { std::ptr::dangling_mut() });
         assert_eq!(missing.err(), Some(vec!["my_pid"]));
     }
 
     #[test]
     fn a_missing_optional_symbol_is_null() {
-        let api = Api::load(|name| if name == "dprint_crit" { std::ptr::null_mut() } else { 1 as *mut c_void });
+        let api = Api::load(|name| if name == "dprint_crit" { std::ptr::null_mut() } else { std::ptr::dangling_mut() });
         assert!(api.is_ok_and(|api| api.dprint_crit.is_null()));
     }
 

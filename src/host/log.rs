@@ -13,7 +13,7 @@ use std::panic::Location;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum Level {
-    Critical = -2,
+    Critical = -3,
     Error = -1,
     Warning = 0,
     Notice = 1,

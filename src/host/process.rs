@@ -70,3 +70,7 @@ fn leave() -> ! {
     // SAFETY: ends this process at once, without the host's cleanup, as the host ends its own children.
     unsafe { libc::_exit(0) }
 }
+
+#[cfg(test)]
+#[path = "process/tests.rs"]
+mod tests;

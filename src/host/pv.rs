@@ -3,6 +3,7 @@
 //! The host's value has two layouts. Both are met here and nowhere else: getters only use the host's own helpers.
 
 use super::api::api;
+use super::entry::entry;
 use super::ffi::*;
 use super::guard::narrow;
 use super::text;
@@ -111,6 +112,12 @@ pub struct Getter {
 }
 
 impl Getter {
+    /// Runs the body of a getter; when it fails or panics, the script sees `$null`.
+    pub fn answer(self, name: &'static str, body: impl FnOnce() -> c_int) -> c_int {
+        let code = entry(name, body);
+        if code < 0 { self.null() } else { code }
+    }
+
     /// Answers `$null`.
     #[must_use]
     pub fn null(self) -> c_int {

@@ -62,7 +62,7 @@ pub fn judge(version: &str, flags: &str) -> Judgement {
             Judgement::Refuse(series, format!("{major}.{minor}{suffix} is a snapshot from before the release"))
         }
         _ if patch > last => {
-            Judgement::Warn(series, format!("patch level {major}.{minor}.{patch} is newer than the last known, {last}"))
+            Judgement::Warn(series, format!("it is newer than {major}.{minor}.{last}, the last known of its series"))
         }
         _ if suffix.contains("rc") => Judgement::Warn(series, "a release candidate".into()),
         _ => Judgement::Accept(series),

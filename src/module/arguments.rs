@@ -120,6 +120,12 @@ impl<'a> Args<'a> {
         self.bad(what, self.at(i), expected, err)
     }
 
+    /// As [`Args::ttl`], but at least a second: a lock must end.
+    pub fn lock_ttl(&self, i: usize) -> Result<u32, Bad> {
+        let ttl = self.ttl(i)?.filter(|ttl| *ttl > 0);
+        ttl.ok_or_else(|| self.refuse(i, "the ttl", "at least one second: a lock must end", "bad ttl"))
+    }
+
     fn number(
         &self,
         i: usize,

@@ -5,12 +5,12 @@
 
 use super::arguments::{Arg, Args};
 use super::operations::{self, Operation};
-use super::{lifecycle, names, worker};
+use super::{fixups, worker};
 use crate::cache::Verdict;
-use crate::host::entry::{Refused, entry};
+use crate::host::entry::entry;
 use crate::host::ffi::{ANY_ROUTE, cmd_export, pv_spec, sip_msg};
 use crate::host::log;
-use crate::host::params::{self, Argument};
+use crate::host::params::Argument;
 use crate::host::pv::{self, Given};
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
@@ -19,13 +19,13 @@ type Param = *mut c_void;
 
 /// Rows of the table and their doors. After `;` stand parameters that the host passes but nobody reads.
 macro_rules! functions {
-    ($rows:literal: $($name:literal $count:literal $door:ident($($p:ident),*; $($unused:ident)?) $operation:path;)*) => {
+    ($rows:literal: $($name:literal $count:literal $door:ident($($p:ident),*; $($unused:ident)?) $operation:path, $fix:path;)*) => {
         /// The rows Kamailio reads; the last one is empty.
         pub const TABLE: [cmd_export; $rows + 2] = [
             $(row(concat!($name, "\0"), $door as unsafe extern "C" fn(*mut sip_msg $(, door!($p))* $(, door!($unused))?) -> c_int as Param,
-                $count, fix_texts, free_texts),)*
+                $count, $fix, fixups::free_texts),)*
             row("shc_get\0", get_3 as unsafe extern "C" fn(*mut sip_msg, Param, Param, Param) -> c_int as Param,
-                3, fix_get, free_get),
+                3, fixups::get, fixups::free_get),
             END,
         ];
         $(unsafe extern "C" fn $door(msg: *mut sip_msg $(, $p: Param)* $(, $unused: Param)?) -> c_int {
@@ -46,30 +46,30 @@ macro_rules! door {
 
 functions! {
     24:
-    "shc_set" 3 set_3(t, k, v;) operations::set;
-    "shc_set" 4 set_4(t, k, v, ttl;) operations::set;
-    "shc_add" 3 add_3(t, k, v;) operations::add;
-    "shc_add" 4 add_4(t, k, v, ttl;) operations::add;
-    "shc_replace" 3 replace_3(t, k, v;) operations::replace;
-    "shc_replace" 4 replace_4(t, k, v, ttl;) operations::replace;
-    "shc_cas" 3 cas_3(t, k, v;) operations::cas;
-    "shc_cas" 4 cas_4(t, k, v, ttl;) operations::cas;
-    "shc_touch" 3 touch_3(t, k, ttl;) operations::touch;
-    "shc_inc" 2 inc_2(t, k;) operations::inc;
-    "shc_inc" 3 inc_3(t, k, n;) operations::inc;
-    "shc_inc" 4 inc_4(t, k, n, init;) operations::inc;
-    "shc_inc" 5 inc_5(t, k, n, init, ttl;) operations::inc;
-    "shc_dec" 2 dec_2(t, k;) operations::dec;
-    "shc_dec" 3 dec_3(t, k, n;) operations::dec;
-    "shc_dec" 4 dec_4(t, k, n, init;) operations::dec;
-    "shc_dec" 5 dec_5(t, k, n, init, ttl;) operations::dec;
-    "shc_rm" 2 rm_2(t, k;) operations::remove;
-    "shc_mget" 3 mget_3(t, keys, name;) operations::mget;
-    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget;
-    "shc_lock" 3 lock_3(t, k, ttl;) operations::lock;
-    "shc_unlock" 2 unlock_2(t, k;) operations::unlock;
-    "shc_unlock" 3 unlock_3(t, k, fence;) operations::unlock;
-    "shc_bump" 1 bump_1(t; unused) operations::bump;
+    "shc_set" 3 set_3(t, k, v;) operations::set, fixups::store;
+    "shc_set" 4 set_4(t, k, v, ttl;) operations::set, fixups::store;
+    "shc_add" 3 add_3(t, k, v;) operations::add, fixups::store;
+    "shc_add" 4 add_4(t, k, v, ttl;) operations::add, fixups::store;
+    "shc_replace" 3 replace_3(t, k, v;) operations::replace, fixups::store;
+    "shc_replace" 4 replace_4(t, k, v, ttl;) operations::replace, fixups::store;
+    "shc_cas" 3 cas_3(t, k, v;) operations::cas, fixups::store;
+    "shc_cas" 4 cas_4(t, k, v, ttl;) operations::cas, fixups::store;
+    "shc_touch" 3 touch_3(t, k, ttl;) operations::touch, fixups::touch;
+    "shc_inc" 2 inc_2(t, k;) operations::inc, fixups::count;
+    "shc_inc" 3 inc_3(t, k, n;) operations::inc, fixups::count;
+    "shc_inc" 4 inc_4(t, k, n, init;) operations::inc, fixups::count;
+    "shc_inc" 5 inc_5(t, k, n, init, ttl;) operations::inc, fixups::count;
+    "shc_dec" 2 dec_2(t, k;) operations::dec, fixups::count;
+    "shc_dec" 3 dec_3(t, k, n;) operations::dec, fixups::count;
+    "shc_dec" 4 dec_4(t, k, n, init;) operations::dec, fixups::count;
+    "shc_dec" 5 dec_5(t, k, n, init, ttl;) operations::dec, fixups::count;
+    "shc_rm" 2 rm_2(t, k;) operations::remove, fixups::texts;
+    "shc_mget" 3 mget_3(t, keys, name;) operations::mget, fixups::texts;
+    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget, fixups::texts;
+    "shc_lock" 3 lock_3(t, k, ttl;) operations::lock, fixups::lock;
+    "shc_unlock" 2 unlock_2(t, k;) operations::unlock, fixups::unlock;
+    "shc_unlock" 3 unlock_3(t, k, fence;) operations::unlock, fixups::unlock;
+    "shc_bump" 1 bump_1(t; unused) operations::bump, fixups::texts;
 }
 
 const END: cmd_export =
@@ -125,7 +125,7 @@ pub unsafe fn scope(msg: *const sip_msg) -> u64 {
 /// `shc_get(table, key, variable)`: the variable gets the value, or `$null` when there is none.
 unsafe extern "C" fn get_3(msg: *mut sip_msg, t: Param, k: Param, variable: Param) -> c_int {
     entry("shc_get", || {
-        // SAFETY: the host's message and the parameters that `fix_get` made.
+        // SAFETY: the host's message and the parameters that `fixups::get` made.
         unsafe {
             let verdict = call(msg, "shc_get", operations::get, &[t, k]);
             if assign_value(msg, variable.cast(), verdict) { verdict } else { unassigned() }
@@ -146,48 +146,6 @@ unsafe fn assign_value(msg: *mut sip_msg, variable: *mut pv_spec, verdict: Verdi
 fn unassigned() -> Verdict {
     log::error("shc_get: the variable refused the value");
     worker::with(|worker| worker.cache.fail(None, "variable not assigned")).unwrap_or(Verdict::Failed)
-}
-
-unsafe extern "C" fn fix_texts(param: *mut Param, number: c_int) -> c_int {
-    // SAFETY: called by the host with a parameter of its own.
-    entry("fixup", || unsafe { fix_text(param, number) })
-}
-
-unsafe extern "C" fn fix_get(param: *mut Param, number: c_int) -> c_int {
-    // SAFETY: as above.
-    entry("fixup", || unsafe { if number == 3 { fix_variable(param) } else { fix_text(param, number) } })
-}
-
-unsafe extern "C" fn free_texts(param: *mut Param, _number: c_int) -> c_int {
-    // SAFETY: called by the host with what the fixup made.
-    entry("free_fixup", || unsafe { params::free_text(param) })
-}
-
-unsafe extern "C" fn free_get(param: *mut Param, number: c_int) -> c_int {
-    // SAFETY: as above.
-    entry("free_fixup", || unsafe { if number == 3 { params::free_variable(param) } else { params::free_text(param) } })
-}
-
-unsafe fn fix_text(param: *mut Param, number: c_int) -> Result<(), Refused> {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if !params::fix_text(param) {
-            return Err(Refused);
-        }
-        match params::constant(*param) {
-            Some(table) if number == 1 => names::used(lifecycle::shared(), table, table),
-            _ => Ok(()),
-        }
-    }
-}
-
-unsafe fn fix_variable(param: *mut Param) -> Result<(), Refused> {
-    // SAFETY: the caller's promise.
-    if unsafe { params::fix_variable(param) } {
-        return Ok(());
-    }
-    log::error("shc_get: the third parameter must be a variable that can be assigned");
-    Err(Refused)
 }
 
 #[cfg(test)]

@@ -11,15 +11,24 @@ use crate::host::ffi::PROC_MAIN;
 use crate::host::log;
 use once_cell::sync::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 static CONFIG: Mutex<Option<Config>> = Mutex::new(None);
 static SHARED: OnceCell<&'static Shared> = OnceCell::new();
+/// The script is read and fixed up; from now on it runs.
+static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// The host's shared state; none before `mod_init`.
 #[must_use]
 pub fn shared() -> Option<&'static Shared> {
     SHARED.get().copied()
+}
+
+/// Does the script run already? Until then a wrong constant can still stop the start.
+#[must_use]
+pub fn running() -> bool {
+    RUNNING.load(Ordering::Relaxed)
 }
 
 /// Changes the configuration while it is being read.
@@ -65,11 +74,14 @@ fn create() -> Result<&'static Shared, String> {
     Shared::create(config).map_err(|error| error.to_string())
 }
 
-/// Called in a new process with its rank.
+/// Called in a new process with its rank; first of all in the main process, before any fork.
 pub extern "C" fn child_init(rank: c_int) -> c_int {
-    entry("child_init", || match shared() {
-        Some(shared) if rank == PROC_MAIN as c_int => watcher::start(shared),
-        _ => Ok(()),
+    entry("child_init", || {
+        RUNNING.store(true, Ordering::Relaxed);
+        match shared() {
+            Some(shared) if rank == PROC_MAIN as c_int => watcher::start(shared),
+            _ => Ok(()),
+        }
     })
 }
 

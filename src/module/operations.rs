@@ -71,8 +71,7 @@ pub fn remove(worker: &mut Worker, args: &Args<'_>) -> Outcome {
 
 /// `(table, key, ttl)`; the fencing number is in the cache's last outcome.
 pub fn lock(worker: &mut Worker, args: &Args<'_>) -> Outcome {
-    let ttl = args.ttl(2)?.filter(|ttl| *ttl > 0);
-    let ttl = ttl.ok_or_else(|| args.refuse(2, "the ttl", "at least one second: a lock must end", "bad ttl"))?;
+    let ttl = args.lock_ttl(2)?;
     Ok(worker.cache.lock(args.table(worker)?, args.key()?, ttl))
 }
 

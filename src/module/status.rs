@@ -45,8 +45,8 @@ pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
 /// # Safety
 /// To be called by the host, with a variable that [`parse`] made.
 pub unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
-    entry("$shcst", || {
-        let getter = Getter { msg, param, value };
+    let getter = Getter { msg, param, value };
+    getter.answer("$shcst", || {
         // SAFETY: called by the host with a variable that `parse` made.
         let at = unsafe { param.as_ref().map_or(usize::MAX, |param| param.name.name.own.addr()) };
         let give = FACTS.get(at).map(|fact| fact.1);

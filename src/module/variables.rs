@@ -123,7 +123,7 @@ unsafe extern "C" fn dec(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv
 }
 
 unsafe fn getter(function: &'static str, operation: Operation, getter: Getter) -> c_int {
-    entry(function, || {
+    getter.answer(function, || {
         // SAFETY: the caller's promise.
         let done = unsafe { operate(function, operation, getter.msg, getter.param, None) };
         if done != Some(Verdict::Done) {
@@ -152,9 +152,9 @@ pub fn give_number(getter: Getter, worker: &mut Worker, number: i64) -> c_int {
 }
 
 unsafe extern "C" fn get_ttl(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
-    entry("$shcex", || {
+    let getter = Getter { msg, param, value };
+    getter.answer("$shcex", || {
         let mut seconds = 0;
-        let getter = Getter { msg, param, value };
         // SAFETY: as for `get`.
         let done = unsafe {
             with_key("$shcex", msg, param, None, |worker, args| {

@@ -20,7 +20,10 @@ impl Script {
                 }
                 c => format!("{c};\n    $var(rc) = $rc;"),
             };
-            script.route(&format!("c{i}"), &format!("    {code}\n    append_to_reply(\"X-Out: {format}\\r\\n\");"))
+            script.route(
+                &format!("c{i}"),
+                &format!("    {code}\n    append_to_reply(\"X-Err: $shcst(err)\\r\\nX-Out: {format}\\r\\n\");"),
+            )
         })
     }
 
@@ -40,8 +43,8 @@ impl Host {
             let outcome = self.run(&format!("c{i}"));
             if outcome.rc != *rc || !fits(&outcome.out, printed) {
                 wrong.push(format!(
-                    "{sentence}\n    {call}\n    code {}, expected {rc}; {format} printed '{}', expected '{printed}'",
-                    outcome.rc, outcome.out
+                    "{sentence}\n    {call}\n    code {} <{}>, expected {rc}; {format} printed '{}', expected '{printed}'",
+                    outcome.rc, outcome.err, outcome.out
                 ));
             }
         }

@@ -140,11 +140,15 @@ impl Host {
         if !self.daemon {
             return self.process.stop(Duration::from_secs(10));
         }
-        let pid = self.pid();
-        process::kill(pid, libc::SIGTERM);
-        let start = Instant::now();
+        let (pid, start) = (self.pid(), Instant::now());
+        let mut to = pid;
         while process::alive(pid) && start.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(5));
+            process::kill(to, libc::SIGTERM);
+            let wait = Instant::now();
+            while process::alive(pid) && wait.elapsed() < Duration::from_millis(500) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            to = -pid;
         }
         let polite = !process::alive(pid);
         process::kill(-pid, libc::SIGKILL);

@@ -51,12 +51,17 @@ impl Process {
     }
 
     /// Polite, then firm: SIGTERM, a deadline, SIGKILL for the whole group, reap. False when force was needed.
+    ///
+    /// A process that was just forked may forget the signal, so the whole group is reminded.
     pub fn stop(&mut self, limit: Duration) -> bool {
-        let mut polite = true;
-        if self.ended().is_none() {
-            self.signal(libc::SIGTERM);
-            polite = self.wait(limit).is_some();
+        let start = Instant::now();
+        let mut to = self.pid();
+        while self.ended().is_none() && start.elapsed() < limit {
+            kill(to, libc::SIGTERM);
+            self.wait(Duration::from_millis(500));
+            to = -self.pid();
         }
+        let polite = self.ended().is_some();
         kill(-self.pid(), libc::SIGKILL);
         if !polite {
             self.wait(Duration::from_secs(5)).unwrap_or_else(|| panic!("{} does not end", self.name));

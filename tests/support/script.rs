@@ -80,12 +80,15 @@ enum Load {
 pub struct Outcome {
     pub rc: i64,
     pub out: String,
+    /// `$shcst(err)`, where the route gave it in `X-Err`.
+    pub err: String,
 }
 
 impl Script {
+    /// One worker, and a `cmd_timeout` that a busy machine keeps; where time is the matter, the test sets its own.
     pub fn new() -> Script {
         let (before, params, routes, http) = Default::default();
-        Script { before, params, routes, http, workers: 1, load: Load::Last }
+        Script { before, params, routes, http, workers: 1, load: Load::Last }.number("cmd_timeout", 1000)
     }
 
     /// `modparam("shardcache", name, "text")`
@@ -162,7 +165,8 @@ impl Script {
     pub fn kamailio(&self) -> Kamailio {
         let load = |place| if self.load == place { "loadmodule \"shardcache.so\"\n" } else { "" };
         let (first, last) = (load(Load::First), load(Load::Last));
-        let text = format!("{SETTINGS}{first}{MODULES}{}{last}{}{ROUTES}{}", self.before, self.params, self.routes);
+        let params = if self.load == Load::Never { "" } else { &self.params };
+        let text = format!("{SETTINGS}{first}{MODULES}{}{last}{params}{ROUTES}{}", self.before, self.routes);
         Kamailio::cfg(text).set("WORKERS", self.workers).set("HTTP", &self.http)
     }
 
@@ -190,7 +194,8 @@ impl Host {
     pub fn run_with(&self, route: &str, headers: &[(&str, &str)]) -> Outcome {
         let reply = self.send(&Request { user: route, headers, limit: Duration::from_secs(15), ..Request::default() });
         assert_eq!((reply.status, reply.reason.as_str()), (200, "OK"), "route {route}");
-        Outcome { rc: reply.header("X-RC").parse().expect("X-RC"), out: reply.header("X-Out").to_string() }
+        let [out, err] = ["X-Out", "X-Err"].map(|name| reply.header(name).to_string());
+        Outcome { rc: reply.header("X-RC").parse().expect("X-RC"), out, err }
     }
 
     /// `$var(out)` of the route.

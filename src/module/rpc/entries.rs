@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ffi::CStr;
 
-/// Entries per page of a dump: without a limit, and at most. Each costs the control socket some KB while it is told.
+/// Entries per page of a dump: without a limit, and at most. kamcmd takes replies up to 128 KB.
 const PAGE: usize = 50;
 const PAGE_MAX: usize = 200;
 /// So much of a key or value is told in a dump; `size` is always the whole value's.
-const SHOWN: usize = 1024;
+const SHOWN: usize = 256;
 
 pub fn get(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
@@ -22,9 +22,7 @@ pub fn get(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> O
     judged(cache, verdict, || absent(shared, table, &key))?;
     let reply = call.object()?;
     value(&reply, cache.value().unwrap_or(Value::Bytes(b"")), usize::MAX)?;
-    let (verdict, ttl) = cache.ttl(table, &key);
-    judged(cache, verdict, || absent(shared, table, &key))?;
-    Ok(reply.count(c"ttl", ttl.into())?)
+    Ok(reply.count(c"ttl", cache.left().into())?)
 }
 
 pub fn set(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
