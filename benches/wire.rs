@@ -228,7 +228,7 @@ fn many() -> Vec<Vec<u8>> {
 
 /// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
 fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
-    for _ in 0..count / 8 {
+    for _ in 0..=count / 8 {
         operation();
     }
     let start = Instant::now();
