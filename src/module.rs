@@ -13,6 +13,7 @@ pub mod fixups;
 pub mod functions;
 pub mod kemi;
 pub mod lifecycle;
+pub mod many;
 pub mod names;
 pub mod operations;
 pub mod parameters;

@@ -165,6 +165,16 @@ fn many_keys_in_one_call() {
         ),
         ("the same key twice", "shc_mget(\"t\", \"c,c\", \"m\")", 1, all, "2: three|three|<null>"),
         ("an empty key", "shc_mget(\"t\", \"a,,c\", \"m\")", -3, "$xavp(m=>n)", "<null>"),
+        (
+            "without an xavp",
+            "shc_mget(\"t\", \"a,b,c\")",
+            1,
+            "$shcm(0)|$shcm(1)|$shcm(2)|$shcm(3)",
+            "1|<null>|three|<null>",
+        ),
+        ("without one, another separator", "shc_mget(\"t\", \"c;a\", \"\", \";\")", 1, "$shcm(0)|$shcm(1)", "three|1"),
+        ("a place from a variable", "shc_mget(\"t\", \"a,c\"); $var(i) = 1", 1, "$shcm($var(i))|$shcst(rc)", "three|1"),
+        ("a place that is none", "shc_mget(\"t\", \"a,c\"); $var(i) = \"x\"", 1, "$shcm($var(i))", "<null>"),
     ]);
 }
 

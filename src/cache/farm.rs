@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use super::batch::Batch;
 use super::lock::number;
@@ -34,6 +33,8 @@ pub(crate) struct Farm {
     pub batch: Batch,
     held: Held,
     asked: Option<usize>,
+    /// When the call under way began: reading the clock is not free.
+    now_ns: u64,
 }
 
 /// Where the value of the last call lies.
@@ -76,6 +77,7 @@ impl Farm {
             batch: Batch::default(),
             held: Held::Nothing,
             asked: None,
+            now_ns: 0,
         }
     }
 
@@ -169,8 +171,7 @@ impl Farm {
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
         self.step(table, key, step, Some(ttl))?;
-        if let Held::Number(number @ 0..=COUNTER_MAX) = self.held {
-            self.held = Held::Number(number);
+        if matches!(self.held, Held::Number(0..=COUNTER_MAX)) {
             return Ok(true);
         }
         let undo = Step { way: Way::Down, ..step };
@@ -211,8 +212,10 @@ impl Farm {
         self.shared.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
-    pub fn deadline(&self) -> Deadline {
-        Deadline::after(Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms)))
+    /// The end of a call that begins now.
+    pub fn deadline(&mut self) -> Deadline {
+        self.now_ns = clock::monotonic_ns();
+        Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
     pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
@@ -264,7 +267,7 @@ impl Farm {
     /// True while the watcher's last poll of this server is young enough to trust what the host remembers.
     pub fn vouched(&self, server: usize) -> bool {
         let polled = self.shared.server_cell(server).polled_ms.load(Relaxed);
-        clock::monotonic_ms().saturating_sub(polled) <= self.shared.delta_ms()
+        (self.now_ns / 1_000_000).saturating_sub(polled) <= self.shared.delta_ms()
     }
 
     /// Takes over a generation found on a server; true when it is newer than the host's.
@@ -349,7 +352,8 @@ impl Farm {
                 if error.hard() { Seen::Hard(reason(error.kind)) } else { Seen::Soft(reason(error.kind)) }
             }
         };
-        let change = cell.health.observe(clock::monotonic_ms(), begun, seen, self.shared.policy());
+        let now_ms = if error.is_none() { self.now_ns / 1_000_000 } else { clock::monotonic_ms() };
+        let change = cell.health.observe(now_ms, begun, seen, self.shared.policy());
         if change.is_some_and(|change| change.went_down()) {
             cell.counts.add(ServerStat::Trips as usize, 1);
         }

@@ -38,7 +38,7 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
         links[index].start(now, deadline, each);
     }
     if let [only] = used {
-        links[*only].linger(deadline, each);
+        links[*only].linger(now, deadline, each);
     }
     let mut few = [IDLE; FEW];
     let mut many = Vec::new();

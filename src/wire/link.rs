@@ -203,11 +203,11 @@ impl Link {
 
     /// Waits for the answer inside `recv`, which saves the call of `ppoll`, as long as the deadline is certain to be
     /// farther away than that wait can last.
-    pub(super) fn linger(&mut self, deadline: Deadline, each: Each<'_>) {
+    pub(super) fn linger(&mut self, now_ns: u64, deadline: Deadline, each: Each<'_>) {
         let Some(pipe) = &self.pipe else { return };
         let all_written = self.stage == Stage::Ready && self.written >= self.request.bytes.len();
         let longest_ns = pipe.socket().longest_ns().saturating_add(SPARE_NS);
-        if !all_written || self.over() || deadline.passed(clock::monotonic_ns().saturating_add(longest_ns)) {
+        if !all_written || self.over() || deadline.passed(now_ns.saturating_add(longest_ns)) {
             return;
         }
         if let Err(Stop::Broken(kind, detail)) = self.hear(true, deadline, each) {
