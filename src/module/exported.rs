@@ -18,10 +18,8 @@ pub enum Kind {
     EventRoute,
     /// Without `KSR.shc.`.
     Kemi,
-    /// What stands after `table_<name>_`.
-    TableStatistic,
-    /// What stands after `server_<name>_`.
-    ServerStatistic,
+    /// With `<name>` for the table's or server's.
+    Statistic,
 }
 
 /// All names, in the order of their tables; a function with several numbers of parameters is there once.
@@ -37,8 +35,8 @@ pub fn names() -> Vec<(Kind, String)> {
     all.extend(rpc::TABLE.iter().filter_map(|row| c_name(Kind::Rpc, row.name)));
     all.extend(routes.map(|name| (Kind::EventRoute, shown(name.to_bytes()))));
     all.extend(kemi::ROWS.iter().map(|row| (Kind::Kemi, shown(row.name.to_bytes()))));
-    all.extend(TableStat::ALL.map(|(_, name)| (Kind::TableStatistic, name.to_owned())));
-    all.extend(ServerStat::ALL.map(|(_, name)| (Kind::ServerStatistic, name.to_owned())));
+    all.extend(TableStat::ALL.map(|(_, name)| (Kind::Statistic, format!("table_<name>_{name}"))));
+    all.extend(ServerStat::ALL.map(|(_, name)| (Kind::Statistic, format!("server_<name>_{name}"))));
     all.retain(|(_, name)| !name.is_empty());
     all.dedup();
     all
