@@ -30,7 +30,7 @@ pub enum Kind {
     Tls,
     /// The server's name has no address yet.
     Unresolved,
-    /// This machine could not make a socket (descriptors, memory).
+    /// This machine could not make a connection (descriptors, memory, ports): says nothing of the server.
     Local,
 }
 
