@@ -156,3 +156,41 @@ fn a_server_that_returns_is_used_only_when_its_generations_are_known() {
     });
     assert_eq!(Cache::new(shared).locate(0, b"k").unwrap().wire_key, "t@900:k");
 }
+
+/// This process may open as many files as the machine allows.
+fn many_files() {
+    // SAFETY: the structure is plain numbers, filled by the first call and read by the second.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+    }
+}
+
+#[test]
+fn of_a_thousand_servers_each_is_soon_known_and_none_is_given_up() {
+    const COUNT: usize = 1_000;
+    many_files();
+    let args = ["-c", "4096"].map(String::from).to_vec();
+    let real = Memcached::start(support::memcached::Options { unix: true, args, ..Default::default() });
+    let (addr, dir) = (real.addr(), tempfile::tempdir().unwrap());
+    let names = (0..COUNT).map(|i| dir.path().join(i.to_string()));
+    let link = |name: std::path::PathBuf| {
+        std::os::unix::fs::symlink(addr.strip_prefix("unix:").unwrap(), &name).unwrap();
+        format!("unix:{}", name.display())
+    };
+    let shared = shared(&names.map(link).collect::<Vec<_>>(), 50);
+    let (mut watcher, mut cache) = (Watcher::new(shared), Cache::new(shared));
+    let mut news = Vec::new();
+    eventually("every server to be known", || {
+        news.extend(watcher.tick());
+        (0..COUNT).all(|server| !shared.server_view(server).version.is_empty())
+    });
+    let keys: Vec<String> = (0..COUNT).map(|i| i.to_string()).collect();
+    let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+    // The first ones also have to connect to them all.
+    eventually("a thousand keys to be read at once", || cache.mget(0, &keys) == Verdict::Missing);
+    assert_eq!(news, []);
+    assert!((0..COUNT).all(|server| shared.server_up(server)));
+}
