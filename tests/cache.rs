@@ -215,6 +215,34 @@ fn counters_count_from_zero_to_the_largest_number() {
 }
 
 #[test]
+fn a_string_of_digits_that_was_counted_is_a_string_without_padding() {
+    everywhere(|cache, place| {
+        cache.set(0, b"k", bytes("10"), None);
+        assert_eq!(cache.dec(0, b"k", 1, 0, None), Verdict::Done, "{place}: {:?}", cache.last());
+        assert_eq!(cache.value(), Some(Value::Int(9)));
+        cache.get(0, b"k", 1);
+        assert_eq!(cache.value(), Some(bytes("9")), "{place}");
+        cache.set(0, b"k", bytes("9 "), None);
+        cache.get(0, b"k", 1);
+        assert_eq!(cache.value(), Some(bytes("9 ")), "{place}: a string that ends with a blank");
+    });
+}
+
+#[test]
+fn a_foreign_counter_beyond_the_largest_number_stays_as_it_was() {
+    let servers = Memcached::many(1);
+    let mut cache = Cache::new(Shared::create(config(&named(&servers))).unwrap());
+    for written in ["9223372036854775818", "18446744073709551614"] {
+        servers[0].set("t:k", written);
+        for rc in [cache.dec(0, b"k", 1, 0, None), cache.inc(0, b"k", 1, 0, None)] {
+            assert_eq!(rc, Verdict::Failed);
+            assert_eq!(cache.last().err, "counter beyond 2^63-1");
+        }
+        assert_eq!(servers[0].get("t:k").as_deref(), Some(written.as_bytes()));
+    }
+}
+
+#[test]
 fn many_keys_come_back_in_the_order_asked() {
     let long = "k".repeat(300);
     everywhere(|cache, place| {

@@ -5,12 +5,13 @@
 //! the answers stay readable in the order of the keys.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::Verdict;
-use super::farm::{Farm, Repeat};
-use super::lock::number;
+use super::farm::{Farm, key_ref};
+use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
+use crate::key::WireKey;
 use crate::value::Value;
 use crate::wire::{self, KeyRef, Reply};
 
@@ -102,7 +103,7 @@ impl Batch {
     }
 
     /// Notes what the host's own store says of the next key.
-    pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, super::Fault>) {
+    pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, Fault>) {
         let found = match answer {
             Ok(Some((data, flags))) => self.copy(data, flags),
             Ok(None) => Found::Missing,
@@ -132,11 +133,18 @@ impl Farm {
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
         let deadline = self.deadline();
         let mut batch = std::mem::take(&mut self.batch);
+        let generation = &self.shared.table_cell(table).generation;
+        let planned = generation.load(Relaxed);
         self.plan(&mut batch, table, keys);
-        if self.ask_generation(&batch, table, deadline) {
+        let doubtful = self.verify(&batch, table, deadline);
+        if generation.load(Relaxed) != planned {
             self.plan(&mut batch, table, keys);
         }
+        batch.used.retain(|server| !doubtful.contains(server));
         let err = self.fetch(&mut batch, table, keys, deadline);
+        let err = doubtful
+            .first()
+            .map_or(err, |server| self.links[*server].status().map_or_else(|e| e.kind.text(), |()| err));
         let tally = Tally { err, ..batch.tally() };
         self.batch = batch;
         tally
@@ -148,7 +156,7 @@ impl Farm {
         for key in keys {
             let start = batch.wire_keys.len();
             let found = match self.set_key(table, key) {
-                Ok(()) => Found::Unanswered,
+                Ok(_) => Found::Unanswered,
                 Err(_) => Found::Failed,
             };
             let server = self.home(table, key);
@@ -164,14 +172,16 @@ impl Farm {
         }
     }
 
-    /// Asks for the table's generation where the watcher cannot vouch for it; true when there is a newer one.
-    fn ask_generation(&mut self, batch: &Batch, table: usize, deadline: Deadline) -> bool {
-        let unsure = batch.used.iter().copied().find(|server| !self.vouched(*server));
-        let Some(server) = unsure else { return false };
-        let name = &self.shared.config().tables[table].name;
-        let asked = self
-            .send_record(server, deadline, Repeat::Harmless, ("gen", name, b""), |link, record| link.mg(record, "v"));
-        asked.is_ok() && self.learn(table, number(&self.links[server].reply(0)))
+    /// Asks for the table's generation where the watcher cannot vouch for it; returns the servers that did not tell.
+    fn verify(&mut self, batch: &Batch, table: usize, deadline: Deadline) -> Vec<usize> {
+        let unsure: Vec<usize> = batch.used.iter().copied().filter(|server| !self.vouched(*server)).collect();
+        let mut record = WireKey::new();
+        if unsure.is_empty() || record.record("gen", &self.shared.config().tables[table].name, b"").is_err() {
+            return unsure;
+        }
+        let told = self.send_each(unsure.clone(), deadline, |link| link.mg(key_ref(&record), "v"));
+        let knows = |server: &usize| told.contains(server) && self.learn(table, &self.links[*server].reply(0)).is_ok();
+        unsure.into_iter().filter(|server| !knows(server)).collect()
     }
 
     fn fetch(&mut self, batch: &mut Batch, table: usize, keys: &[&[u8]], deadline: Deadline) -> &'static str {
@@ -182,7 +192,9 @@ impl Farm {
             self.exchange_batch(batch, &waiting, deadline);
             waiting.retain(|&server| match self.links[server].status() {
                 Ok(()) => {
-                    self.collect(batch, server, table, keys);
+                    if !self.collect(batch, server, table, keys) {
+                        err = Fault::Refused.as_str();
+                    }
                     false
                 }
                 Err(error) => {
@@ -218,14 +230,13 @@ impl Farm {
         }
     }
 
-    /// Takes one server's answers: a classic `get` leaves out what is not there, in the order asked.
-    fn collect(&mut self, batch: &mut Batch, server: usize, table: usize, keys: &[&[u8]]) {
-        let mut at = 0;
+    /// Takes one server's answers: a classic `get` leaves out what is not there, in the order asked. What is neither a
+    /// value nor a clear "not there" stays unanswered; false when there is such a key.
+    fn collect(&mut self, batch: &mut Batch, server: usize, table: usize, keys: &[&[u8]]) -> bool {
+        let classic = batch.classic(server).next().is_some();
+        let mut at = usize::from(classic);
         let mut values = match self.links[server].reply(0) {
-            Reply::Values(values) => {
-                at = 1;
-                Some(values.peekable())
-            }
+            Reply::Values(values) if classic => Some(values.peekable()),
             _ => None,
         };
         for (i, key) in keys.iter().enumerate() {
@@ -237,12 +248,13 @@ impl Farm {
                 at += 1;
                 match self.links[server].reply(at - 1) {
                     Reply::Value { data, meta } => Some((data, meta.flags)),
-                    _ => None,
+                    Reply::Miss => None,
+                    _ => continue,
                 }
             } else {
+                let Some(values) = &mut values else { continue };
                 let wire_key = &batch.wire_keys[want.wire_key.clone()];
-                let next = values.as_mut().and_then(|values| values.next_if(|item| item.key == wire_key));
-                next.map(|item| (item.data, item.flags))
+                values.next_if(|item| item.key == wire_key).map(|item| (item.data, item.flags))
             };
             let value = match found {
                 Some((data, flags)) if want.hashed => {
@@ -255,5 +267,11 @@ impl Farm {
             self.shared.server_cell(server).counts.add(stat as usize, 1);
             batch.wants[i].found = value.map_or(Found::Missing, |(data, flags)| batch.copy(data, flags));
         }
+        // A value that nobody asked for in this place: then nothing is known of those left out.
+        if values.is_some_and(|mut values| values.next().is_some()) {
+            let missing = |want: &&mut Want| want.asks(server) && !want.alone() && matches!(want.found, Found::Missing);
+            batch.wants.iter_mut().filter(missing).for_each(|want| want.found = Found::Unanswered);
+        }
+        !batch.wants.iter().any(|want| want.asks(server) && matches!(want.found, Found::Unanswered))
     }
 }

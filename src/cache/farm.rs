@@ -170,24 +170,24 @@ impl Farm {
     }
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        self.step(table, key, step, Some(ttl))?;
+        let deadline = self.deadline();
+        self.step(table, key, step, ttl)?;
         if matches!(self.held, Held::Number(0..=COUNTER_MAX)) {
             return Ok(true);
         }
-        let undo = Step { way: Way::Down, ..step };
-        self.step(table, key, undo, None)?;
+        // Taken back within the same call's time.
         self.held = Held::Nothing;
+        let back = if step.way == Way::Up { "MD" } else { "MI" };
+        let (server, flags) = (self.home(table, key), format!("{back} D{}", step.by));
+        self.send(server, deadline, Repeat::Never, |link, key, _, _| link.ma(key_ref(key), &flags))?;
         Err(Fault::Overflow)
     }
 
-    /// Moves a counter; with a `ttl` a missing one is created.
-    fn step(&mut self, table: usize, key: &[u8], step: Step, ttl: Option<u32>) -> Answer {
+    /// Moves a counter; a missing one is created.
+    fn step(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
         self.flags.clear();
         let way = if step.way == Way::Up { "MI" } else { "MD" };
-        let _ = write!(self.flags, "{way} D{} v", step.by);
-        if let Some(ttl) = ttl {
-            let _ = write!(self.flags, " N{} J{}", wire_ttl(ttl), step.created);
-        }
+        let _ = write!(self.flags, "{way} D{} v N{} J{}", step.by, wire_ttl(ttl), step.created);
         let leg = self.leg(table, key, Repeat::Never, |link, key, flags| link.ma(key, flags))?;
         match self.links[leg.server].reply(leg.at) {
             Reply::Value { data, .. } => {
@@ -218,9 +218,11 @@ impl Farm {
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
-    pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
+    /// Spells the key and returns the generation it was spelled under.
+    pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<u64, Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        Ok(self.key.set(&self.shared.config().tables[table].name, generation, key)?)
+        self.key.set(&self.shared.config().tables[table].name, generation, key)?;
+        Ok(generation)
     }
 
     fn leg(
@@ -247,7 +249,7 @@ impl Farm {
         self.asked = Some(server);
         let vouched = self.vouched(server);
         for _ in 0..CHASES {
-            self.set_key(table, key)?;
+            let used = self.set_key(table, key)?;
             if !vouched {
                 self.record.record("gen", &self.shared.config().tables[table].name, b"")?;
             }
@@ -257,7 +259,7 @@ impl Farm {
                 }
                 fill(link, farm_key, flags);
             })?;
-            if vouched || !self.learn(table, number(&self.links[server].reply(0))) {
+            if vouched || self.learn(table, &self.links[server].reply(0))? <= used {
                 return Ok(Leg { server, at: usize::from(!vouched) });
             }
         }
@@ -270,10 +272,15 @@ impl Farm {
         (self.now_ns / 1_000_000).saturating_sub(polled) <= self.shared.delta_ms()
     }
 
-    /// Takes over a generation found on a server; true when it is newer than the host's.
-    pub fn learn(&mut self, table: usize, found: Option<u64>) -> bool {
-        let found = found.unwrap_or(0);
-        self.shared.table_cell(table).generation.fetch_max(found, Relaxed) < found
+    /// Takes over the generation that a server's record holds and returns it; 0 where there is none.
+    pub fn learn(&self, table: usize, record: &Reply<'_>) -> Result<u64, Fault> {
+        let found = match record {
+            Reply::Value { .. } => number(record).unwrap_or(0),
+            Reply::Miss => 0,
+            other => return Err(refusal(other)),
+        };
+        self.shared.table_cell(table).generation.fetch_max(found, Relaxed);
+        Ok(found)
     }
 
     /// One packet to one server. A connection that died while it lay idle is replaced once, where that is harmless.
@@ -346,6 +353,11 @@ impl Farm {
         let seen = match error {
             None => Seen::Ok,
             Some(error) if error.reused || error.kind == Kind::Rejected => return,
+            // What this process lacks (descriptors, ports) is not the server's fault.
+            Some(error) if error.kind == Kind::Local => {
+                cell.counts.add(ServerStat::Errors as usize, 1);
+                return;
+            }
             Some(error) => {
                 cell.counts.add(ServerStat::Errors as usize, 1);
                 cell.counts.add(ServerStat::Timeouts as usize, u64::from(error.kind == Kind::Timeout));
@@ -386,7 +398,17 @@ pub(crate) fn key_ref(key: &WireKey) -> KeyRef<'_> {
 
 /// Seconds as memcached takes them: 0 = never, up to 30 days relative, beyond that a time of day.
 pub(crate) fn wire_ttl(ttl: u32) -> u64 {
-    if ttl <= RELATIVE_TTL_MAX { u64::from(ttl) } else { clock::wall_s() + u64::from(ttl) }
+    if ttl <= RELATIVE_TTL_MAX { u64::from(ttl) } else { time_of_day(clock::wall_s(), ttl) }
+}
+
+/// A server takes times of day up to January 2038 and drops an entry with a later one at once: such an entry lives up
+/// to then, and when that is near, as long as can be said without a time of day.
+fn time_of_day(now: u64, ttl: u32) -> u64 {
+    const LAST: u64 = i32::MAX as u64;
+    if now + u64::from(RELATIVE_TTL_MAX) >= LAST {
+        return u64::from(RELATIVE_TTL_MAX);
+    }
+    (now + u64::from(ttl)).min(LAST)
 }
 
 /// The answers that mean yes and no for every command.
@@ -402,5 +424,66 @@ fn refusal(reply: &Reply<'_>) -> Fault {
     match reply {
         Reply::ServerError(text) if text.starts_with(b"object too large") => Fault::TooLarge,
         _ => Fault::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn farm(addr: &str) -> Farm {
+        let mut config = crate::config::Config { cmd_timeout_ms: 5_000, ..Default::default() };
+        config.add_server(&format!("name=mc;addr={addr}")).unwrap();
+        config.add_table("t=>").unwrap();
+        Farm::new(Shared::create(config).unwrap())
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_servers_fault() {
+        let mut farm = farm("127.0.0.1:1");
+        for _ in 0..100 {
+            farm.report(0, 0, Some(WireError { kind: Kind::Local, sent: false, reused: false }));
+        }
+        assert!(farm.shared.server_up(0));
+        assert_eq!(farm.shared.server_count(0, ServerStat::Errors), 100);
+    }
+
+    #[test]
+    fn a_call_under_an_old_generation_is_repeated_although_another_worker_learned_the_new_one_meanwhile() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut farm = farm(&listener.local_addr().unwrap().to_string());
+        let shared = farm.shared;
+        let server = std::thread::spawn(move || {
+            let (mut stream, mut room) = (listener.accept().unwrap().0, [0; 1000]);
+            let mut asked = Vec::new();
+            for answer in ["VA 1\r\n7\r\nVA 3 f0 t-1 c1\r\nold\r\n", "VA 1\r\n7\r\nEN\r\n"] {
+                let count = stream.read(&mut room).unwrap();
+                asked.push(String::from_utf8_lossy(&room[..count]).into_owned());
+                shared.table_cell(0).generation.store(7, Relaxed);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            asked
+        });
+        assert_eq!(farm.get(0, b"k"), Ok(false), "what the old generation held is gone");
+        let asked = server.join().unwrap();
+        assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");
+    }
+
+    #[test]
+    fn a_long_life_ends_in_2038_at_the_latest_and_no_entry_is_dropped_at_once() {
+        const DAY: u64 = 24 * 3600;
+        let (years, last) = (10 * 365 * DAY as u32, i32::MAX as u64);
+        for (now, ttl, want) in [
+            (1_800_000_000, years, 1_800_000_000 + u64::from(years)),
+            (last - u64::from(years), years, last),
+            (last - u64::from(years) + 1, years, last),
+            (last - 31 * DAY, years, last),
+            (last - 30 * DAY, years, 30 * DAY),
+            (last + 1, years, 30 * DAY),
+        ] {
+            assert_eq!(time_of_day(now, ttl), want, "{now}");
+        }
+        assert_eq!((wire_ttl(0), wire_ttl(60), wire_ttl(RELATIVE_TTL_MAX)), (0, 60, 30 * DAY));
     }
 }

@@ -3,7 +3,7 @@
 //! Open links are written to straight away; then one `ppoll` waits for all of them together. The usual case, one open
 //! link, a small request and a prompt server, is two system calls: send and recv.
 
-use super::error::WireError;
+use super::error::{Kind, WireError};
 use super::link::{Each, Link};
 use super::parse::Expect;
 use crate::clock::{self, Deadline};
@@ -48,11 +48,15 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
         many.resize(used.len(), IDLE);
         &mut many[..]
     };
+    let (begun, mut waited) = (now, 0);
     loop {
         let Some(wake) = wishes(links, used, polls) else { return };
         let now = clock::monotonic_ns();
         let last = deadline.passed(now);
         wait(polls, deadline.left(now).min(Duration::from_nanos(wake.saturating_sub(now))));
+        if used.len() > FEW {
+            waited += clock::monotonic_ns() - now;
+        }
         for (poll, &index) in polls.iter().zip(used) {
             let link = &mut links[index];
             if poll.revents != 0 {
@@ -62,7 +66,9 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
             }
             // What had come by the deadline is still taken, once.
             if last {
-                link.expire();
+                // Where serving the crowd took most of the time, the servers had too little of it to be blamed.
+                let busy = used.len() > FEW && now - begun > 2 * waited;
+                link.expire(if busy { Kind::Local } else { Kind::Timeout });
             }
         }
     }

@@ -242,9 +242,9 @@ impl Link {
     }
 
     /// The deadline has passed: an answer that still comes belongs to nobody.
-    pub(super) fn expire(&mut self) {
+    pub(super) fn expire(&mut self, kind: Kind) {
         if !self.over() {
-            self.fail(Kind::Timeout, String::new());
+            self.fail(kind, String::new());
         }
     }
 
