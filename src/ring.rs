@@ -4,8 +4,9 @@
 //! the configured list and knows no health: when a home is away, the caller takes the next server of [`Ring::order`],
 //! so only the keys of that server move. Cost of a look-up: one MD5 and one binary search.
 
-use md5::{Digest as _, Md5};
+use ::md5::{Digest as _, Md5};
 
+mod md5;
 mod order;
 
 pub use order::Order;
@@ -47,6 +48,16 @@ impl Ring {
         self.owners.get(self.place(parts)).map_or(0, |owner| *owner as usize)
     }
 
+    /// Calls `each` with the number of every key and the home of `head` and that key put together: cheaper than as many
+    /// calls of [`Ring::home`].
+    pub fn homes(&self, head: &[u8], keys: &[&[u8]], mut each: impl FnMut(usize, usize)) {
+        for (first, keys) in (0..).step_by(md5::LANES).zip(keys.chunks(md5::LANES)) {
+            for (at, hash) in md5::hashes(head, keys).into_iter().take(keys.len()).enumerate() {
+                each(first + at, self.owners.get(self.after(hash)).map_or(0, |owner| *owner as usize));
+            }
+        }
+    }
+
     /// Every server exactly once, as they follow on the ring from the key: the home first.
     pub fn order(&self, parts: &[&[u8]]) -> Order<'_> {
         Order::new(self, self.place(parts))
@@ -64,11 +75,12 @@ impl Ring {
         self.servers == 0
     }
 
-    /// Index of the first point at or after the key's hash; past the last one it wraps to the first.
     fn place(&self, parts: &[&[u8]]) -> usize {
-        let mut md5 = Md5::new();
-        parts.iter().for_each(|part| md5.update(part));
-        let hash = little_endian(&md5.finalize());
+        self.after(md5::hash(parts))
+    }
+
+    /// Index of the first point at or after a key's hash; past the last one it wraps to the first.
+    fn after(&self, hash: u32) -> usize {
         let place = self.points.partition_point(|point| *point < hash);
         if place == self.points.len() { 0 } else { place }
     }

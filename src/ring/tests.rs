@@ -85,6 +85,10 @@ fn recorded_keys_find_the_server_other_clients_chose() {
                 let (front, back) = key.split_at(key.len() / 2);
                 assert_eq!(ring.home(&[front, back]), index(want), "in parts");
             }
+            let raw: Vec<&[u8]> = keys.iter().map(|key| key.as_str().unwrap().as_bytes()).collect();
+            let mut homes = Vec::new();
+            ring.homes(b"", &raw, |at, home| homes.push((at, home)));
+            assert!(homes.into_iter().eq(list(set, client).iter().map(index).enumerate()), "{name}: many at a time");
         }
     }
 }
