@@ -4,7 +4,8 @@
 //! What a server may send in answer to a command is narrow on purpose: anything else is [`Malformed`], because a
 //! connection that is out of step would hand one key's value to another.
 
-use super::reply::Meta;
+use super::reply::{Meta, trailing};
+use memchr::memchr;
 
 /// No value is longer; a larger length is taken for nonsense.
 pub const MAX_VALUE: usize = 64 << 20;
@@ -126,7 +127,7 @@ struct Line {
 fn line(bytes: &[u8], progress: &mut Progress, bare: bool) -> Result<Option<Line>, Malformed> {
     let start = progress.line;
     let from = progress.seen.max(start);
-    let Some(at) = bytes[from..].iter().position(|byte| *byte == b'\n').map(|at| at + from) else {
+    let Some(at) = memchr(b'\n', &bytes[from..]).map(|at| at + from) else {
         progress.seen = bytes.len();
         return if bytes.len() - start > MAX_LINE { Err(Malformed) } else { Ok(None) };
     };
@@ -197,10 +198,11 @@ fn block(bytes: &[u8], start: usize, length: usize, progress: &mut Progress) -> 
 }
 
 fn length(digits: &[u8]) -> Result<usize, Malformed> {
-    match super::reply::number(digits).and_then(|number| usize::try_from(number).ok()) {
-        Some(length) if length <= MAX_VALUE => Ok(length),
-        _ => Err(Malformed),
-    }
+    super::reply::number(digits).ok_or(Malformed).and_then(sane)
+}
+
+fn sane(length: u64) -> Result<usize, Malformed> {
+    usize::try_from(length).ok().filter(|length| *length <= MAX_VALUE).ok_or(Malformed)
 }
 
 /// `VALUE <key> <flags> <length>` and data, for each key found, then `END`.
@@ -216,7 +218,7 @@ fn values(keys: u32, bytes: &[u8], progress: &mut Progress) -> Result<Option<Fra
         if progress.items == keys {
             return Err(Malformed);
         }
-        let Some(end) = block(bytes, line.next, length(head.length)?, progress)? else { return Ok(None) };
+        let Some(end) = block(bytes, line.next, sane(head.length)?, progress)? else { return Ok(None) };
         progress.items += 1;
         progress.line = end;
     }
@@ -227,13 +229,13 @@ fn values(keys: u32, bytes: &[u8], progress: &mut Progress) -> Result<Option<Fra
 pub(super) struct Head<'a> {
     pub key: &'a [u8],
     pub flags: u64,
-    pub length: &'a [u8],
+    pub length: u64,
 }
 
 pub(super) fn item(line: &[u8]) -> Option<Head<'_>> {
-    let mut words = line.strip_prefix(b"VALUE ")?.split(|byte| *byte == b' ');
-    let head = Head { key: words.next()?, flags: super::reply::number(words.next()?)?, length: words.next()? };
-    (words.next().is_none() && !head.key.is_empty()).then_some(head)
+    let (rest, length) = trailing(line.strip_prefix(b"VALUE ")?)?;
+    let (key, flags) = trailing(rest)?;
+    (!key.is_empty() && memchr(b' ', key).is_none()).then_some(Head { key, flags, length })
 }
 
 fn lines(bytes: &[u8], progress: &mut Progress) -> Result<Option<Frame>, Malformed> {

@@ -1,6 +1,7 @@
 //! Replies as the caller reads them: slices of the link's own buffer.
 
 use super::parse::{Frame, Shape, item};
+use memchr::memchr;
 
 /// What a server said about an item beside its data. Fields that were not asked for keep their default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,25 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The decimal number before the first other byte, and the rest.
+fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut sum = 0_u64;
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (at > 0).then_some((sum, &text[at..]));
+        }
+        sum = sum.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    None
+}
+
+/// The decimal number at the end of `text` behind a blank, and what stands before that.
+pub(super) fn trailing(text: &[u8]) -> Option<(&[u8], u64)> {
+    let gap = text.iter().rposition(|byte| *byte == b' ')?;
+    Some((&text[..gap], number(&text[gap + 1..])?))
+}
+
 /// One reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
@@ -139,16 +159,36 @@ pub struct Item<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Values<'a>(&'a [u8]);
 
+impl<'a> Values<'a> {
+    /// The text the values stand in.
+    #[must_use]
+    pub fn text(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The next value if it is that of the key made of `head` and `tail`; otherwise it stays the next.
+    pub fn next_of(&mut self, head: &[u8], tail: &[u8]) -> Option<Item<'a>> {
+        let key = self.0.strip_prefix(b"VALUE ")?;
+        let rest = key.strip_prefix(head)?.strip_prefix(tail)?;
+        let (flags, rest) = leading(rest.strip_prefix(b" ")?)?;
+        let (length, rest) = leading(rest.strip_prefix(b" ")?)?;
+        self.item(&key[..head.len() + tail.len()], flags, length, rest.strip_prefix(b"\r\n")?)
+    }
+
+    fn item(&mut self, key: &'a [u8], flags: u64, length: u64, rest: &'a [u8]) -> Option<Item<'a>> {
+        let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        self.0 = rest.get(2..)?;
+        Some(Item { key, flags: u32::try_from(flags).unwrap_or(u32::MAX), data })
+    }
+}
+
 impl<'a> Iterator for Values<'a> {
     type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Item<'a>> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let end = memchr(b'\n', self.0)?;
         let head = item(self.0[..end].strip_suffix(b"\r")?)?;
-        let rest = &self.0[end + 1..];
-        let (data, rest) = rest.split_at_checked(usize::try_from(number(head.length)?).ok()?)?;
-        self.0 = rest.get(2..)?;
-        Some(Item { key: head.key, flags: u32::try_from(head.flags).unwrap_or(u32::MAX), data })
+        self.item(head.key, head.flags, head.length, &self.0[end + 1..])
     }
 }
 
@@ -160,7 +200,7 @@ impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let end = memchr(b'\n', self.0)?;
         let line = &self.0[..end];
         self.0 = &self.0[end + 1..];
         Some(line.strip_suffix(b"\r").unwrap_or(line))
