@@ -4,7 +4,7 @@
 //! What a server may send in answer to a command is narrow on purpose: anything else is [`Malformed`], because a
 //! connection that is out of step would hand one key's value to another.
 
-use super::reply::{Meta, trailing};
+use super::reply::{Meta, head};
 use memchr::memchr;
 
 /// No value is longer; a larger length is taken for nonsense.
@@ -207,35 +207,20 @@ fn sane(length: u64) -> Result<usize, Malformed> {
 
 /// `VALUE <key> <flags> <length>` and data, for each key found, then `END`.
 fn values(keys: u32, bytes: &[u8], progress: &mut Progress) -> Result<Option<Frame>, Malformed> {
-    while let Some(line) = line(bytes, progress, false)? {
-        let text = &bytes[line.start..line.end];
-        if text == b"END" {
-            return Ok(Some(Frame::text(Shape::Values, 0, line.start, line.next)));
-        }
-        let Some(head) = item(text) else {
-            return if line.start == 0 { refusal(bytes, line).map(Some).ok_or(Malformed) } else { Err(Malformed) };
-        };
-        if progress.items == keys {
+    while let Some(head) = bytes.get(progress.line..).and_then(head) {
+        if progress.items == keys || head.len > MAX_LINE {
             return Err(Malformed);
         }
-        let Some(end) = block(bytes, line.next, sane(head.length)?, progress)? else { return Ok(None) };
+        let Some(end) = block(bytes, progress.line + head.len, sane(head.length)?, progress)? else { return Ok(None) };
         progress.items += 1;
         progress.line = end;
     }
-    Ok(None)
-}
-
-/// The fields of a `VALUE` line.
-pub(super) struct Head<'a> {
-    pub key: &'a [u8],
-    pub flags: u64,
-    pub length: u64,
-}
-
-pub(super) fn item(line: &[u8]) -> Option<Head<'_>> {
-    let (rest, length) = trailing(line.strip_prefix(b"VALUE ")?)?;
-    let (key, flags) = trailing(rest)?;
-    (!key.is_empty() && memchr(b' ', key).is_none()).then_some(Head { key, flags, length })
+    let Some(line) = line(bytes, progress, false)? else { return Ok(None) };
+    match &bytes[line.start..line.end] {
+        b"END" => Ok(Some(Frame::text(Shape::Values, 0, line.start, line.next))),
+        _ if line.start == 0 => refusal(bytes, line).map(Some).ok_or(Malformed),
+        _ => Err(Malformed),
+    }
 }
 
 fn lines(bytes: &[u8], progress: &mut Progress) -> Result<Option<Frame>, Malformed> {

@@ -1,7 +1,7 @@
 //! Replies as the caller reads them: slices of the link's own buffer.
 
-use super::parse::{Frame, Shape, item};
-use memchr::memchr;
+use super::parse::{Frame, Shape};
+use memchr::{memchr, memchr2};
 
 /// What a server said about an item beside its data. Fields that were not asked for keep their default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,10 +87,28 @@ fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
-/// The decimal number at the end of `text` behind a blank, and what stands before that.
-pub(super) fn trailing(text: &[u8]) -> Option<(&[u8], u64)> {
-    let gap = text.iter().rposition(|byte| *byte == b' ')?;
-    Some((&text[..gap], number(&text[gap + 1..])?))
+/// A line `VALUE <key> <flags> <length>` of so many bytes with its end.
+pub(super) struct Head<'a> {
+    key: &'a [u8],
+    flags: u64,
+    pub length: u64,
+    pub len: usize,
+}
+
+/// The whole line at the start of `text`; `None` when there is no such line, or not all of it.
+pub(super) fn head(text: &[u8]) -> Option<Head<'_>> {
+    let rest = text.strip_prefix(b"VALUE ")?;
+    // A line feed ends the line, so none may stand before the blank.
+    let end = memchr2(b' ', b'\n', rest).filter(|end| *end > 0)?;
+    sizes(text, &rest[..end], &rest[end..])
+}
+
+/// The part of the line behind its key.
+fn sizes<'a>(text: &'a [u8], key: &'a [u8], rest: &'a [u8]) -> Option<Head<'a>> {
+    let (flags, rest) = leading(rest.strip_prefix(b" ")?)?;
+    let (length, rest) = leading(rest.strip_prefix(b" ")?)?;
+    let rest = rest.strip_prefix(b"\r\n")?;
+    Some(Head { key, flags, length, len: text.len() - rest.len() })
 }
 
 /// One reply.
@@ -170,15 +188,13 @@ impl<'a> Values<'a> {
     pub fn next_of(&mut self, head: &[u8], tail: &[u8]) -> Option<Item<'a>> {
         let key = self.0.strip_prefix(b"VALUE ")?;
         let rest = key.strip_prefix(head)?.strip_prefix(tail)?;
-        let (flags, rest) = leading(rest.strip_prefix(b" ")?)?;
-        let (length, rest) = leading(rest.strip_prefix(b" ")?)?;
-        self.item(&key[..head.len() + tail.len()], flags, length, rest.strip_prefix(b"\r\n")?)
+        self.item(&sizes(self.0, &key[..key.len() - rest.len()], rest)?)
     }
 
-    fn item(&mut self, key: &'a [u8], flags: u64, length: u64, rest: &'a [u8]) -> Option<Item<'a>> {
-        let (data, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    fn item(&mut self, head: &Head<'a>) -> Option<Item<'a>> {
+        let (data, rest) = self.0.get(head.len..)?.split_at_checked(usize::try_from(head.length).ok()?)?;
         self.0 = rest.get(2..)?;
-        Some(Item { key, flags: u32::try_from(flags).unwrap_or(u32::MAX), data })
+        Some(Item { key: head.key, flags: u32::try_from(head.flags).unwrap_or(u32::MAX), data })
     }
 }
 
@@ -186,9 +202,7 @@ impl<'a> Iterator for Values<'a> {
     type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Item<'a>> {
-        let end = memchr(b'\n', self.0)?;
-        let head = item(self.0[..end].strip_suffix(b"\r")?)?;
-        self.item(head.key, head.flags, head.length, &self.0[end + 1..])
+        self.item(&head(self.0)?)
     }
 }
 
