@@ -2,7 +2,7 @@
 //!
 //! PHP, Python and C programs with the same server list therefore reach the same server. The ring is made once from
 //! the configured list and knows no health: when a home is away, the caller takes the next server of [`Ring::order`],
-//! so only the keys of that server move. Cost of a look-up: one MD5 and one binary search.
+//! so only the keys of that server move. Cost of a look-up: one MD5 and one step or two along the ring.
 
 use ::md5::{Digest as _, Md5};
 
@@ -21,6 +21,9 @@ pub struct Ring {
     /// Sorted by (point, server); `owners` lies beside it so that a search touches points only.
     points: Vec<u32>,
     owners: Vec<u32>,
+    /// By a hash's upper bits, the first point that may be at or after it: nearly always the one, or one before it.
+    firsts: Vec<u32>,
+    shift: u32,
     servers: usize,
 }
 
@@ -38,7 +41,15 @@ impl Ring {
         }
         places.sort_unstable();
         let (points, owners) = places.into_iter().unzip();
-        Self { points, owners, servers: servers.len() }
+        Self::of(points, owners, servers.len())
+    }
+
+    fn of(points: Vec<u32>, owners: Vec<u32>, servers: usize) -> Self {
+        let bits = points.len().next_power_of_two().ilog2().clamp(1, 20);
+        let shift = u32::BITS - bits;
+        let first = |slot: u32| points.partition_point(|point| *point < slot << shift) as u32;
+        let firsts = (0..1 << bits).map(first).collect();
+        Self { points, owners, firsts, shift, servers }
     }
 
     /// The server that owns the key made of `parts` put together (the raw `table:key`, no generation).
@@ -81,8 +92,9 @@ impl Ring {
 
     /// Index of the first point at or after a key's hash; past the last one it wraps to the first.
     fn after(&self, hash: u32) -> usize {
-        let place = self.points.partition_point(|point| *point < hash);
-        if place == self.points.len() { 0 } else { place }
+        let first = self.firsts.get((hash >> self.shift) as usize).map_or(0, |first| *first as usize);
+        let ahead = self.points[first..].iter().position(|point| *point >= hash);
+        ahead.map_or(0, |ahead| first + ahead)
     }
 }
 

@@ -122,7 +122,7 @@ fn small_rings_work() {
 
 #[test]
 fn a_hash_past_the_last_point_wraps_to_the_first() {
-    let ring = Ring { points: vec![0, 1], owners: vec![1, 0], servers: 2 };
+    let ring = Ring::of(vec![0, 1], vec![1, 0], 2);
     assert_eq!(ring.home(&[b"k"]), 1);
     assert_eq!(ring.order(&[b"k"]).collect::<Vec<_>>(), [1, 0]);
 }
