@@ -11,8 +11,7 @@ use super::farm::{Farm, behind_full_key, key_ref};
 use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
-use crate::key::Prefix;
-use crate::key::WireKey;
+use crate::key::{Prefix, WireKey};
 use crate::value::Value;
 use crate::wire::{self, Reply, Values};
 
@@ -207,7 +206,7 @@ impl Farm {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         let mut batch = std::mem::take(&mut self.batch);
         if let Err(fault) = self.ask(&mut batch, table, keys, deadline) {
             batch.err = fault.as_str();

@@ -60,6 +60,7 @@ impl Cursor {
 impl Farm {
     pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
         let mut at = Cursor::parse(cursor, self.links.len())?;
+        self.begin();
         let mut page = Page::default();
         while at.server < self.links.len() {
             if self.admit(at.server).is_err() {

@@ -154,12 +154,14 @@ impl Local {
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
         self.set_record("lock", table, key)?;
-        if self.read()? {
+        let taken = self.read()?;
+        self.held = Held::Nothing;
+        if taken {
             return Ok(None);
         }
         self.set_record("fence", table, key)?;
         self.step(Step { way: Way::Up, by: 1, created: clock::wall_us() }, FENCE_TTL)?;
-        let Held::Number(fence) = self.held else { return Err(Fault::Refused) };
+        let Held::Number(fence) = std::mem::replace(&mut self.held, Held::Nothing) else { return Err(Fault::Refused) };
         self.set_record("lock", table, key)?;
         Ok(self.store_under(near::Mode::Add, fence.to_string().as_bytes(), 0, ttl)?.then_some(fence))
     }
@@ -170,10 +172,12 @@ impl Local {
             return Ok(false);
         }
         let token = self.stamp().0;
+        self.held = Held::Nothing;
         Ok(self.store.remove(&self.name, Some(token), seconds(), self.deadline())? == Removed::Done)
     }
 
     pub fn bump(&mut self, table: usize) -> Answer {
+        self.held = Held::Nothing;
         let generation = &self.shared.table_cell(table).generation;
         let next = |known: u64| Some(clock::wall_s().max(known + 1));
         let _ = generation.fetch_update(Relaxed, Relaxed, next);
@@ -215,6 +219,7 @@ impl Local {
 
     fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        self.held = Held::Nothing;
         self.name.clear();
         let _ = write!(self.name, "{}@{generation}:", self.shared.config().tables[table].name);
         self.name.extend_from_slice(key);
