@@ -157,6 +157,50 @@ fn a_server_that_returns_is_used_only_when_its_generations_are_known() {
     assert_eq!(Cache::new(shared).locate(0, b"k").unwrap().wire_key, "t@900:k");
 }
 
+#[test]
+fn a_server_that_missed_a_bump_has_it_before_it_is_used_again() {
+    let servers = Memcached::many(2);
+    let gate = support::Proxy::to(servers[0].port());
+    let shared = shared(&[gate.addr(), servers[1].addr()], 500);
+    let (mut watcher, mut cache) = (Watcher::new(shared), Cache::new(shared));
+    eventually("both roots to be made", || {
+        watcher.tick();
+        servers.iter().all(|server| server.get("!root:").is_some())
+    });
+    gate.set(support::proxy::Mode::Cut);
+    eventually("the server to be given up", || {
+        watcher.tick();
+        !shared.server_up(0)
+    });
+    assert_eq!(cache.bump(0), Verdict::Done);
+    gate.set(support::proxy::Mode::Forward);
+    eventually("the server to be taken back", || {
+        watcher.tick();
+        shared.server_up(0)
+    });
+    let generation = servers[1].get("!gen:t");
+    assert!(generation.is_some());
+    assert_eq!(servers[0].get("!gen:t"), generation);
+}
+
+#[test]
+fn a_bump_that_did_not_reach_a_server_in_use_is_carried_there_by_the_next_round() {
+    let servers = Memcached::many(2);
+    let addresses: Vec<String> = servers.iter().map(|server| server.addr()).collect();
+    let gate = support::Proxy::to(servers[0].port());
+    let (near, far) = (shared(&addresses, 2_000), shared(&[gate.addr(), servers[1].addr()], 100));
+    let mut watcher = Watcher::new(near);
+    (0..3).for_each(|_| drop(watcher.tick()));
+    gate.set(support::proxy::Mode::Cut);
+    assert_eq!(Cache::new(far).bump(0), Verdict::Done);
+    let generation = servers[1].get("!gen:t");
+    assert!(generation.is_some() && servers[0].get("!gen:t").is_none());
+    eventually("the record to be carried over", || {
+        watcher.tick();
+        servers[0].get("!gen:t") == generation
+    });
+}
+
 /// This process may open as many files as the machine allows.
 fn many_files() {
     // SAFETY: the structure is plain numbers, filled by the first call and read by the second.
