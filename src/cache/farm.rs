@@ -212,8 +212,9 @@ impl Farm {
         self.shared.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
-    /// The end of a call that begins now.
+    /// The end of a call that begins now; what the last one brought is forgotten.
     pub fn deadline(&mut self) -> Deadline {
+        self.held = Held::Nothing;
         self.now_ns = clock::monotonic_ns();
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
@@ -245,7 +246,6 @@ impl Farm {
     ) -> Result<Leg, Fault> {
         let deadline = self.deadline();
         let server = self.home(table, key);
-        self.held = Held::Nothing;
         self.asked = Some(server);
         let vouched = self.vouched(server);
         for _ in 0..CHASES {

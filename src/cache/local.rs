@@ -80,6 +80,7 @@ impl Local {
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+        self.held = Held::Nothing;
         self.set_key(table, key)?;
         let mut digits = Digits::default();
         let (data, flags) = value.to_wire(&mut digits);
@@ -148,11 +149,17 @@ impl Local {
                 _ => None,
             }));
         }
-        self.batch = batch;
+        (self.batch, self.held) = (batch, Held::Nothing);
         self.batch.tally()
     }
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
+        let taken = self.take_lock(table, key, ttl);
+        self.held = Held::Nothing;
+        taken
+    }
+
+    fn take_lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
         self.set_record("lock", table, key)?;
         if self.read()? {
             return Ok(None);
@@ -166,14 +173,16 @@ impl Local {
 
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
         self.set_record("lock", table, key)?;
-        if !self.read()? || self.data != fence.to_string().as_bytes() {
+        let (found, token) = (self.read()?, self.stamp().0);
+        self.held = Held::Nothing;
+        if !found || self.data != fence.to_string().as_bytes() {
             return Ok(false);
         }
-        let token = self.stamp().0;
         Ok(self.store.remove(&self.name, Some(token), seconds(), self.deadline())? == Removed::Done)
     }
 
     pub fn bump(&mut self, table: usize) -> Answer {
+        self.held = Held::Nothing;
         let generation = &self.shared.table_cell(table).generation;
         let next = |known: u64| Some(clock::wall_s().max(known + 1));
         let _ = generation.fetch_update(Relaxed, Relaxed, next);
