@@ -78,11 +78,16 @@ fn without_a_watcher_a_batch_asks_every_server_for_the_generation() {
         assert_eq!(one.set(0, key, Value::Bytes(b"old"), None), Verdict::Done);
     }
     assert_eq!(two.mget(0, &keys), Verdict::Done);
+    servers[0].freeze();
+    assert_eq!(two.mget(0, &keys), Verdict::Done, "{:?}", two.last());
+    assert_eq!((two.found(0).0, two.found(1).0), (Verdict::Unavailable, Verdict::Done), "no bump yet");
+    servers[0].thaw();
     assert_eq!(one.bump(0), Verdict::Done);
     servers[0].freeze();
     assert_eq!(two.mget(0, &keys), Verdict::Unavailable, "{:?}", two.last());
-    assert_eq!((two.found(0).0, two.found(1).0), (Verdict::Unavailable, Verdict::Missing));
+    assert_eq!((two.found(0).0, two.found(1).1), (Verdict::Unavailable, None), "nothing old");
     assert!(!two.last().err.is_empty());
+    assert_eq!(two.mget(0, &keys[1..]), Verdict::Missing, "{:?}", two.last());
     servers[0].thaw();
 }
 
