@@ -280,6 +280,30 @@ fn many_keys_come_back_in_the_order_asked() {
 }
 
 #[test]
+fn only_a_call_that_brings_a_value_leaves_one() {
+    let long = "k".repeat(300);
+    everywhere(|cache, place| {
+        let read = |cache: &mut Cache| {
+            cache.set(0, long.as_bytes(), bytes("v"), None);
+            cache.get(0, long.as_bytes(), 1);
+            assert_eq!(cache.value(), Some(bytes("v")), "{place}");
+        };
+        read(cache);
+        cache.mget(0, &[long.as_bytes()]);
+        assert_eq!(cache.value(), None, "{place}: many at once");
+        read(cache);
+        cache.lock(0, b"l", 5);
+        assert_eq!(cache.value(), None, "{place}: a lock");
+        read(cache);
+        cache.unlock(0, b"l", None);
+        assert_eq!(cache.value(), None, "{place}: a lock given back");
+        read(cache);
+        cache.bump(0);
+        assert_eq!(cache.value(), None, "{place}: a bump");
+    });
+}
+
+#[test]
 fn a_lock_has_one_holder_and_a_growing_fence() {
     everywhere(|cache, place| {
         let mut other = Cache::new(cache.shared());

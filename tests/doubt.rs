@@ -78,11 +78,16 @@ fn without_a_watcher_a_batch_asks_every_server_for_the_generation() {
         assert_eq!(one.set(0, key, Value::Bytes(b"old"), None), Verdict::Done);
     }
     assert_eq!(two.mget(0, &keys), Verdict::Done);
+    servers[0].freeze();
+    assert_eq!(two.mget(0, &keys), Verdict::Done, "{:?}", two.last());
+    assert_eq!((two.found(0).0, two.found(1).0), (Verdict::Unavailable, Verdict::Done), "no bump yet");
+    servers[0].thaw();
     assert_eq!(one.bump(0), Verdict::Done);
     servers[0].freeze();
     assert_eq!(two.mget(0, &keys), Verdict::Unavailable, "{:?}", two.last());
-    assert_eq!((two.found(0).0, two.found(1).0), (Verdict::Unavailable, Verdict::Missing));
+    assert_eq!((two.found(0).0, two.found(1).1), (Verdict::Unavailable, None), "nothing old");
     assert!(!two.last().err.is_empty());
+    assert_eq!(two.mget(0, &keys[1..]), Verdict::Missing, "{:?}", two.last());
     servers[0].thaw();
 }
 
@@ -155,6 +160,50 @@ fn a_server_that_returns_is_used_only_when_its_generations_are_known() {
         shared.server_up(0)
     });
     assert_eq!(Cache::new(shared).locate(0, b"k").unwrap().wire_key, "t@900:k");
+}
+
+#[test]
+fn a_server_that_missed_a_bump_has_it_before_it_is_used_again() {
+    let servers = Memcached::many(2);
+    let gate = support::Proxy::to(servers[0].port());
+    let shared = shared(&[gate.addr(), servers[1].addr()], 500);
+    let (mut watcher, mut cache) = (Watcher::new(shared), Cache::new(shared));
+    eventually("both roots to be made", || {
+        watcher.tick();
+        servers.iter().all(|server| server.get("!root:").is_some())
+    });
+    gate.set(support::proxy::Mode::Cut);
+    eventually("the server to be given up", || {
+        watcher.tick();
+        !shared.server_up(0)
+    });
+    assert_eq!(cache.bump(0), Verdict::Done);
+    gate.set(support::proxy::Mode::Forward);
+    eventually("the server to be taken back", || {
+        watcher.tick();
+        shared.server_up(0)
+    });
+    let generation = servers[1].get("!gen:t");
+    assert!(generation.is_some());
+    assert_eq!(servers[0].get("!gen:t"), generation);
+}
+
+#[test]
+fn a_bump_that_did_not_reach_a_server_in_use_is_carried_there_by_the_next_round() {
+    let servers = Memcached::many(2);
+    let addresses: Vec<String> = servers.iter().map(|server| server.addr()).collect();
+    let gate = support::Proxy::to(servers[0].port());
+    let (near, far) = (shared(&addresses, 2_000), shared(&[gate.addr(), servers[1].addr()], 100));
+    let mut watcher = Watcher::new(near);
+    (0..3).for_each(|_| drop(watcher.tick()));
+    gate.set(support::proxy::Mode::Cut);
+    assert_eq!(Cache::new(far).bump(0), Verdict::Done);
+    let generation = servers[1].get("!gen:t");
+    assert!(generation.is_some() && servers[0].get("!gen:t").is_none());
+    eventually("the record to be carried over", || {
+        watcher.tick();
+        servers[0].get("!gen:t") == generation
+    });
 }
 
 /// This process may open as many files as the machine allows.

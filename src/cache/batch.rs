@@ -7,11 +7,11 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::farm::{Farm, behind_full_key, key_ref};
+use super::farm::{CHASES, Farm, behind_full_key, key_ref};
 use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
-use crate::key::{Prefix, WireKey};
+use crate::key::Prefix;
 use crate::value::Value;
 use crate::wire::{self, Reply, Values};
 
@@ -64,6 +64,8 @@ struct Leg {
     classic: Chain,
     alone: Chain,
     begun: u32,
+    /// The first reply is the generation's record.
+    unsure: bool,
 }
 
 /// Some of the keys in the order asked, linked through their [`Want`]s.
@@ -80,6 +82,8 @@ struct Keys<'a> {
     keys: &'a [&'a [u8]],
 }
 
+/// What is said of a server that answers, but does not tell.
+const REFUSED: &str = Fault::Refused.as_str();
 /// The bytes behind a value.
 const LINE_END: usize = 2;
 /// The end of a chain.
@@ -173,14 +177,14 @@ impl Batch {
             next = want.next;
         }
         // A value that nobody asked for in this place: then nothing is known of those left out.
-        if values.next().is_some() {
-            tally.unanswered += std::mem::take(&mut tally.misses);
-            self.forget_missing(chain);
+        if !values.text().is_empty() {
+            self.doubt(chain);
+            tally.misses = 0;
         }
         tally
     }
 
-    fn forget_missing(&mut self, chain: Chain) {
+    fn doubt(&mut self, chain: Chain) {
         let mut next = chain.first;
         while let Some(want) = self.wants.get_mut(next as usize) {
             if matches!(want.found, Found::Missing) {
@@ -188,6 +192,7 @@ impl Batch {
             }
             next = want.next;
         }
+        self.err = REFUSED;
     }
 
     fn chain(&self, chain: Chain) -> impl Iterator<Item = usize> {
@@ -208,25 +213,24 @@ impl Farm {
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
         let deadline = self.begin();
         let mut batch = std::mem::take(&mut self.batch);
-        if let Err(fault) = self.ask(&mut batch, table, keys, deadline) {
-            batch.err = fault.as_str();
+        for _ in 0..CHASES {
+            let newest = match self.plan(&mut batch, table, keys) {
+                Ok(prefix) => self.fetch(&mut batch, &Keys { table, prefix, keys }, deadline),
+                Err(fault) => {
+                    batch.err = fault.as_str();
+                    break;
+                }
+            };
+            if newest <= batch.generation {
+                break;
+            }
+            // What was read under an older generation counts for nothing.
+            batch.wants.iter_mut().for_each(|want| want.found = Found::Unanswered);
+            batch.err = "table bumped";
         }
         let tally = Tally { err: batch.err, ..batch.tally() };
         self.batch = batch;
         tally
-    }
-
-    fn ask(&mut self, batch: &mut Batch, table: usize, keys: &[&[u8]], deadline: Deadline) -> Result<(), Fault> {
-        let mut prefix = self.plan(batch, table, keys)?;
-        let doubtful = self.verify(batch, table, deadline);
-        if self.shared.table_cell(table).generation.load(Relaxed) != batch.generation {
-            prefix = self.plan(batch, table, keys)?;
-        }
-        self.fetch(batch, &Keys { table, prefix, keys }, &doubtful, deadline);
-        if let Some(Err(error)) = doubtful.first().map(|server| self.links[*server].status()) {
-            batch.err = error.kind.text();
-        }
-        Ok(())
     }
 
     /// Finds every key's home and the form in which it is asked for.
@@ -256,33 +260,23 @@ impl Farm {
             return None;
         }
         let number = u32::try_from(batch.legs.len()).ok()?;
-        batch.legs.push(Leg { server, classic: EMPTY, alone: EMPTY, begun: 0 });
+        batch.legs.push(Leg { server, classic: EMPTY, alone: EMPTY, begun: 0, unsure: false });
         batch.leg_of[server] = Some(number);
         Some(number)
     }
 
-    /// Asks for the table's generation where the watcher cannot vouch for it; returns the servers that did not tell.
-    fn verify(&mut self, batch: &Batch, table: usize, deadline: Deadline) -> Vec<usize> {
-        let unsure: Vec<usize> =
-            batch.legs.iter().map(|leg| leg.server).filter(|server| !self.vouched(*server)).collect();
-        let mut record = WireKey::new();
-        if unsure.is_empty() || record.record("gen", &self.shared.config().tables[table].name, b"").is_err() {
-            return unsure;
-        }
-        let told = self.send_each(unsure.clone(), deadline, |link| link.mg(key_ref(&record), "v"));
-        let knows = |server: &usize| told.contains(server) && self.learn(table, &self.links[*server].reply(0)).is_ok();
-        unsure.into_iter().filter(|server| !knows(server)).collect()
-    }
-
-    fn fetch(&mut self, batch: &mut Batch, all: &Keys<'_>, doubtful: &[usize], deadline: Deadline) {
+    /// Asks all servers and takes their answers. Returns the newest generation that a server told of, which those are
+    /// asked for whom the watcher cannot vouch.
+    fn fetch(&mut self, batch: &mut Batch, all: &Keys<'_>, deadline: Deadline) -> u64 {
+        let mut newest = 0;
         let mut waiting = std::mem::take(&mut batch.waiting);
         waiting.clear();
-        waiting.extend(batch.legs.iter().map(|leg| leg.server).filter(|server| !doubtful.contains(server)));
+        waiting.extend(batch.legs.iter().map(|leg| leg.server));
         for retry in [true, false] {
             self.exchange_batch(batch, &waiting, all, deadline);
             waiting.retain(|&server| match self.links[server].status() {
                 Ok(()) => {
-                    self.collect(batch, server, all);
+                    newest = newest.max(self.collect(batch, server, all));
                     false
                 }
                 Err(error) => {
@@ -295,6 +289,7 @@ impl Farm {
             }
         }
         batch.waiting = waiting;
+        newest
     }
 
     fn exchange_batch(&mut self, batch: &mut Batch, used: &[usize], all: &Keys<'_>, deadline: Deadline) {
@@ -304,6 +299,11 @@ impl Farm {
                 continue;
             }
             batch.legs[at].begun = self.prepare(leg.server);
+            batch.legs[at].unsure = !self.vouched(leg.server);
+            if batch.legs[at].unsure {
+                let _ = self.record.record("gen", &self.shared.config().tables[all.table].name, b"");
+                self.links[leg.server].mg(key_ref(&self.record), "v");
+            }
             let link = &mut self.links[leg.server];
             link.get(all.prefix.bytes(), batch.chain(leg.classic).map(|at| all.keys[at]));
             for at in batch.chain(leg.alone) {
@@ -318,27 +318,37 @@ impl Farm {
         }
     }
 
-    /// Takes one server's answers. What is neither a value nor a clear "not there" stays unanswered.
-    fn collect(&mut self, batch: &mut Batch, server: usize, all: &Keys<'_>) {
-        let Some(leg) = batch.leg_of[server].map(|leg| batch.legs[leg as usize]) else { return };
-        let classic = leg.classic.first != END;
-        let mut tally = match self.links[server].reply(0) {
+    /// Takes one server's answers, and returns the generation it told of. What is neither a value nor a clear "not there"
+    /// stays unanswered.
+    fn collect(&mut self, batch: &mut Batch, server: usize, all: &Keys<'_>) -> u64 {
+        let Some(leg) = batch.leg_of[server].map(|leg| batch.legs[leg as usize]) else { return 0 };
+        let told = if leg.unsure { self.learn(all.table, &self.links[server].reply(0)) } else { Ok(0) };
+        let Ok(told) = told else {
+            batch.err = REFUSED;
+            return 0;
+        };
+        let (first, classic) = (usize::from(leg.unsure), leg.classic.first != END);
+        let mut tally = match self.links[server].reply(first) {
             Reply::Values(values) if classic => batch.take_values(leg.classic, values, all),
-            _ => Tally { unanswered: u64::from(classic), ..Tally::default() },
+            _ if classic => {
+                batch.err = REFUSED;
+                Tally::default()
+            }
+            _ => Tally::default(),
         };
         let mut next = leg.alone.first;
-        for reply in usize::from(classic).. {
+        for reply in first + usize::from(classic).. {
             let Some(want) = batch.wants.get(next as usize) else { break };
             let (at, link) = (next as usize, &self.links[server]);
             next = want.next;
             let value = match link.reply(reply) {
-                Reply::Miss => None,
                 Reply::Value { data, meta } => {
                     let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
                     behind_full_key(&self.key, data).map(|skip| (&data[skip..], meta.flags))
                 }
+                Reply::Miss => None,
                 _ => {
-                    tally.unanswered += 1;
+                    batch.err = REFUSED;
                     continue;
                 }
             };
@@ -349,8 +359,6 @@ impl Farm {
         let counts = &self.shared.server_cell(server).counts;
         counts.add(ServerStat::Hits as usize, tally.hits);
         counts.add(ServerStat::Misses as usize, tally.misses);
-        if tally.unanswered > 0 {
-            batch.err = Fault::Refused.as_str();
-        }
+        told
     }
 }

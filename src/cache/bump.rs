@@ -38,17 +38,7 @@ impl Farm {
 
     /// The same packet to every server in use; returns those that answered all of it.
     fn send_all(&mut self, deadline: Deadline, fill: impl Fn(&mut wire::Link)) -> Vec<usize> {
-        let used = (0..self.links.len()).filter(|server| self.shared.server_up(*server)).collect();
-        self.send_each(used, deadline, fill)
-    }
-
-    /// The same packet to each of these servers; returns those that answered all of it.
-    pub fn send_each(
-        &mut self,
-        mut used: Vec<usize>,
-        deadline: Deadline,
-        fill: impl Fn(&mut wire::Link),
-    ) -> Vec<usize> {
+        let mut used: Vec<usize> = (0..self.links.len()).filter(|server| self.shared.server_up(*server)).collect();
         for _ in 0..2 {
             let mut begun = Vec::with_capacity(used.len());
             for &server in &used {

@@ -20,7 +20,7 @@ use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
 /// memcached takes a larger TTL for a time of day (1970), so longer lifetimes are sent as such.
 const RELATIVE_TTL_MAX: u32 = 30 * 24 * 3600;
 /// How often a leg follows a generation that moved under it.
-const CHASES: usize = 3;
+pub(crate) const CHASES: usize = 3;
 
 /// The worker's links and what their last answers were.
 pub(crate) struct Farm {
@@ -28,7 +28,7 @@ pub(crate) struct Farm {
     pub links: Vec<Link>,
     incarnations: Vec<u32>,
     pub key: WireKey,
-    record: WireKey,
+    pub record: WireKey,
     flags: String,
     pub batch: Batch,
     held: Held,

@@ -80,6 +80,7 @@ impl Local {
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+        self.held = Held::Nothing;
         self.set_key(table, key)?;
         let mut digits = Digits::default();
         let (data, flags) = value.to_wire(&mut digits);
@@ -148,31 +149,35 @@ impl Local {
                 _ => None,
             }));
         }
-        self.batch = batch;
+        (self.batch, self.held) = (batch, Held::Nothing);
         self.batch.tally()
     }
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
-        self.set_record("lock", table, key)?;
-        let taken = self.read()?;
+        let taken = self.take_lock(table, key, ttl);
         self.held = Held::Nothing;
-        if taken {
+        taken
+    }
+
+    fn take_lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
+        self.set_record("lock", table, key)?;
+        if self.read()? {
             return Ok(None);
         }
         self.set_record("fence", table, key)?;
         self.step(Step { way: Way::Up, by: 1, created: clock::wall_us() }, FENCE_TTL)?;
-        let Held::Number(fence) = std::mem::replace(&mut self.held, Held::Nothing) else { return Err(Fault::Refused) };
+        let Held::Number(fence) = self.held else { return Err(Fault::Refused) };
         self.set_record("lock", table, key)?;
         Ok(self.store_under(near::Mode::Add, fence.to_string().as_bytes(), 0, ttl)?.then_some(fence))
     }
 
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
         self.set_record("lock", table, key)?;
-        if !self.read()? || self.data != fence.to_string().as_bytes() {
+        let (found, token) = (self.read()?, self.stamp().0);
+        self.held = Held::Nothing;
+        if !found || self.data != fence.to_string().as_bytes() {
             return Ok(false);
         }
-        let token = self.stamp().0;
-        self.held = Held::Nothing;
         Ok(self.store.remove(&self.name, Some(token), seconds(), self.deadline())? == Removed::Done)
     }
 

@@ -20,6 +20,8 @@ pub struct Generations {
     records: Vec<WireKey>,
     root: WireKey,
     read_ms: Vec<u64>,
+    /// All generations as this host knew them in the last round, put into one number.
+    known: u64,
 }
 
 impl Generations {
@@ -34,12 +36,23 @@ impl Generations {
             records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
             root: record("root", ""),
             read_ms: vec![0; shared.config().servers.len()],
+            known: 0,
+        }
+    }
+
+    /// A generation that this host has learned of since the last round may be missing on any server: all are asked.
+    fn notice(&mut self) {
+        let cells = (0..self.records.len()).map(|table| self.shared.table_cell(table).generation.load(Relaxed));
+        let known = cells.fold(0u64, |sum, generation| sum.rotate_left(7).wrapping_add(generation));
+        if std::mem::replace(&mut self.known, known) != known {
+            self.read_ms.fill(0);
         }
     }
 
     /// Reads the records of the servers whose root moved (and of those not read for long), takes over what is newer and
-    /// writes back what is missing there. Returns the servers whose records were read.
+    /// writes back what is missing there. Returns the servers for which both succeeded.
     pub fn sync(&mut self, links: &mut [Link], moved: &[usize], deadline: Deadline) -> Vec<usize> {
+        self.notice();
         let now = clock::monotonic_ms();
         let aged = |server: &usize| now.saturating_sub(self.read_ms[*server]) > REFRESH_MS && !moved.contains(server);
         let most = (RECORDS / self.records.len().max(1)).max(1);
@@ -63,10 +76,8 @@ impl Generations {
             found.push((server, records));
         }
         self.write_back(links, &found, deadline);
-        asked.retain(|server| found.iter().any(|(read, _)| read == server));
-        for &server in asked.iter().filter(|server| links[**server].status().is_ok()) {
-            self.read_ms[server] = now;
-        }
+        asked.retain(|server| links[*server].status().is_ok() && found.iter().any(|(read, _)| read == server));
+        asked.iter().for_each(|server| self.read_ms[*server] = now);
         asked
     }
 

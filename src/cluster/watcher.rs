@@ -38,7 +38,7 @@ struct Watched {
     greeting: Option<Greeting>,
     /// The process that greeted last; 0 = none yet.
     process: u64,
-    /// The root counter under which the details were last read; a change asks for them again.
+    /// The root counter under which the details were last read on this connection; a change asks for them again.
     root: Option<u64>,
     /// What was last told of it.
     told_up: bool,
@@ -163,7 +163,7 @@ impl Watcher {
             }
             link.begin();
             if !link.is_open() {
-                watched.greeting = None;
+                (watched.greeting, watched.root) = (None, None);
                 cell.counts.add(ServerStat::Connects as usize, 1);
             }
             link.mg(KeyRef { bytes: self.root.bytes(), base64: self.root.base64() }, "v");

@@ -56,7 +56,8 @@ impl<'a> Args<'a> {
 
     fn bad(&self, what: &str, arg: Arg<'_>, expected: &str, err: &'static str) -> Bad {
         let given = String::from_utf8_lossy(&arg.text[..arg.text.len().min(64)]);
-        let given = if arg.null { "$null".into() } else { format!("\"{given}\"") };
+        // What a caller sends must not begin a line of the log.
+        let given = if arg.null { "$null".into() } else { format!("\"{}\"", given.escape_debug()) };
         log::error(format_args!("{}: {what} is {given}, expected {expected}", self.function));
         Bad(err)
     }

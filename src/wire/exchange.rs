@@ -37,6 +37,8 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
     for &index in used {
         links[index].start(now, deadline, each);
     }
+    let crowd = used.len() > FEW;
+    let started = if crowd { clock::monotonic_ns() } else { 0 };
     linger(links, used, now, deadline, each);
     let mut few = [IDLE; FEW];
     let mut many = Vec::new();
@@ -46,13 +48,13 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
         many.resize(used.len(), IDLE);
         &mut many[..]
     };
-    let (begun, mut waited) = (now, 0);
+    let (begun, mut waited) = (now, if crowd { clock::monotonic_ns() - started } else { 0 });
     loop {
         let Some(wake) = wishes(links, used, polls) else { return };
         let now = clock::monotonic_ns();
         let last = deadline.passed(now);
         wait(polls, deadline.left(now).min(Duration::from_nanos(wake.saturating_sub(now))));
-        if used.len() > FEW {
+        if crowd {
             waited += clock::monotonic_ns() - now;
         }
         for (poll, &index) in polls.iter().zip(used) {
@@ -65,7 +67,7 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
             // What had come by the deadline is still taken, once.
             if last {
                 // Where serving the crowd took most of the time, the servers had too little of it to be blamed.
-                let busy = used.len() > FEW && now - begun > 2 * waited;
+                let busy = crowd && now - begun > 2 * waited;
                 link.expire(if busy { Kind::Local } else { Kind::Timeout });
             }
         }
