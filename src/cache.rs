@@ -1,6 +1,6 @@
 //! The story of one call, readable in one sitting: which store answers, what it said, what the script is told.
 //!
-//! A worker owns one [`Cache`]. With servers configured the [`farm::Farm`] answers: the key's home on the ring is asked
+//! A worker owns one [`Cache`]. With servers configured the `farm` answers: the key's home on the ring is asked
 //! within the deadline, and a home that is down is a clear no. Without servers the host's own store answers, by the
 //! same rules. Later rooms (copies, stand-ins, near cache) join between `Cache` and `Farm`.
 

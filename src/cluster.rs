@@ -10,7 +10,7 @@ pub mod shared;
 pub mod watcher;
 
 pub use count::{ServerStat, TableStat};
-pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
+pub use shared::{ServerView, Shared, SharedError, VALUE_MAX, tls_options};
 pub use watcher::{Event, Watcher};
 
 use crate::health::Reason;

@@ -224,8 +224,9 @@ impl Shared {
     }
 }
 
-/// The certificate is for the configured name, else for the host that is connected to.
-fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
+/// How to talk TLS to a server: its certificate is for the configured name, else for the host that is connected to.
+#[must_use]
+pub fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
     let host = match addr {
         Addr::Tcp { host, .. } => host.clone(),
         Addr::Unix(_) => String::new(),
