@@ -129,6 +129,10 @@ fn a_wrong_script_stops_the_start() {
         ("$shcst(rc) = 1", "read only"),
         ("shc_get(\"t\", \"k\", \"no variable\")", "variable that can be assigned"),
         ("shc_get(\"t\", \"k\")", "shc_get"),
+        ("shc_set(\"t\", \"k\", \"v\", \"soon\")", "soon"),
+        ("shc_touch(\"t\", \"k\", \"-1\")", "-1"),
+        ("shc_inc(\"t\", \"k\", \"many\")", "many"),
+        ("shc_lock(\"t\", \"k\", \"0\")", "at least one second"),
     ];
     let told = wrong.iter().map(|(call, named)| {
         let script = Script::new().table("t=>").route("r", &format!("{call};"));

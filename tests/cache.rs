@@ -457,6 +457,24 @@ fn a_restarted_server_costs_no_call() {
 }
 
 #[test]
+fn after_a_restart_that_the_watcher_saw_no_increment_is_ambiguous() {
+    let mut servers = Memcached::many(1);
+    let shared = Shared::create(config(&named(&servers))).unwrap();
+    let (mut cache, mut watcher) = (Cache::new(shared), Watcher::new(shared));
+    watcher.tick();
+    assert_eq!(cache.inc(0, b"c", 1, 0, None), Verdict::Done);
+    servers[0].kill();
+    servers[0].restart();
+    eventually("the watcher to meet the new process", || {
+        let before = shared.server_count(0, ServerStat::Connects);
+        watcher.tick();
+        before == shared.server_count(0, ServerStat::Connects) && shared.server_count(0, ServerStat::Connects) > 2
+    });
+    assert_eq!(cache.inc(0, b"c", 1, 0, None), Verdict::Done, "{:?}", cache.last());
+    assert_eq!(cache.value(), Some(Value::Int(1)), "the server came back empty");
+}
+
+#[test]
 fn a_drained_server_is_left_alone_until_it_is_given_back() {
     let servers = Memcached::many(1);
     let shared = Shared::create(config(&named(&servers))).unwrap();

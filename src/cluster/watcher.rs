@@ -36,6 +36,8 @@ pub enum Event {
 struct Watched {
     incarnation: u32,
     greeting: Option<Greeting>,
+    /// The process that greeted last; 0 = none yet.
+    process: u64,
     /// The root counter under which the details were last read on this connection; a change asks for them again.
     root: Option<u64>,
     /// What was last told of it.
@@ -77,7 +79,7 @@ impl Watcher {
             shared,
             links: (0..servers).map(|server| Link::new(shared.endpoint(server))).collect(),
             watched: (0..servers)
-                .map(|_| Watched { incarnation: 0, greeting: None, root: None, told_up: true })
+                .map(|_| Watched { incarnation: 0, greeting: None, process: 0, root: None, told_up: true })
                 .collect(),
             generations: Generations::new(shared),
             lookups: Lookups::default(),
@@ -229,12 +231,17 @@ impl Watcher {
         }
     }
 
-    /// A new connection told who the server is: another process than before means that it was restarted.
+    /// A new connection told who the server is: another process than before means that the workers' connections are dead.
     fn greeted(&mut self, server: usize, greeting: Greeting) {
         let cell = self.shared.server_cell(server);
         cell.version.store(greeting.version, Relaxed);
         cell.item_max.store(greeting.item_max, Relaxed);
-        self.watched[server].greeting = Some(greeting);
+        let watched = &mut self.watched[server];
+        if watched.process != 0 && watched.process != greeting.process {
+            watched.incarnation = cell.health.restarted();
+        }
+        watched.process = greeting.process;
+        watched.greeting = Some(greeting);
     }
 
     /// What changed since it was last told.
