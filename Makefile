@@ -3,6 +3,8 @@
 CARGO ?= cargo
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 600
+# Where cargo puts what it builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: all demo test test-hosts bench fuzz install setup clean
 
@@ -21,7 +23,7 @@ test:
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) build
 	$(CARGO) test --no-fail-fast
-	$(CARGO) test --features inject-panics --target-dir target/panics --test loading
+	$(CARGO) test --features inject-panics --target-dir $(TARGET)/panics --test loading
 	fuzz/run 5
 
 # The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).
@@ -40,7 +42,7 @@ fuzz:
 
 # MODULES_DIR=/dir and DESTDIR=/dir are heeded.
 install: all
-	scripts/install target/release/libshardcache.so
+	scripts/install $(TARGET)/release/libshardcache.so
 
 setup:
 	scripts/setup build demo test bench hosts

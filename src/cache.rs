@@ -13,7 +13,7 @@ mod local;
 mod lock;
 mod token;
 
-pub use dump::{Entry, Page};
+pub use dump::{Entry, Page, Unread};
 pub use fault::Fault;
 
 use crate::cluster::{Shared, TableStat};
@@ -308,8 +308,12 @@ impl Cache {
         on_back!(self, back => back.locate(table, key))
     }
 
-    /// One page of a table's entries; `cursor` is empty at first. Reads the servers' whole key lists: for operators, not for calls.
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
+    /// One page of a table's entries; `cursor` is empty at first. Reads the servers' whole key lists: for operators,
+    /// not for calls.
+    ///
+    /// # Errors
+    /// A cursor that is none of ours; a server in use that does not answer.
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         on_back!(self, back => back.dump(table, cursor, limit))
     }
 

@@ -475,6 +475,27 @@ fn after_a_restart_that_the_watcher_saw_no_increment_is_ambiguous() {
 }
 
 #[test]
+fn what_a_call_brought_is_gone_with_the_next_one() {
+    everywhere(|cache, place| {
+        cache.set(0, b"k", Value::Int(7), None);
+        let calls: [fn(&mut Cache) -> Verdict; 6] = [
+            |cache| cache.set(0, b"other", Value::Int(1), None),
+            |cache| cache.touch(0, b"k", 60),
+            |cache| cache.remove(0, b"nobody"),
+            |cache| cache.lock(0, b"k", 60),
+            |cache| cache.get(0, b"nobody", 1),
+            |cache| cache.bump(1),
+        ];
+        for (i, call) in calls.iter().enumerate() {
+            cache.get(0, b"k", 1);
+            assert_eq!(cache.value(), Some(Value::Int(7)), "{place}");
+            call(cache);
+            assert_eq!(cache.value(), None, "{place}: call {i}");
+        }
+    });
+}
+
+#[test]
 fn a_drained_server_is_left_alone_until_it_is_given_back() {
     let servers = Memcached::many(1);
     let shared = Shared::create(config(&named(&servers))).unwrap();

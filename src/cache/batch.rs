@@ -211,7 +211,7 @@ impl Farm {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         let mut batch = std::mem::take(&mut self.batch);
         for _ in 0..CHASES {
             let newest = match self.plan(&mut batch, table, keys) {

@@ -98,7 +98,7 @@ impl Farm {
 
     /// The token of the last value read and its remaining seconds (`None` = never expires).
     pub fn stamp(&self) -> (u64, Option<i64>) {
-        let (Held::Reply { server, at, .. }, true) = (self.held, self.asked.is_some()) else { return (0, None) };
+        let Held::Reply { server, at, .. } = self.held else { return (0, None) };
         match self.links[server].reply(at) {
             Reply::Value { meta, .. } | Reply::Done(meta) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
             _ => (0, None),
@@ -154,7 +154,7 @@ impl Farm {
             Mode::Cas(token) => write!(self.flags, " C{token}"),
         };
         let bare = matches!(value, Value::Int(_));
-        let leg = self.leg_with_key(table, key, repeat, |link, key, flags| match key.full() {
+        let leg = self.leg_to(server, table, key, repeat, |link, key, flags| match key.full() {
             Some(full) if !bare => {
                 let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
                 link.ms(key_ref(key), &[&length, full, data], flags);
@@ -170,7 +170,7 @@ impl Farm {
     }
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         self.step(table, key, step, ttl)?;
         if matches!(self.held, Held::Number(0..=COUNTER_MAX)) {
             return Ok(true);
@@ -212,8 +212,8 @@ impl Farm {
         self.shared.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
-    /// The end of a call that begins now; what the last one brought is forgotten.
-    pub fn deadline(&mut self) -> Deadline {
+    /// Begins a call: what the last one brought is forgotten. Returns when this one has to end.
+    pub fn begin(&mut self) -> Deadline {
         self.held = Held::Nothing;
         self.now_ns = clock::monotonic_ns();
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
@@ -233,19 +233,20 @@ impl Farm {
         repeat: Repeat,
         fill: impl Fn(&mut Link, KeyRef<'_>, &str),
     ) -> Result<Leg, Fault> {
-        self.leg_with_key(table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
+        let server = self.home(table, key);
+        self.leg_to(server, table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
     }
 
-    /// Sends what `fill` says to the key's home and waits for the answer, following the table's generation.
-    fn leg_with_key(
+    /// Sends what `fill` says to the key's home, `server`, and waits for the answer, following the table's generation.
+    fn leg_to(
         &mut self,
+        server: usize,
         table: usize,
         key: &[u8],
         repeat: Repeat,
         fill: impl Fn(&mut Link, &WireKey, &str),
     ) -> Result<Leg, Fault> {
-        let deadline = self.deadline();
-        let server = self.home(table, key);
+        let deadline = self.begin();
         self.asked = Some(server);
         let vouched = self.vouched(server);
         for _ in 0..CHASES {

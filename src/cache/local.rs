@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::batch::{Batch, Tally};
-use super::dump::{Entry, Page};
+use super::dump::{Entry, Page, Unread};
 use super::{Answer, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::{Shared, VALUE_MAX};
@@ -197,11 +197,10 @@ impl Local {
         Ok(Location { server: None, wire_key: String::from_utf8_lossy(spelled.bytes()).into_owned() })
     }
 
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
-        let expected = "expected the one that the page before returned";
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         let mut at: u64 = match cursor {
             "" => 0,
-            text => text.parse().map_err(|_| format!("cursor \"{text}\": {expected}"))?,
+            text => text.parse().map_err(|_| Unread::Cursor(text.to_owned()))?,
         };
         let prefix = self.prefix(table);
         let (now, mut page) = (seconds(), Page::default());
@@ -224,6 +223,7 @@ impl Local {
 
     fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        self.held = Held::Nothing;
         self.name.clear();
         let _ = write!(self.name, "{}@{generation}:", self.shared.config().tables[table].name);
         self.name.extend_from_slice(key);

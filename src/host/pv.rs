@@ -164,6 +164,16 @@ impl Format {
         (parsed >= 0 && !list.is_null()).then_some(Self::Variables(list, own))
     }
 
+    /// Does it consist of a single variable?
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            // SAFETY: a list that the host parsed.
+            Self::Variables(list, _) => unsafe { single(*list) }.is_some(),
+        }
+    }
+
     /// The text for this message, valid until the host evaluates the next variable.
     ///
     /// # Safety

@@ -37,6 +37,13 @@ impl Route {
     }
 }
 
+/// Does an embedded language run the script?
+#[must_use]
+pub fn has_language() -> bool {
+    // SAFETY: a plain getter.
+    !unsafe { (api().sr_kemi_eng_get)() }.is_null()
+}
+
 /// Calls `function` of the embedded language with the event's name. False when no such language is loaded.
 pub fn call(function: &str, event: &str) -> bool {
     // SAFETY: a plain getter.

@@ -6,6 +6,7 @@
 use super::worker::Worker;
 use crate::host::log;
 use crate::host::params::Argument;
+use crate::table::is_name;
 use crate::value::{self, Value};
 use std::ops::RangeInclusive;
 
@@ -111,9 +112,27 @@ impl<'a> Args<'a> {
         self.number(i, "the fencing number", 0..=u64::MAX, "the number that shc_lock gave", "not a number")
     }
 
-    /// Plain text, such as the name of a result; `None` when it was left out.
+    /// Plain text; `None` when it was left out.
     pub fn text(&self, i: usize) -> Option<&'a [u8]> {
         self.items.get(i).map(|arg| arg.text)
+    }
+
+    /// The name of an xavp for the result; `None` when it was left out or is empty.
+    pub fn xavp(&self, i: usize) -> Result<Option<&'a [u8]>, Bad> {
+        let name = self.at(i).text;
+        if name.is_empty() || is_name(name) {
+            return Ok(Some(name).filter(|name| !name.is_empty()));
+        }
+        let expected = "the name of an xavp, 1 to 32 letters, digits and '_', or nothing";
+        Err(self.refuse(i, "the result", expected, "bad xavp name"))
+    }
+
+    /// What stands between keys: a comma when it was left out.
+    pub fn separator(&self, i: usize) -> Result<&'a [u8], Bad> {
+        match self.text(i).unwrap_or(b",") {
+            b"" => Err(self.refuse(i, "the separator", "at least one byte", "empty separator")),
+            separator => Ok(separator),
+        }
     }
 
     /// Refuses the text at `i`.

@@ -3,6 +3,7 @@
 
 use super::worker;
 use crate::cluster::Event;
+use crate::host::log;
 use crate::host::route::{self, Route};
 use std::ffi::CStr;
 
@@ -24,6 +25,11 @@ impl Listeners {
     #[must_use]
     pub fn find(callback: Option<&'static str>) -> Self {
         let find = route::find;
+        if let Some(callback) = callback.filter(|_| !route::has_language()) {
+            log::error(format_args!(
+                "event_callback \"{callback}\": no embedded language runs the script (cfgengine), so nobody is told"
+            ));
+        }
         Self { down: find(SERVER_DOWN), up: find(SERVER_UP), all_down: find(ALL_DOWN), callback }
     }
 

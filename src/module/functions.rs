@@ -64,9 +64,9 @@ functions! {
     "shc_dec" 4 dec_4(t, k, n, init;) operations::dec, fixups::count;
     "shc_dec" 5 dec_5(t, k, n, init, ttl;) operations::dec, fixups::count;
     "shc_rm" 2 rm_2(t, k;) operations::remove, fixups::texts;
-    "shc_mget" 2 mget_2(t, keys;) operations::mget, fixups::texts;
-    "shc_mget" 3 mget_3(t, keys, name;) operations::mget, fixups::texts;
-    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget, fixups::texts;
+    "shc_mget" 2 mget_2(t, keys;) operations::mget, fixups::mget;
+    "shc_mget" 3 mget_3(t, keys, name;) operations::mget, fixups::mget;
+    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget, fixups::mget;
     "shc_lock" 3 lock_3(t, k, ttl;) operations::lock, fixups::lock;
     "shc_unlock" 2 unlock_2(t, k;) operations::unlock, fixups::unlock;
     "shc_unlock" 3 unlock_3(t, k, fence;) operations::unlock, fixups::unlock;

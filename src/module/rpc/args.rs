@@ -40,6 +40,14 @@ fn seconds(text: &[u8]) -> Result<u32, Fault> {
     ttl.ok_or_else(|| Fault::bad(format!("argument 'ttl' is {seconds}, not within 0..{TTL_MAX} seconds")))
 }
 
+/// There is nothing behind the arguments that a command knows.
+pub fn end(call: &mut Call<'_>) -> Result<(), Fault> {
+    match call.argument() {
+        Some(more) => Err(Fault::bad(format!("argument '{}' is one too many", shown(&more)))),
+        None => Ok(()),
+    }
+}
+
 /// What a transport makes of the negative numbers that it knows exactly when it has unsigned ones only.
 const WRAPPED: u64 = u64::MAX - (1 << 53);
 
