@@ -153,6 +153,17 @@ fn entries(server: &Memcached) -> Vec<String> {
 }
 
 #[test]
+fn what_callers_send_does_not_fill_the_log() {
+    let host = Script::new()
+        .table("t=>")
+        .route("flood", "$var(i) = 0;\nwhile ($var(i) < 500) {\n  shc_get(\"t\", \"$avp(none)\", \"$var(v)\");\n  $var(i) = $var(i) + 1;\n}\n$var(rc) = $shcst(rc);")
+        .start();
+    assert_eq!(host.rc("flood"), -3);
+    let lines = host.log().lines().filter(|line| line.contains("shc_get: the key is")).count();
+    assert!((1..=60).contains(&lines), "{lines} lines for 500 bad calls");
+}
+
+#[test]
 fn a_bad_argument_at_run_time_is_minus_three_and_changes_nothing() {
     let server = Memcached::tcp();
     let host = Script::new().server(&server.spec("mc1")).table("t=>").walk(&[

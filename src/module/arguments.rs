@@ -3,8 +3,8 @@
 //! A bad argument is logged with the function, the argument and what was expected, and ends the call with -3.
 //! Numbers are read from text, so 64 bits travel through hosts that know 32.
 
+use super::sparing;
 use super::worker::Worker;
-use crate::host::log;
 use crate::host::params::Argument;
 use crate::table::is_name;
 use crate::value::{self, Value};
@@ -59,7 +59,7 @@ impl<'a> Args<'a> {
         let given = String::from_utf8_lossy(&arg.text[..arg.text.len().min(64)]);
         // What a caller sends must not begin a line of the log.
         let given = if arg.null { "$null".into() } else { format!("\"{}\"", given.escape_debug()) };
-        log::error(format_args!("{}: {what} is {given}, expected {expected}", self.function));
+        sparing::error(format_args!("{}: {what} is {given}, expected {expected}", self.function));
         Bad(err)
     }
 

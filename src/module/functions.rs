@@ -5,7 +5,7 @@
 
 use super::arguments::{Arg, Args};
 use super::operations::{self, Operation};
-use super::{fixups, worker};
+use super::{fixups, sparing, worker};
 use crate::cache::Verdict;
 use crate::host::entry::entry;
 use crate::host::ffi::{ANY_ROUTE, cmd_export, pv_spec, sip_msg};
@@ -109,7 +109,7 @@ unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, 
 }
 
 fn unreadable(function: &str) -> Verdict {
-    log::error(format_args!("{function}: a parameter could not be evaluated"));
+    sparing::error(format_args!("{function}: a parameter could not be evaluated"));
     worker::with(|worker| worker.cache.fail(None, "bad parameter")).unwrap_or(Verdict::Failed)
 }
 

@@ -8,7 +8,7 @@ use super::functions::scope;
 use super::operations::{self, Operation};
 use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, many, names, status};
+use super::{lifecycle, many, names, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
@@ -234,7 +234,7 @@ unsafe fn with_key(
     // SAFETY: the caller's promise.
     let (key, scope) = unsafe { (name.key.evaluate(msg), scope(msg)) };
     let Some(key) = key else {
-        log::error(format_args!("{function}: the key could not be evaluated"));
+        sparing::error(format_args!("{function}: the key could not be evaluated"));
         return worker::with(|worker| worker.cache.fail(None, "bad key"));
     };
     let mut room = Digits::default();
