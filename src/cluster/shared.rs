@@ -220,7 +220,8 @@ impl Shared {
 }
 
 /// The certificate is for the configured name, else for the host that is connected to.
-fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
+#[must_use]
+pub fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
     let host = match addr {
         Addr::Tcp { host, .. } => host.clone(),
         Addr::Unix(_) => String::new(),
