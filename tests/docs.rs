@@ -75,3 +75,11 @@ fn kamailio_accepts_every_example() {
     let (good, log) = Kamailio::cfg(script.clone()).check();
     assert!(good, "{log}\n{script}");
 }
+
+/// Kamailio calls the script by these names; with another one every request fails.
+#[test]
+fn the_lua_example_defines_what_kamailio_calls() {
+    let guide = guide();
+    let lua = guide.split("\n```lua\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("an example in Lua");
+    assert!(lua.contains("function ksr_request_route()"), "{lua}");
+}

@@ -17,6 +17,9 @@ use crate::health::{Reason, State};
 use crate::key::WireKey;
 use crate::wire::{self, KeyRef, Kind, Link, Reply};
 
+/// The reason of a server that the operator took out of use.
+pub const DRAINED: &str = "drained";
+
 /// What the script may want to hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -251,7 +254,10 @@ impl Watcher {
             let up = self.shared.server_up(server);
             if up != watched.told_up {
                 watched.told_up = up;
-                let reason = self.shared.server_view(server).reason;
+                let reason = match self.shared.server_cell(server).health.state() {
+                    State::Drained => DRAINED,
+                    _ => self.shared.server_view(server).reason,
+                };
                 news.push(if up { Event::ServerUp { server } } else { Event::ServerDown { server, reason } });
             }
         }

@@ -6,12 +6,9 @@
 use super::sparing;
 use super::worker::Worker;
 use crate::host::params::Argument;
-use crate::table::is_name;
+use crate::table::{TTL_MAX, is_name};
 use crate::value::{self, Value};
 use std::ops::RangeInclusive;
-
-/// Ten years: no entry may be meant to live longer.
-pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
 
 /// One argument, evaluated.
 #[derive(Clone, Copy, Debug, Default)]

@@ -213,6 +213,11 @@ impl Memcached {
         let text = String::from_utf8_lossy(&text).into_owned();
         text.lines().filter_map(|l| l.strip_prefix("key=")?.split(' ').next().map(plain)).collect()
     }
+
+    /// The wire keys of all entries, without the module's own records, which come and go by themselves.
+    pub fn entries(&self) -> Vec<String> {
+        self.keys().into_iter().filter(|key| !key.starts_with('!')).collect()
+    }
 }
 
 impl Drop for Memcached {

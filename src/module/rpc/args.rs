@@ -3,7 +3,7 @@
 use super::Fault;
 use crate::cluster::Shared;
 use crate::host::rpc::Call;
-use crate::module::arguments::TTL_MAX;
+use crate::table::TTL_MAX;
 
 /// An argument that must be there.
 pub fn required(call: &mut Call<'_>, name: &str) -> Result<Vec<u8>, Fault> {
