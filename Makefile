@@ -3,6 +3,8 @@
 CARGO ?= cargo
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 600
+# Where cargo puts what it builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # The story that `make sim` tells.
 SEED ?= 0
@@ -23,8 +25,9 @@ test:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) build
-	$(CARGO) test
 	$(CARGO) test --release --test simulation
+	$(CARGO) test --no-fail-fast
+	$(CARGO) test --features inject-panics --target-dir $(TARGET)/panics --test loading
 	fuzz/run 5
 
 # One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test simulation
@@ -47,7 +50,7 @@ fuzz:
 
 # MODULES_DIR=/dir and DESTDIR=/dir are heeded.
 install: all
-	scripts/install target/release/libshardcache.so
+	scripts/install $(TARGET)/release/libshardcache.so
 
 setup:
 	scripts/setup build demo test bench hosts

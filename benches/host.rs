@@ -40,8 +40,8 @@ fn main() {
     drop(cases);
 
     let series = without_loop(raw);
-    let title = "Inside Kamailio, script, hosts and servers on one core";
-    let mut section = Section::new("host", title, "shc_get_tcp", &series);
+    let title = format!("Inside Kamailio (memory manager {}), all on one core", scripts::memory_manager());
+    let mut section = Section::new("host", &title, "shc_get_tcp", &series);
     let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
     section.goal("$shc get against $mct get, both over TCP", ratio("shc_get_tcp", "mct_get"), 0.95);
     section.goal("shc_mget of 100 keys over three servers against one get", ratio("mget_100", "shc_get_tcp"), 8.00);

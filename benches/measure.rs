@@ -44,7 +44,7 @@ impl Series {
     }
 }
 
-/// Runs all cases `rounds` times, one after the other, and starts each round one case further on.
+/// Runs all cases `rounds` times, each round in another order, so that none has always the same one before it.
 pub fn interleave(cases: &mut [Case<'_>], rounds: usize) -> Vec<Series> {
     let mut all: Vec<Series> = cases
         .iter()
@@ -53,11 +53,18 @@ pub fn interleave(cases: &mut [Case<'_>], rounds: usize) -> Vec<Series> {
     for case in cases.iter_mut() {
         (case.round)();
     }
-    for round in 0..rounds {
-        for step in 0..cases.len() {
-            let at = (round + step) % cases.len();
-            let took = (cases[at].round)();
-            all[at].rounds.push(took);
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..rounds {
+        for last in (1..order.len()).rev() {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            order.swap(last, (dice % (last as u64 + 1)) as usize);
+        }
+        for at in &order {
+            let took = (cases[*at].round)();
+            all[*at].rounds.push(took);
         }
     }
     all

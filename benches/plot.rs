@@ -47,11 +47,11 @@ fn block(area: &Area<'_>, section: &Section, top: i32) -> Result<(), Box<dyn Err
     area.draw(&Text::new(base, (16, top + 40), font(13, HPos::Left)))?;
     let longest = section.rows.iter().map(|row| row.ratio).fold(1.0, f64::max).min(LONGEST);
     let scale = f64::from(WIDTH - LEFT - RIGHT) / longest;
+    let (one, bottom) = (LEFT + scale as i32, top + height_of(section) - FOOT);
+    area.draw(&PathElement::new([(one, top + HEAD - 4), (one, bottom)], BLACK.mix(0.35)))?;
     for (row, y) in section.rows.iter().zip((top + HEAD..).step_by(ROW as usize)) {
         bar(area, row, y, scale)?;
     }
-    let (one, bottom) = (LEFT + scale as i32, top + height_of(section) - FOOT);
-    area.draw(&PathElement::new([(one, top + HEAD - 4), (one, bottom)], BLACK.mix(0.35)))?;
     Ok(())
 }
 

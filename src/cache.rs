@@ -1,6 +1,6 @@
 //! The story of one call, readable in one sitting: which store answers, what it said, what the script is told.
 //!
-//! A worker owns one [`Cache`]. With servers configured the [`farm::Farm`] answers: the key's home on the ring is asked
+//! A worker owns one [`Cache`]. With servers configured the `farm` answers: the key's home on the ring is asked
 //! within the deadline, and a home that is down is a clear no. Without servers the host's own store answers, by the
 //! same rules. Later rooms (copies, stand-ins, near cache) join between `Cache` and `Farm`.
 
@@ -13,7 +13,7 @@ mod local;
 mod lock;
 mod token;
 
-pub use dump::{Entry, Page};
+pub use dump::{Entry, Page, Unread};
 pub use fault::Fault;
 
 use crate::cluster::{Shared, TableStat};
@@ -308,8 +308,12 @@ impl Cache {
         on_back!(self, back => back.locate(table, key))
     }
 
-    /// One page of a table's entries; `cursor` is empty at first. Reads the servers' whole key lists: for operators, not for calls.
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
+    /// One page of a table's entries; `cursor` is empty at first. Reads the servers' whole key lists: for operators,
+    /// not for calls.
+    ///
+    /// # Errors
+    /// A cursor that is none of ours; a server in use that does not answer.
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         on_back!(self, back => back.dump(table, cursor, limit))
     }
 

@@ -12,8 +12,8 @@ pub mod shared;
 pub mod watcher;
 
 pub use count::{ServerStat, TableStat};
-pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
-pub use watcher::{Event, Watcher};
+pub use shared::{ServerView, Shared, SharedError, VALUE_MAX, tls_options};
+pub use watcher::{DRAINED, Event, Watcher};
 
 use crate::health::Reason;
 use crate::wire::Kind;

@@ -16,6 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::table::is_name;
 
+mod prefix;
+
+pub use prefix::Prefix;
+
 /// Longest key memcached takes, in bytes.
 pub const WIRE_MAX: usize = 250;
 

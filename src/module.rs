@@ -8,16 +8,19 @@
 
 pub mod arguments;
 pub mod events;
+pub mod exported;
 pub mod exports;
 pub mod fixups;
 pub mod functions;
 pub mod kemi;
 pub mod lifecycle;
+pub mod many;
 pub mod names;
 pub mod operations;
 pub mod parameters;
 pub mod ring;
 pub mod rpc;
+pub mod sparing;
 pub mod stats;
 pub mod status;
 pub mod variables;

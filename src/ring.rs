@@ -2,10 +2,11 @@
 //!
 //! PHP, Python and C programs with the same server list therefore reach the same server. The ring is made once from
 //! the configured list and knows no health: when a home is away, the caller takes the next server of [`Ring::order`],
-//! so only the keys of that server move. Cost of a look-up: one MD5 and one binary search.
+//! so only the keys of that server move. Cost of a look-up: one MD5 and one step or two along the ring.
 
-use md5::{Digest as _, Md5};
+use ::md5::{Digest as _, Md5};
 
+mod md5;
 mod order;
 
 pub use order::Order;
@@ -20,6 +21,9 @@ pub struct Ring {
     /// Sorted by (point, server); `owners` lies beside it so that a search touches points only.
     points: Vec<u32>,
     owners: Vec<u32>,
+    /// By a hash's upper bits, the first point that may be at or after it: nearly always the one, or one before it.
+    firsts: Vec<u32>,
+    shift: u32,
     servers: usize,
 }
 
@@ -37,7 +41,15 @@ impl Ring {
         }
         places.sort_unstable();
         let (points, owners) = places.into_iter().unzip();
-        Self { points, owners, servers: servers.len() }
+        Self::of(points, owners, servers.len())
+    }
+
+    fn of(points: Vec<u32>, owners: Vec<u32>, servers: usize) -> Self {
+        let bits = points.len().next_power_of_two().ilog2().clamp(1, 20);
+        let shift = u32::BITS - bits;
+        let first = |slot: u32| points.partition_point(|point| *point < slot << shift) as u32;
+        let firsts = (0..1 << bits).map(first).collect();
+        Self { points, owners, firsts, shift, servers }
     }
 
     /// The server that owns the key made of `parts` put together (the raw `table:key`, no generation).
@@ -45,6 +57,16 @@ impl Ring {
     #[must_use]
     pub fn home(&self, parts: &[&[u8]]) -> usize {
         self.owners.get(self.place(parts)).map_or(0, |owner| *owner as usize)
+    }
+
+    /// Calls `each` with the number of every key and the home of `head` and that key put together: cheaper than as many
+    /// calls of [`Ring::home`].
+    pub fn homes(&self, head: &[u8], keys: &[&[u8]], mut each: impl FnMut(usize, usize)) {
+        for (first, keys) in (0..).step_by(md5::LANES).zip(keys.chunks(md5::LANES)) {
+            for (at, hash) in md5::hashes(head, keys).into_iter().take(keys.len()).enumerate() {
+                each(first + at, self.owners.get(self.after(hash)).map_or(0, |owner| *owner as usize));
+            }
+        }
     }
 
     /// Every server exactly once, as they follow on the ring from the key: the home first.
@@ -64,13 +86,15 @@ impl Ring {
         self.servers == 0
     }
 
-    /// Index of the first point at or after the key's hash; past the last one it wraps to the first.
     fn place(&self, parts: &[&[u8]]) -> usize {
-        let mut md5 = Md5::new();
-        parts.iter().for_each(|part| md5.update(part));
-        let hash = little_endian(&md5.finalize());
-        let place = self.points.partition_point(|point| *point < hash);
-        if place == self.points.len() { 0 } else { place }
+        self.after(md5::hash(parts))
+    }
+
+    /// Index of the first point at or after a key's hash; past the last one it wraps to the first.
+    fn after(&self, hash: u32) -> usize {
+        let first = self.firsts.get((hash >> self.shift) as usize).map_or(0, |first| *first as usize);
+        let ahead = self.points[first..].iter().position(|point| *point >= hash);
+        ahead.map_or(0, |ahead| first + ahead)
     }
 }
 

@@ -8,6 +8,9 @@ use std::fmt;
 /// Longest name of a table or a server, in bytes.
 pub const NAME_MAX: usize = 32;
 
+/// Longest life that may be asked for, in seconds: ten years. Far beyond that memcached's 32-bit clock runs out.
+pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
+
 /// A key space and how its entries live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {

@@ -7,6 +7,10 @@
 /// Client flag: these bytes are a string although they look like an integer.
 pub const TEXT: u32 = 1 << 16;
 
+/// Client flag beside [`TEXT`]: the blanks behind the number belong to the string. Without it a server put them there
+/// when it decremented the string.
+pub const BLANKS: u32 = 1 << 17;
+
 /// Room for the decimal text of any `i64`.
 pub type Digits = [u8; 20];
 
@@ -26,7 +30,7 @@ impl<'a> Value<'a> {
         {
             return Self::Int(number);
         }
-        Self::Bytes(data)
+        Self::Bytes(if flags & (TEXT | BLANKS) == TEXT { unpadded(data) } else { data })
     }
 
     /// The bytes and client flags under which this value is stored; `room` holds the digits of an integer.
@@ -37,7 +41,8 @@ impl<'a> Value<'a> {
     {
         match self {
             Self::Int(number) => (decimal(number, room), 0),
-            Self::Bytes(bytes) if integer(unpadded(bytes)).is_some() => (bytes, TEXT),
+            Self::Bytes(bytes) if integer(bytes).is_some() => (bytes, TEXT),
+            Self::Bytes(bytes) if integer(unpadded(bytes)).is_some() => (bytes, TEXT | BLANKS),
             Self::Bytes(bytes) => (bytes, 0),
         }
     }
@@ -122,7 +127,8 @@ mod tests {
         assert_eq!(Value::from_wire(b"9   ", 0), Value::Int(9));
         assert_eq!(Value::from_wire(b"9\t", 0), Value::Bytes(b"9\t"));
         assert_eq!(Value::from_wire(b"a ", 0), Value::Bytes(b"a "));
-        assert_eq!(Value::from_wire(b"9 ", TEXT), Value::Bytes(b"9 "));
+        assert_eq!(Value::from_wire(b"9 ", TEXT), Value::Bytes(b"9"), "a string that was decremented");
+        assert_eq!(Value::from_wire(b"9 ", TEXT | BLANKS), Value::Bytes(b"9 "));
     }
 
     proptest! {

@@ -128,7 +128,14 @@ fn a_wrong_script_stops_the_start() {
         ("$var(v) = $shcst(nosuch)", "nosuch"),
         ("$shcst(rc) = 1", "read only"),
         ("shc_get(\"t\", \"k\", \"no variable\")", "variable that can be assigned"),
+        ("shc_get(\"t\", \"k\", \"$var(v)$var(w)\")", "$var(v)$var(w)"),
         ("shc_get(\"t\", \"k\")", "shc_get"),
+        ("shc_set(\"t\", \"k\", \"v\", \"soon\")", "soon"),
+        ("shc_touch(\"t\", \"k\", \"-1\")", "-1"),
+        ("shc_inc(\"t\", \"k\", \"many\")", "many"),
+        ("shc_lock(\"t\", \"k\", \"0\")", "at least one second"),
+        ("shc_mget(\"t\", \"a,b\", \"two words\")", "two words"),
+        ("shc_mget(\"t\", \"a,b\", \"\", \"\")", "the separator"),
     ];
     let told = wrong.iter().map(|(call, named)| {
         let script = Script::new().table("t=>").route("r", &format!("{call};"));
@@ -138,6 +145,17 @@ fn a_wrong_script_stops_the_start() {
         if named { Ok(()) } else { Err(format!("{call}: {:#?}", errors.collect::<Vec<_>>())) }
     });
     all(told);
+}
+
+#[test]
+fn what_callers_send_does_not_fill_the_log() {
+    let host = Script::new()
+        .table("t=>")
+        .route("flood", "$var(i) = 0;\nwhile ($var(i) < 500) {\n  shc_get(\"t\", \"$avp(none)\", \"$var(v)\");\n  $var(i) = $var(i) + 1;\n}\n$var(rc) = $shcst(rc);")
+        .start();
+    assert_eq!(host.rc("flood"), -3);
+    let lines = host.log().lines().filter(|line| line.contains("shc_get: the key is")).count();
+    assert!((1..=60).contains(&lines), "{lines} lines for 500 bad calls");
 }
 
 #[test]
@@ -160,7 +178,7 @@ fn a_bad_argument_at_run_time_is_minus_three_and_changes_nothing() {
         ("nothing has changed", "", 0, "$shc(t=>k)", "v"),
         ("nothing was made", "", 0, "$shc(t=>k2)", "<null>"),
     ]);
-    assert_eq!(server.stat("curr_items"), 1);
+    assert_eq!(server.entries(), ["t:k"]);
     drop(host);
 }
 
@@ -201,19 +219,29 @@ fn rpc_tells_what_is_wrong() {
         ("shc.set_state", &[json!("mc1")]),
         ("shc.set_state", &[json!("nosuch"), json!("drain")]),
         ("shc.set_state", &[json!("mc1"), json!("sleep")]),
+        ("shc.get", &[json!("t"), json!("k"), json!("more")]),
+        ("shc.set", &[json!("t"), json!("k"), json!("v"), json!(5), json!("more")]),
+        ("shc.delete", &[json!("t"), json!("k"), json!("more")]),
+        ("shc.list", &[json!("more")]),
+        ("shc.stats", &[json!("more")]),
     ];
     let answered: Vec<String> = wrong
         .iter()
         .filter_map(|(method, params)| host.rpc(method, params).ok().map(|v| format!("{method} {params:?}: {v}")))
         .collect();
     assert!(answered.is_empty(), "answered without a fault:\n{}", answered.join("\n"));
+    for (method, params) in wrong {
+        let fault = host.rpc(method, params).expect_err("a fault");
+        let wanted = if params.contains(&json!("nosuch")) { 404 } else { 400 };
+        assert_eq!(fault.code, wanted, "{method} {params:?}: {fault}");
+    }
     let named = [("nosuch", "shc.get", json!(["nosuch", "k"])), ("sleep", "shc.set_state", json!(["mc1", "sleep"]))];
     for (name, method, params) in named {
         let fault = host.rpc(method, params.as_array().expect("params")).expect_err("a fault");
         assert!(fault.message.contains(name), "{method}: {fault}");
     }
     assert!(host.kamcmd(&["shc.get", "nosuch", "k"]).expect_err("a fault").contains("nosuch"));
-    assert_eq!(server.stat("curr_items"), 0);
+    assert!(server.entries().is_empty(), "{:?}", server.entries());
 }
 
 #[test]

@@ -215,6 +215,34 @@ fn counters_count_from_zero_to_the_largest_number() {
 }
 
 #[test]
+fn a_string_of_digits_that_was_counted_is_a_string_without_padding() {
+    everywhere(|cache, place| {
+        cache.set(0, b"k", bytes("10"), None);
+        assert_eq!(cache.dec(0, b"k", 1, 0, None), Verdict::Done, "{place}: {:?}", cache.last());
+        assert_eq!(cache.value(), Some(Value::Int(9)));
+        cache.get(0, b"k", 1);
+        assert_eq!(cache.value(), Some(bytes("9")), "{place}");
+        cache.set(0, b"k", bytes("9 "), None);
+        cache.get(0, b"k", 1);
+        assert_eq!(cache.value(), Some(bytes("9 ")), "{place}: a string that ends with a blank");
+    });
+}
+
+#[test]
+fn a_foreign_counter_beyond_the_largest_number_stays_as_it_was() {
+    let servers = Memcached::many(1);
+    let mut cache = Cache::new(Shared::create(config(&named(&servers))).unwrap());
+    for written in ["9223372036854775818", "18446744073709551614"] {
+        servers[0].set("t:k", written);
+        for rc in [cache.dec(0, b"k", 1, 0, None), cache.inc(0, b"k", 1, 0, None)] {
+            assert_eq!(rc, Verdict::Failed);
+            assert_eq!(cache.last().err, "counter beyond 2^63-1");
+        }
+        assert_eq!(servers[0].get("t:k").as_deref(), Some(written.as_bytes()));
+    }
+}
+
+#[test]
 fn many_keys_come_back_in_the_order_asked() {
     let long = "k".repeat(300);
     everywhere(|cache, place| {
@@ -248,6 +276,30 @@ fn many_keys_come_back_in_the_order_asked() {
             [Verdict::Done, Verdict::Done, Verdict::Missing, Verdict::Done],
             "{place}: a key asked twice"
         );
+    });
+}
+
+#[test]
+fn only_a_call_that_brings_a_value_leaves_one() {
+    let long = "k".repeat(300);
+    everywhere(|cache, place| {
+        let read = |cache: &mut Cache| {
+            cache.set(0, long.as_bytes(), bytes("v"), None);
+            cache.get(0, long.as_bytes(), 1);
+            assert_eq!(cache.value(), Some(bytes("v")), "{place}");
+        };
+        read(cache);
+        cache.mget(0, &[long.as_bytes()]);
+        assert_eq!(cache.value(), None, "{place}: many at once");
+        read(cache);
+        cache.lock(0, b"l", 5);
+        assert_eq!(cache.value(), None, "{place}: a lock");
+        read(cache);
+        cache.unlock(0, b"l", None);
+        assert_eq!(cache.value(), None, "{place}: a lock given back");
+        read(cache);
+        cache.bump(0);
+        assert_eq!(cache.value(), None, "{place}: a bump");
     });
 }
 
@@ -402,6 +454,45 @@ fn a_restarted_server_costs_no_call() {
     servers[0].kill();
     servers[0].restart();
     assert_eq!(cache.get(0, b"k", 1), Verdict::Missing, "{:?}", cache.last());
+}
+
+#[test]
+fn after_a_restart_that_the_watcher_saw_no_increment_is_ambiguous() {
+    let mut servers = Memcached::many(1);
+    let shared = Shared::create(config(&named(&servers))).unwrap();
+    let (mut cache, mut watcher) = (Cache::new(shared), Watcher::new(shared));
+    watcher.tick();
+    assert_eq!(cache.inc(0, b"c", 1, 0, None), Verdict::Done);
+    servers[0].kill();
+    servers[0].restart();
+    eventually("the watcher to meet the new process", || {
+        let before = shared.server_count(0, ServerStat::Connects);
+        watcher.tick();
+        before == shared.server_count(0, ServerStat::Connects) && shared.server_count(0, ServerStat::Connects) > 2
+    });
+    assert_eq!(cache.inc(0, b"c", 1, 0, None), Verdict::Done, "{:?}", cache.last());
+    assert_eq!(cache.value(), Some(Value::Int(1)), "the server came back empty");
+}
+
+#[test]
+fn what_a_call_brought_is_gone_with_the_next_one() {
+    everywhere(|cache, place| {
+        cache.set(0, b"k", Value::Int(7), None);
+        let calls: [fn(&mut Cache) -> Verdict; 6] = [
+            |cache| cache.set(0, b"other", Value::Int(1), None),
+            |cache| cache.touch(0, b"k", 60),
+            |cache| cache.remove(0, b"nobody"),
+            |cache| cache.lock(0, b"k", 60),
+            |cache| cache.get(0, b"nobody", 1),
+            |cache| cache.bump(1),
+        ];
+        for (i, call) in calls.iter().enumerate() {
+            cache.get(0, b"k", 1);
+            assert_eq!(cache.value(), Some(Value::Int(7)), "{place}");
+            call(cache);
+            assert_eq!(cache.value(), None, "{place}: call {i}");
+        }
+    });
 }
 
 #[test]

@@ -53,6 +53,19 @@ fn each_change_is_told_once() {
 }
 
 #[test]
+fn a_drained_server_is_told_with_its_reason() {
+    let servers = Memcached::many(2);
+    let script = Script::new().server(&servers[0].spec("mc1")).server(&servers[1].spec("mc2")).table("t");
+    let host = script.raw(ROUTES).start();
+    let set = |state: &str| host.ask("shc.set_state", &["mc1".into(), state.into()]);
+    set("drain");
+    wait(&host, "down mc1 because <drained>", 1);
+    host.wait_log("is drained by the operator");
+    set("undrain");
+    wait(&host, "up mc1", 1);
+}
+
+#[test]
 fn an_embedded_language_is_told_too() {
     use support::script::{MODULES, SETTINGS};
     let mut server = Memcached::tcp();

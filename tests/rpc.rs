@@ -100,8 +100,10 @@ fn tables_and_servers_are_listed() {
     };
     state(0, "up");
     assert_eq!(host.ask("shc.list", &[])[1]["addr"], json!(servers[1].addr()));
+    assert_eq!(host.ask("shc.dump", &text(&["t"]))["skipped"], json!(""));
     servers[1].kill();
     state(1, "down");
+    assert_eq!(host.ask("shc.dump", &text(&["t"]))["skipped"], json!("mc2"));
     servers[1].restart();
     state(1, "up");
 }

@@ -31,16 +31,25 @@ fn script(servers: &[String], soft_failures: i64) -> Script {
 /// Every call many times; none may find anything, none may last.
 fn bounded(host: &Host, rounds: usize) {
     for (name, _) in CALLS {
-        let mut times = Vec::new();
-        for _ in 0..rounds {
-            let outcome = host.run(name);
-            assert!(matches!(outcome.rc, -2 | -3), "{name} gave {}", outcome.rc);
-            times.push(outcome.took());
-        }
-        times.sort();
-        let (middle, worst) = (times[rounds / 2], times[rounds - 1]);
-        assert!(middle < TIMEOUT + NOISE.0 && worst < TIMEOUT + NOISE.1, "{name}: {times:?}");
+        in_a_quiet_moment(name, || {
+            let mut times = Vec::new();
+            for _ in 0..rounds {
+                let outcome = host.run(name);
+                assert!(matches!(outcome.rc, -2 | -3), "{name} gave {}", outcome.rc);
+                times.push(outcome.took());
+            }
+            times.sort();
+            let (middle, worst) = (times[rounds / 2], times[rounds - 1]);
+            if middle < TIMEOUT + NOISE.0 && worst < TIMEOUT + NOISE.1 { Ok(()) } else { Err(format!("{times:?}")) }
+        });
     }
+}
+
+/// A machine that keeps the host from running for a while says nothing about the module, and does not do so each time.
+fn in_a_quiet_moment(name: &str, series: impl Fn() -> Result<(), String>) {
+    const TRIES: usize = 5;
+    let noise: Vec<String> = (0..TRIES).map_while(|_| series().err()).collect();
+    assert!(noise.len() < TRIES, "{name}: {noise:#?}");
 }
 
 fn trouble(server: &str) {
@@ -127,7 +136,7 @@ fn after_the_breaker_tripped_every_call_fails_at_once() {
             })
             .collect();
         times.sort();
-        assert!(times[10] < Duration::from_millis(2), "{name}: {times:?}");
+        assert!(times[10] < TIMEOUT / 5, "{name}: {times:?}");
     }
 }
 

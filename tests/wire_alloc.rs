@@ -64,7 +64,7 @@ fn round(links: &mut [Link], names: &[Vec<u8>], value: &[u8]) {
         link.mg(KEY, "v f c t");
         link.ma(NUMBER, "v N0 J1");
         names.iter().for_each(|name| link.ms(KeyRef { bytes: name, base64: false }, &[name], ""));
-        link.get(names.iter().map(Vec::as_slice));
+        link.get(b"", names.iter().map(Vec::as_slice));
         link.md(KEY, "");
         link.mn();
     }

@@ -87,7 +87,7 @@ fn several_commands_share_one_packet_and_keep_their_order() {
         l.ms(key("t:a"), &[b"1"], "");
         l.mg(key("t:a"), "v");
         l.mg(key("t:b"), "v");
-        l.get([&b"t:b"[..], b"t:a"]);
+        l.get(b"", [&b"t:b"[..], b"t:a"]);
         l.mn();
     });
     assert!(matches!(link.reply(0), Reply::Done(_)));
@@ -150,7 +150,7 @@ fn a_hundred_long_keys_are_read_in_one_line() {
     let mut link = tcp(&server);
     let keys: Vec<String> = (0..100).map(|n| format!("t:{n:0>240}")).collect();
     ask(&mut link, |l| keys.iter().step_by(2).for_each(|name| l.ms(key(name), &[name.as_bytes()], "F65536")));
-    let link = ask(&mut link, |l| l.get(keys.iter().map(String::as_bytes)));
+    let link = ask(&mut link, |l| l.get(b"", keys.iter().map(String::as_bytes)));
     let Reply::Values(values) = link.reply(0) else { panic!() };
     let found: Vec<_> = values.collect();
     assert_eq!(found.len(), 50);

@@ -98,7 +98,7 @@ fn long_requests_are_answered_inside_tls() {
             link.ms(KeyRef { bytes: name.as_bytes(), base64: false }, &[&vec![b'v'; size]], "");
             link.mg(KeyRef { bytes: name.as_bytes(), base64: false }, "s");
         }
-        link.get(names.iter().map(String::as_bytes));
+        link.get(b"", names.iter().map(String::as_bytes));
         link.mn();
     };
     assert_eq!(go(&mut link, all), Ok(()), "{}", link.detail());

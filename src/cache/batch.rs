@@ -5,14 +5,15 @@
 //! the answers stay readable in the order of the keys.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::Verdict;
-use super::farm::{Farm, Repeat};
-use super::lock::number;
+use super::farm::{CHASES, Farm, behind_full_key, key_ref};
+use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
+use crate::key::Prefix;
 use crate::value::Value;
-use crate::wire::{self, KeyRef, Reply};
+use crate::wire::{self, Reply, Values};
 
 /// Copies of more than this are given back after use, bytes.
 const KEPT: usize = 64 * 1024;
@@ -31,19 +32,20 @@ pub(crate) struct Tally {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     wants: Vec<Want>,
-    wire_keys: Vec<u8>,
+    legs: Vec<Leg>,
+    /// Which leg goes to a server.
+    leg_of: Vec<Option<u32>>,
+    waiting: Vec<usize>,
     data: Vec<u8>,
-    used: Vec<usize>,
-    begun: Vec<u32>,
+    generation: u64,
+    err: &'static str,
 }
 
+/// One key: its answer, and the next key of the same chain.
 #[derive(Debug)]
 struct Want {
-    server: usize,
-    wire_key: Range<usize>,
-    base64: bool,
-    hashed: bool,
     found: Found,
+    next: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -54,27 +56,51 @@ enum Found {
     Value { data: Range<usize>, flags: u32 },
 }
 
-impl Want {
-    fn asks(&self, server: usize) -> bool {
-        self.server == server && !matches!(self.found, Found::Failed)
-    }
-
-    /// Takes a meta command of its own.
-    fn alone(&self) -> bool {
-        self.base64 || self.hashed
-    }
+/// One server's share.
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    server: usize,
+    /// Keys of the one classic `get`, and keys with a meta command each.
+    classic: Chain,
+    alone: Chain,
+    begun: u32,
+    /// The first reply is the generation's record.
+    unsure: bool,
 }
+
+/// Some of the keys in the order asked, linked through their [`Want`]s.
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    first: u32,
+    last: u32,
+}
+
+/// What a batch asks for.
+struct Keys<'a> {
+    table: usize,
+    prefix: Prefix,
+    keys: &'a [&'a [u8]],
+}
+
+/// What is said of a server that answers, but does not tell.
+const REFUSED: &str = Fault::Refused.as_str();
+/// The bytes behind a value.
+const LINE_END: usize = 2;
+/// The end of a chain.
+const END: u32 = u32::MAX;
+const EMPTY: Chain = Chain { first: END, last: END };
 
 impl Batch {
     /// Forgets the last batch.
     pub fn clear(&mut self) {
         self.wants.clear();
-        self.wire_keys.clear();
-        self.used.clear();
+        self.legs.clear();
+        self.leg_of.clear();
         self.data.clear();
         if self.data.capacity() > KEPT {
             self.data.shrink_to(KEPT);
         }
+        self.err = "";
     }
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
@@ -109,7 +135,7 @@ impl Batch {
             Err(fault) if fault.unavailable() => Found::Unanswered,
             Err(_) => Found::Failed,
         };
-        self.wants.push(Want { server: 0, wire_key: 0..0, base64: false, hashed: false, found });
+        self.wants.push(Want { found, next: END });
     }
 
     fn copy(&mut self, data: &[u8], flags: u32) -> Found {
@@ -118,9 +144,64 @@ impl Batch {
         Found::Value { data: start..self.data.len(), flags }
     }
 
-    fn classic(&self, server: usize) -> impl Iterator<Item = &[u8]> {
-        let mine = move |want: &&Want| want.asks(server) && !want.alone();
-        self.wants.iter().filter(mine).map(|want| &self.wire_keys[want.wire_key.clone()])
+    /// Puts key `at` at the end of one of its server's chains.
+    fn append(&mut self, at: usize, leg: u32, alone: bool) {
+        let leg = &mut self.legs[leg as usize];
+        let chain = if alone { &mut leg.alone } else { &mut leg.classic };
+        let this = u32::try_from(at).unwrap_or(END);
+        match self.wants.get_mut(chain.last as usize) {
+            Some(last) => last.next = this,
+            None => chain.first = this,
+        }
+        chain.last = this;
+    }
+
+    /// Takes what a classic `get` found: copied as a whole, in the order asked, without what is not there.
+    fn take_values(&mut self, chain: Chain, mut values: Values<'_>, all: &Keys<'_>) -> Tally {
+        let (start, text) = (self.data.len(), values.text());
+        self.data.extend_from_slice(text);
+        let mut tally = Tally::default();
+        let mut next = chain.first;
+        while let Some(want) = self.wants.get_mut(next as usize) {
+            want.found = match values.next_of(all.prefix.bytes(), all.keys[next as usize]) {
+                Some(item) => {
+                    tally.hits += 1;
+                    let end = start + text.len() - values.text().len() - LINE_END;
+                    Found::Value { data: end - item.data.len()..end, flags: item.flags }
+                }
+                None => {
+                    tally.misses += 1;
+                    Found::Missing
+                }
+            };
+            next = want.next;
+        }
+        // A value that nobody asked for in this place: then nothing is known of those left out.
+        if !values.text().is_empty() {
+            self.doubt(chain);
+            tally.misses = 0;
+        }
+        tally
+    }
+
+    fn doubt(&mut self, chain: Chain) {
+        let mut next = chain.first;
+        while let Some(want) = self.wants.get_mut(next as usize) {
+            if matches!(want.found, Found::Missing) {
+                want.found = Found::Unanswered;
+            }
+            next = want.next;
+        }
+        self.err = REFUSED;
+    }
+
+    fn chain(&self, chain: Chain) -> impl Iterator<Item = usize> {
+        let mut next = chain.first;
+        std::iter::from_fn(move || {
+            let this = next as usize;
+            next = self.wants.get(this)?.next;
+            Some(this)
+        })
     }
 }
 
@@ -130,63 +211,76 @@ impl Farm {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         let mut batch = std::mem::take(&mut self.batch);
-        self.plan(&mut batch, table, keys);
-        if self.ask_generation(&batch, table, deadline) {
-            self.plan(&mut batch, table, keys);
+        for _ in 0..CHASES {
+            let newest = match self.plan(&mut batch, table, keys) {
+                Ok(prefix) => self.fetch(&mut batch, &Keys { table, prefix, keys }, deadline),
+                Err(fault) => {
+                    batch.err = fault.as_str();
+                    break;
+                }
+            };
+            if newest <= batch.generation {
+                break;
+            }
+            // What was read under an older generation counts for nothing.
+            batch.wants.iter_mut().for_each(|want| want.found = Found::Unanswered);
+            batch.err = "table bumped";
         }
-        let err = self.fetch(&mut batch, table, keys, deadline);
-        let tally = Tally { err, ..batch.tally() };
+        let tally = Tally { err: batch.err, ..batch.tally() };
         self.batch = batch;
         tally
     }
 
-    /// Spells every key and finds its home.
-    fn plan(&mut self, batch: &mut Batch, table: usize, keys: &[&[u8]]) {
+    /// Finds every key's home and the form in which it is asked for.
+    fn plan(&self, batch: &mut Batch, table: usize, keys: &[&[u8]]) -> Result<Prefix, Fault> {
         batch.clear();
-        for key in keys {
-            let start = batch.wire_keys.len();
-            let found = match self.set_key(table, key) {
-                Ok(()) => Found::Unanswered,
-                Err(_) => Found::Failed,
-            };
-            let server = self.home(table, key);
-            if matches!(found, Found::Unanswered) {
-                batch.wire_keys.extend_from_slice(self.key.bytes());
-                if !batch.used.contains(&server) && self.admit(server).is_ok() {
-                    batch.used.push(server);
-                }
-            }
-            let wire_key = start..batch.wire_keys.len();
-            let (base64, hashed) = (self.key.base64(), self.key.full().is_some());
-            batch.wants.push(Want { server, wire_key, base64, hashed, found });
-        }
-    }
-
-    /// Asks for the table's generation where the watcher cannot vouch for it; true when there is a newer one.
-    fn ask_generation(&mut self, batch: &Batch, table: usize, deadline: Deadline) -> bool {
-        let unsure = batch.used.iter().copied().find(|server| !self.vouched(*server));
-        let Some(server) = unsure else { return false };
+        batch.wants.reserve(keys.len());
+        batch.leg_of.resize(self.links.len(), None);
         let name = &self.shared.config().tables[table].name;
-        let asked = self
-            .send_record(server, deadline, Repeat::Harmless, ("gen", name, b""), |link, record| link.mg(record, "v"));
-        asked.is_ok() && self.learn(table, number(&self.links[server].reply(0)))
+        batch.generation = self.shared.table_cell(table).generation.load(Relaxed);
+        let prefix = Prefix::new(name, batch.generation)?;
+        self.shared.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, server| {
+            if keys[at].is_empty() {
+                return batch.wants.push(Want { found: Found::Failed, next: END });
+            }
+            batch.wants.push(Want { found: Found::Unanswered, next: END });
+            if let Some(leg) = batch.leg_of[server].or_else(|| self.begin_leg(batch, server)) {
+                batch.append(at, leg, !prefix.fits(keys[at]));
+            }
+        });
+        Ok(prefix)
     }
 
-    fn fetch(&mut self, batch: &mut Batch, table: usize, keys: &[&[u8]], deadline: Deadline) -> &'static str {
-        let mut err =
-            if batch.wants.iter().any(|want| !batch.used.contains(&want.server)) { "server down" } else { "" };
-        let mut waiting = batch.used.clone();
+    /// The number of a new leg to a server, if that may be asked.
+    fn begin_leg(&self, batch: &mut Batch, server: usize) -> Option<u32> {
+        if self.admit(server).is_err() {
+            batch.err = "server down";
+            return None;
+        }
+        let number = u32::try_from(batch.legs.len()).ok()?;
+        batch.legs.push(Leg { server, classic: EMPTY, alone: EMPTY, begun: 0, unsure: false });
+        batch.leg_of[server] = Some(number);
+        Some(number)
+    }
+
+    /// Asks all servers and takes their answers. Returns the newest generation that a server told of, which those are
+    /// asked for whom the watcher cannot vouch.
+    fn fetch(&mut self, batch: &mut Batch, all: &Keys<'_>, deadline: Deadline) -> u64 {
+        let mut newest = 0;
+        let mut waiting = std::mem::take(&mut batch.waiting);
+        waiting.clear();
+        waiting.extend(batch.legs.iter().map(|leg| leg.server));
         for retry in [true, false] {
-            self.exchange_batch(batch, &waiting, deadline);
+            self.exchange_batch(batch, &waiting, all, deadline);
             waiting.retain(|&server| match self.links[server].status() {
                 Ok(()) => {
-                    self.collect(batch, server, table, keys);
+                    newest = newest.max(self.collect(batch, server, all));
                     false
                 }
                 Err(error) => {
-                    err = error.kind.text();
+                    batch.err = error.kind.text();
                     error.reused
                 }
             });
@@ -194,66 +288,77 @@ impl Farm {
                 break;
             }
         }
-        err
+        batch.waiting = waiting;
+        newest
     }
 
-    fn exchange_batch(&mut self, batch: &mut Batch, used: &[usize], deadline: Deadline) {
-        batch.begun.clear();
-        for &server in used {
-            let begun = self.prepare(server);
-            batch.begun.push(begun);
-            let link = &mut self.links[server];
-            if batch.classic(server).next().is_some() {
-                link.get(batch.classic(server));
+    fn exchange_batch(&mut self, batch: &mut Batch, used: &[usize], all: &Keys<'_>, deadline: Deadline) {
+        for at in 0..batch.legs.len() {
+            let leg = batch.legs[at];
+            if !used.contains(&leg.server) {
+                continue;
             }
-            for want in batch.wants.iter().filter(|want| want.asks(server) && want.alone()) {
-                let bytes = &batch.wire_keys[want.wire_key.clone()];
-                link.mg(KeyRef { bytes, base64: want.base64 }, "v f");
+            batch.legs[at].begun = self.prepare(leg.server);
+            batch.legs[at].unsure = !self.vouched(leg.server);
+            if batch.legs[at].unsure {
+                let _ = self.record.record("gen", &self.shared.config().tables[all.table].name, b"");
+                self.links[leg.server].mg(key_ref(&self.record), "v");
+            }
+            let link = &mut self.links[leg.server];
+            link.get(all.prefix.bytes(), batch.chain(leg.classic).map(|at| all.keys[at]));
+            for at in batch.chain(leg.alone) {
+                let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
+                link.mg(key_ref(&self.key), "v f");
             }
         }
         wire::exchange(&mut self.links, used, deadline);
-        for (&server, &begun) in used.iter().zip(&batch.begun) {
-            let status = self.links[server].status();
-            self.report(server, begun, status.err());
+        for leg in batch.legs.iter().filter(|leg| used.contains(&leg.server)) {
+            let status = self.links[leg.server].status();
+            self.report(leg.server, leg.begun, status.err());
         }
     }
 
-    /// Takes one server's answers: a classic `get` leaves out what is not there, in the order asked.
-    fn collect(&mut self, batch: &mut Batch, server: usize, table: usize, keys: &[&[u8]]) {
-        let mut at = 0;
-        let mut values = match self.links[server].reply(0) {
-            Reply::Values(values) => {
-                at = 1;
-                Some(values.peekable())
-            }
-            _ => None,
+    /// Takes one server's answers, and returns the generation it told of. What is neither a value nor a clear "not there"
+    /// stays unanswered.
+    fn collect(&mut self, batch: &mut Batch, server: usize, all: &Keys<'_>) -> u64 {
+        let Some(leg) = batch.leg_of[server].map(|leg| batch.legs[leg as usize]) else { return 0 };
+        let told = if leg.unsure { self.learn(all.table, &self.links[server].reply(0)) } else { Ok(0) };
+        let Ok(told) = told else {
+            batch.err = REFUSED;
+            return 0;
         };
-        for (i, key) in keys.iter().enumerate() {
-            let want = &batch.wants[i];
-            if !want.asks(server) {
-                continue;
+        let (first, classic) = (usize::from(leg.unsure), leg.classic.first != END);
+        let mut tally = match self.links[server].reply(first) {
+            Reply::Values(values) if classic => batch.take_values(leg.classic, values, all),
+            _ if classic => {
+                batch.err = REFUSED;
+                Tally::default()
             }
-            let found = if want.alone() {
-                at += 1;
-                match self.links[server].reply(at - 1) {
-                    Reply::Value { data, meta } => Some((data, meta.flags)),
-                    _ => None,
+            _ => Tally::default(),
+        };
+        let mut next = leg.alone.first;
+        for reply in first + usize::from(classic).. {
+            let Some(want) = batch.wants.get(next as usize) else { break };
+            let (at, link) = (next as usize, &self.links[server]);
+            next = want.next;
+            let value = match link.reply(reply) {
+                Reply::Value { data, meta } => {
+                    let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
+                    behind_full_key(&self.key, data).map(|skip| (&data[skip..], meta.flags))
                 }
-            } else {
-                let wire_key = &batch.wire_keys[want.wire_key.clone()];
-                let next = values.as_mut().and_then(|values| values.next_if(|item| item.key == wire_key));
-                next.map(|item| (item.data, item.flags))
-            };
-            let value = match found {
-                Some((data, flags)) if want.hashed => {
-                    let _ = self.key.set(&self.shared.config().tables[table].name, 0, key);
-                    super::farm::behind_full_key(&self.key, data).map(|skip| (&data[skip..], flags))
+                Reply::Miss => None,
+                _ => {
+                    batch.err = REFUSED;
+                    continue;
                 }
-                found => found,
             };
-            let stat = if value.is_some() { ServerStat::Hits } else { ServerStat::Misses };
-            self.shared.server_cell(server).counts.add(stat as usize, 1);
-            batch.wants[i].found = value.map_or(Found::Missing, |(data, flags)| batch.copy(data, flags));
+            tally.hits += u64::from(value.is_some());
+            tally.misses += u64::from(value.is_none());
+            batch.wants[at].found = value.map_or(Found::Missing, |(data, flags)| batch.copy(data, flags));
         }
+        let counts = &self.shared.server_cell(server).counts;
+        counts.add(ServerStat::Hits as usize, tally.hits);
+        counts.add(ServerStat::Misses as usize, tally.misses);
+        told
     }
 }

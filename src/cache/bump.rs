@@ -16,7 +16,7 @@ use crate::wire;
 impl Farm {
     /// Acknowledged when every server in use has the new generation; `Down` when none has.
     pub fn bump(&mut self, table: usize) -> Answer {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         let name = &self.shared.config().tables[table].name;
         let (mut record, mut root) = (WireKey::new(), WireKey::new());
         record.record("gen", name, b"")?;

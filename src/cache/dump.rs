@@ -1,7 +1,8 @@
 //! A table's entries page by page, for operators: the key lists of all servers, one server after the other.
 //!
 //! memcached lists all its keys or none, so a page costs a walk over one server's whole list, in the order of its hash
-//! table, which reading does not change; entries written or deleted between two pages may move the border by one. Servers that are out of use are left out and named.
+//! table, which reading does not change; entries written or deleted between two pages may move the border by one.
+//! Servers that are out of use are left out and named.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -37,6 +38,21 @@ pub struct Page {
     pub skipped: Vec<usize>,
 }
 
+/// Why a page could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    #[error("'{0}' is no cursor that a page before returned")]
+    Cursor(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
 /// Where the next page begins: so many matching keys of that server are behind us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
@@ -45,21 +61,22 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn parse(text: &str, servers: usize) -> Result<Self, String> {
+    fn parse(text: &str, servers: usize) -> Result<Self, Unread> {
         if text.is_empty() {
             return Ok(Self { server: 0, past: 0 });
         }
         let parts = text.split_once(':').and_then(|(server, past)| Some((server.parse().ok()?, past.parse().ok()?)));
         match parts {
             Some((server, past)) if server < servers => Ok(Self { server, past }),
-            _ => Err(format!("cursor \"{text}\": expected the one that the page before returned")),
+            _ => Err(Unread::Cursor(text.to_owned())),
         }
     }
 }
 
 impl Farm {
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         let mut at = Cursor::parse(cursor, self.links.len())?;
+        self.begin();
         let mut page = Page::default();
         while at.server < self.links.len() {
             if self.admit(at.server).is_err() {
@@ -223,6 +240,6 @@ mod tests {
         for bad in ["x", "1", "1:", ":1", "3:0", "-1:0", "0:-1"] {
             assert!(Cursor::parse(bad, 3).is_err(), "{bad}");
         }
-        assert_eq!(Cursor::parse("2:17", 3), Ok(Cursor { server: 2, past: 17 }));
+        assert_eq!(Cursor::parse("2:17", 3).ok(), Some(Cursor { server: 2, past: 17 }));
     }
 }

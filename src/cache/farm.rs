@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use super::batch::Batch;
 use super::lock::number;
@@ -21,7 +20,7 @@ use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
 /// memcached takes a larger TTL for a time of day (1970), so longer lifetimes are sent as such.
 const RELATIVE_TTL_MAX: u32 = 30 * 24 * 3600;
 /// How often a leg follows a generation that moved under it.
-const CHASES: usize = 3;
+pub(crate) const CHASES: usize = 3;
 
 /// The worker's links and what their last answers were.
 pub(crate) struct Farm {
@@ -29,11 +28,13 @@ pub(crate) struct Farm {
     pub links: Vec<Link>,
     incarnations: Vec<u32>,
     pub key: WireKey,
-    record: WireKey,
+    pub record: WireKey,
     flags: String,
     pub batch: Batch,
     held: Held,
     asked: Option<usize>,
+    /// When the call under way began: reading the clock is not free.
+    now_ns: u64,
 }
 
 /// Where the value of the last call lies.
@@ -76,6 +77,7 @@ impl Farm {
             batch: Batch::default(),
             held: Held::Nothing,
             asked: None,
+            now_ns: 0,
         }
     }
 
@@ -96,7 +98,7 @@ impl Farm {
 
     /// The token of the last value read and its remaining seconds (`None` = never expires).
     pub fn stamp(&self) -> (u64, Option<i64>) {
-        let (Held::Reply { server, at, .. }, true) = (self.held, self.asked.is_some()) else { return (0, None) };
+        let Held::Reply { server, at, .. } = self.held else { return (0, None) };
         match self.links[server].reply(at) {
             Reply::Value { meta, .. } | Reply::Done(meta) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
             _ => (0, None),
@@ -152,7 +154,7 @@ impl Farm {
             Mode::Cas(token) => write!(self.flags, " C{token}"),
         };
         let bare = matches!(value, Value::Int(_));
-        let leg = self.leg_with_key(table, key, repeat, |link, key, flags| match key.full() {
+        let leg = self.leg_to(server, table, key, repeat, |link, key, flags| match key.full() {
             Some(full) if !bare => {
                 let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
                 link.ms(key_ref(key), &[&length, full, data], flags);
@@ -168,25 +170,24 @@ impl Farm {
     }
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        self.step(table, key, step, Some(ttl))?;
-        if let Held::Number(number @ 0..=COUNTER_MAX) = self.held {
-            self.held = Held::Number(number);
+        let deadline = self.begin();
+        self.step(table, key, step, ttl)?;
+        if matches!(self.held, Held::Number(0..=COUNTER_MAX)) {
             return Ok(true);
         }
-        let undo = Step { way: Way::Down, ..step };
-        self.step(table, key, undo, None)?;
+        // Taken back within the same call's time.
         self.held = Held::Nothing;
+        let back = if step.way == Way::Up { "MD" } else { "MI" };
+        let (server, flags) = (self.home(table, key), format!("{back} D{}", step.by));
+        self.send(server, deadline, Repeat::Never, |link, key, _, _| link.ma(key_ref(key), &flags))?;
         Err(Fault::Overflow)
     }
 
-    /// Moves a counter; with a `ttl` a missing one is created.
-    fn step(&mut self, table: usize, key: &[u8], step: Step, ttl: Option<u32>) -> Answer {
+    /// Moves a counter; a missing one is created.
+    fn step(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
         self.flags.clear();
         let way = if step.way == Way::Up { "MI" } else { "MD" };
-        let _ = write!(self.flags, "{way} D{} v", step.by);
-        if let Some(ttl) = ttl {
-            let _ = write!(self.flags, " N{} J{}", wire_ttl(ttl), step.created);
-        }
+        let _ = write!(self.flags, "{way} D{} v N{} J{}", step.by, wire_ttl(ttl), step.created);
         let leg = self.leg(table, key, Repeat::Never, |link, key, flags| link.ma(key, flags))?;
         match self.links[leg.server].reply(leg.at) {
             Reply::Value { data, .. } => {
@@ -211,13 +212,18 @@ impl Farm {
         self.shared.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
-    pub fn deadline(&self) -> Deadline {
-        Deadline::after(Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms)))
+    /// Begins a call: what the last one brought is forgotten. Returns when this one has to end.
+    pub fn begin(&mut self) -> Deadline {
+        self.held = Held::Nothing;
+        self.now_ns = clock::monotonic_ns();
+        Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
-    pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
+    /// Spells the key and returns the generation it was spelled under.
+    pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<u64, Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        Ok(self.key.set(&self.shared.config().tables[table].name, generation, key)?)
+        self.key.set(&self.shared.config().tables[table].name, generation, key)?;
+        Ok(generation)
     }
 
     fn leg(
@@ -227,24 +233,24 @@ impl Farm {
         repeat: Repeat,
         fill: impl Fn(&mut Link, KeyRef<'_>, &str),
     ) -> Result<Leg, Fault> {
-        self.leg_with_key(table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
+        let server = self.home(table, key);
+        self.leg_to(server, table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
     }
 
-    /// Sends what `fill` says to the key's home and waits for the answer, following the table's generation.
-    fn leg_with_key(
+    /// Sends what `fill` says to the key's home, `server`, and waits for the answer, following the table's generation.
+    fn leg_to(
         &mut self,
+        server: usize,
         table: usize,
         key: &[u8],
         repeat: Repeat,
         fill: impl Fn(&mut Link, &WireKey, &str),
     ) -> Result<Leg, Fault> {
-        let deadline = self.deadline();
-        let server = self.home(table, key);
-        self.held = Held::Nothing;
+        let deadline = self.begin();
         self.asked = Some(server);
         let vouched = self.vouched(server);
         for _ in 0..CHASES {
-            self.set_key(table, key)?;
+            let used = self.set_key(table, key)?;
             if !vouched {
                 self.record.record("gen", &self.shared.config().tables[table].name, b"")?;
             }
@@ -254,7 +260,7 @@ impl Farm {
                 }
                 fill(link, farm_key, flags);
             })?;
-            if vouched || !self.learn(table, number(&self.links[server].reply(0))) {
+            if vouched || self.learn(table, &self.links[server].reply(0))? <= used {
                 return Ok(Leg { server, at: usize::from(!vouched) });
             }
         }
@@ -264,13 +270,18 @@ impl Farm {
     /// True while the watcher's last poll of this server is young enough to trust what the host remembers.
     pub fn vouched(&self, server: usize) -> bool {
         let polled = self.shared.server_cell(server).polled_ms.load(Relaxed);
-        clock::monotonic_ms().saturating_sub(polled) <= self.shared.delta_ms()
+        (self.now_ns / 1_000_000).saturating_sub(polled) <= self.shared.delta_ms()
     }
 
-    /// Takes over a generation found on a server; true when it is newer than the host's.
-    pub fn learn(&mut self, table: usize, found: Option<u64>) -> bool {
-        let found = found.unwrap_or(0);
-        self.shared.table_cell(table).generation.fetch_max(found, Relaxed) < found
+    /// Takes over the generation that a server's record holds and returns it; 0 where there is none.
+    pub fn learn(&self, table: usize, record: &Reply<'_>) -> Result<u64, Fault> {
+        let found = match record {
+            Reply::Value { .. } => number(record).unwrap_or(0),
+            Reply::Miss => 0,
+            other => return Err(refusal(other)),
+        };
+        self.shared.table_cell(table).generation.fetch_max(found, Relaxed);
+        Ok(found)
     }
 
     /// One packet to one server. A connection that died while it lay idle is replaced once, where that is harmless.
@@ -343,13 +354,19 @@ impl Farm {
         let seen = match error {
             None => Seen::Ok,
             Some(error) if error.reused || error.kind == Kind::Rejected => return,
+            // What this process lacks (descriptors, ports) is not the server's fault.
+            Some(error) if error.kind == Kind::Local => {
+                cell.counts.add(ServerStat::Errors as usize, 1);
+                return;
+            }
             Some(error) => {
                 cell.counts.add(ServerStat::Errors as usize, 1);
                 cell.counts.add(ServerStat::Timeouts as usize, u64::from(error.kind == Kind::Timeout));
                 if error.hard() { Seen::Hard(reason(error.kind)) } else { Seen::Soft(reason(error.kind)) }
             }
         };
-        let change = cell.health.observe(clock::monotonic_ms(), begun, seen, self.shared.policy());
+        let now_ms = if error.is_none() { self.now_ns / 1_000_000 } else { clock::monotonic_ms() };
+        let change = cell.health.observe(now_ms, begun, seen, self.shared.policy());
         if change.is_some_and(|change| change.went_down()) {
             cell.counts.add(ServerStat::Trips as usize, 1);
         }
@@ -382,7 +399,17 @@ pub(crate) fn key_ref(key: &WireKey) -> KeyRef<'_> {
 
 /// Seconds as memcached takes them: 0 = never, up to 30 days relative, beyond that a time of day.
 pub(crate) fn wire_ttl(ttl: u32) -> u64 {
-    if ttl <= RELATIVE_TTL_MAX { u64::from(ttl) } else { clock::wall_s() + u64::from(ttl) }
+    if ttl <= RELATIVE_TTL_MAX { u64::from(ttl) } else { time_of_day(clock::wall_s(), ttl) }
+}
+
+/// A server takes times of day up to January 2038 and drops an entry with a later one at once: such an entry lives up
+/// to then, and when that is near, as long as can be said without a time of day.
+fn time_of_day(now: u64, ttl: u32) -> u64 {
+    const LAST: u64 = i32::MAX as u64;
+    if now + u64::from(RELATIVE_TTL_MAX) >= LAST {
+        return u64::from(RELATIVE_TTL_MAX);
+    }
+    (now + u64::from(ttl)).min(LAST)
 }
 
 /// The answers that mean yes and no for every command.
@@ -398,5 +425,66 @@ fn refusal(reply: &Reply<'_>) -> Fault {
     match reply {
         Reply::ServerError(text) if text.starts_with(b"object too large") => Fault::TooLarge,
         _ => Fault::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn farm(addr: &str) -> Farm {
+        let mut config = crate::config::Config { cmd_timeout_ms: 5_000, ..Default::default() };
+        config.add_server(&format!("name=mc;addr={addr}")).unwrap();
+        config.add_table("t=>").unwrap();
+        Farm::new(Shared::create(config).unwrap())
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_servers_fault() {
+        let mut farm = farm("127.0.0.1:1");
+        for _ in 0..100 {
+            farm.report(0, 0, Some(WireError { kind: Kind::Local, sent: false, reused: false }));
+        }
+        assert!(farm.shared.server_up(0));
+        assert_eq!(farm.shared.server_count(0, ServerStat::Errors), 100);
+    }
+
+    #[test]
+    fn a_call_under_an_old_generation_is_repeated_although_another_worker_learned_the_new_one_meanwhile() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut farm = farm(&listener.local_addr().unwrap().to_string());
+        let shared = farm.shared;
+        let server = std::thread::spawn(move || {
+            let (mut stream, mut room) = (listener.accept().unwrap().0, [0; 1000]);
+            let mut asked = Vec::new();
+            for answer in ["VA 1\r\n7\r\nVA 3 f0 t-1 c1\r\nold\r\n", "VA 1\r\n7\r\nEN\r\n"] {
+                let count = stream.read(&mut room).unwrap();
+                asked.push(String::from_utf8_lossy(&room[..count]).into_owned());
+                shared.table_cell(0).generation.store(7, Relaxed);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            asked
+        });
+        assert_eq!(farm.get(0, b"k"), Ok(false), "what the old generation held is gone");
+        let asked = server.join().unwrap();
+        assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");
+    }
+
+    #[test]
+    fn a_long_life_ends_in_2038_at_the_latest_and_no_entry_is_dropped_at_once() {
+        const DAY: u64 = 24 * 3600;
+        let (years, last) = (10 * 365 * DAY as u32, i32::MAX as u64);
+        for (now, ttl, want) in [
+            (1_800_000_000, years, 1_800_000_000 + u64::from(years)),
+            (last - u64::from(years), years, last),
+            (last - u64::from(years) + 1, years, last),
+            (last - 31 * DAY, years, last),
+            (last - 30 * DAY, years, 30 * DAY),
+            (last + 1, years, 30 * DAY),
+        ] {
+            assert_eq!(time_of_day(now, ttl), want, "{now}");
+        }
+        assert_eq!((wire_ttl(0), wire_ttl(60), wire_ttl(RELATIVE_TTL_MAX)), (0, 60, 30 * DAY));
     }
 }

@@ -31,7 +31,7 @@ pub enum Fault {
 impl Fault {
     /// The text for `$shcst(err)`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Down => "server down",
             Self::Wire(text) => text,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::batch::{Batch, Tally};
-use super::dump::{Entry, Page};
+use super::dump::{Entry, Page, Unread};
 use super::{Answer, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::{Shared, VALUE_MAX};
@@ -80,6 +80,7 @@ impl Local {
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+        self.held = Held::Nothing;
         self.set_key(table, key)?;
         let mut digits = Digits::default();
         let (data, flags) = value.to_wire(&mut digits);
@@ -148,11 +149,17 @@ impl Local {
                 _ => None,
             }));
         }
-        self.batch = batch;
+        (self.batch, self.held) = (batch, Held::Nothing);
         self.batch.tally()
     }
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
+        let taken = self.take_lock(table, key, ttl);
+        self.held = Held::Nothing;
+        taken
+    }
+
+    fn take_lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
         self.set_record("lock", table, key)?;
         if self.read()? {
             return Ok(None);
@@ -166,14 +173,16 @@ impl Local {
 
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
         self.set_record("lock", table, key)?;
-        if !self.read()? || self.data != fence.to_string().as_bytes() {
+        let (found, token) = (self.read()?, self.stamp().0);
+        self.held = Held::Nothing;
+        if !found || self.data != fence.to_string().as_bytes() {
             return Ok(false);
         }
-        let token = self.stamp().0;
         Ok(self.store.remove(&self.name, Some(token), seconds(), self.deadline())? == Removed::Done)
     }
 
     pub fn bump(&mut self, table: usize) -> Answer {
+        self.held = Held::Nothing;
         let generation = &self.shared.table_cell(table).generation;
         let next = |known: u64| Some(clock::wall_s().max(known + 1));
         let _ = generation.fetch_update(Relaxed, Relaxed, next);
@@ -188,11 +197,10 @@ impl Local {
         Ok(Location { server: None, wire_key: String::from_utf8_lossy(spelled.bytes()).into_owned() })
     }
 
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, String> {
-        let expected = "expected the one that the page before returned";
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         let mut at: u64 = match cursor {
             "" => 0,
-            text => text.parse().map_err(|_| format!("cursor \"{text}\": {expected}"))?,
+            text => text.parse().map_err(|_| Unread::Cursor(text.to_owned()))?,
         };
         let prefix = self.prefix(table);
         let (now, mut page) = (seconds(), Page::default());
@@ -215,6 +223,7 @@ impl Local {
 
     fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
+        self.held = Held::Nothing;
         self.name.clear();
         let _ = write!(self.name, "{}@{generation}:", self.shared.config().tables[table].name);
         self.name.extend_from_slice(key);

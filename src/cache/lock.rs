@@ -15,7 +15,7 @@ const FENCE_TTL: u32 = 24 * 3600;
 impl Farm {
     /// The fencing number when the lock was free, `None` when somebody holds it.
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         let (server, name) = (self.home(table, key), &self.shared.config().tables[table].name);
         self.send_record(server, deadline, Repeat::Harmless, ("lock", name, key), |link, record| link.mg(record, ""))?;
         if plain(&self.links[server].reply(0))? {
@@ -34,7 +34,7 @@ impl Farm {
     }
 
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
-        let deadline = self.deadline();
+        let deadline = self.begin();
         let (server, name) = (self.home(table, key), &self.shared.config().tables[table].name);
         self.send_record(server, deadline, Repeat::Harmless, ("lock", name, key), |link, record| {
             link.mg(record, "v c")

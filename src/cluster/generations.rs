@@ -10,6 +10,8 @@ use crate::wire::{self, KeyRef, Link, Reply};
 /// Milliseconds after which a server's records are read although its root counter stands still: it keeps them from
 /// being evicted, and mends one that was.
 const REFRESH_MS: u64 = 10_000;
+/// So many records are read in one round at most; what is left has to wait for the next one.
+const RECORDS: usize = 10_000;
 
 /// The wire keys of all generation records, and when each server's were last read.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub struct Generations {
     records: Vec<WireKey>,
     root: WireKey,
     read_ms: Vec<u64>,
+    /// All generations as this host knew them in the last round, put into one number.
+    known: u64,
 }
 
 impl Generations {
@@ -32,32 +36,49 @@ impl Generations {
             records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
             root: record("root", ""),
             read_ms: vec![0; shared.config().servers.len()],
+            known: 0,
+        }
+    }
+
+    /// A generation that this host has learned of since the last round may be missing on any server: all are asked.
+    fn notice(&mut self) {
+        let cells = (0..self.records.len()).map(|table| self.shared.table_cell(table).generation.load(Relaxed));
+        let known = cells.fold(0u64, |sum, generation| sum.rotate_left(7).wrapping_add(generation));
+        if std::mem::replace(&mut self.known, known) != known {
+            self.read_ms.fill(0);
         }
     }
 
     /// Reads the records of the servers whose root moved (and of those not read for long), takes over what is newer and
-    /// writes back what is missing there.
-    pub fn sync(&mut self, links: &mut [Link], moved: &[usize], deadline: Deadline) {
+    /// writes back what is missing there. Returns the servers for which both succeeded.
+    pub fn sync(&mut self, links: &mut [Link], moved: &[usize], deadline: Deadline) -> Vec<usize> {
+        self.notice();
         let now = clock::monotonic_ms();
-        let wanted = |server: &usize| moved.contains(server) || now.saturating_sub(self.read_ms[*server]) > REFRESH_MS;
-        let asked: Vec<usize> = (0..links.len()).filter(wanted).filter(|server| links[*server].is_open()).collect();
+        let aged = |server: &usize| now.saturating_sub(self.read_ms[*server]) > REFRESH_MS && !moved.contains(server);
+        let most = (RECORDS / self.records.len().max(1)).max(1);
+        let mut asked: Vec<usize> = moved.iter().copied().chain((0..links.len()).filter(aged)).collect();
+        asked.retain(|server| links[*server].is_open());
+        asked.truncate(most);
         if asked.is_empty() {
-            return;
+            return asked;
         }
         self.exchange(links, &asked, deadline, |this, link, _| {
             this.records.iter().for_each(|record| link.mg(key_ref(record), "v c"));
         });
+        asked.retain(|server| links[*server].status().is_ok());
         let mut found = Vec::with_capacity(asked.len());
-        for &server in asked.iter().filter(|server| links[**server].status().is_ok()) {
-            self.read_ms[server] = now;
-            let records: Vec<Record> =
-                (0..self.records.len()).map(|at| Record::read(&links[server].reply(at))).collect();
+        for &server in &asked {
+            let records = (0..self.records.len()).map(|at| Record::read(&links[server].reply(at)));
+            let Some(records) = records.collect::<Option<Vec<Record>>>() else { continue };
             for (table, record) in records.iter().enumerate() {
                 self.shared.table_cell(table).generation.fetch_max(record.generation, Relaxed);
             }
             found.push((server, records));
         }
         self.write_back(links, &found, deadline);
+        asked.retain(|server| links[*server].status().is_ok() && found.iter().any(|(read, _)| read == server));
+        asked.iter().for_each(|server| self.read_ms[*server] = now);
+        asked
     }
 
     /// A record that is behind is replaced unless somebody else was faster. A root counter is made where there is none;
@@ -100,9 +121,15 @@ struct Record {
 }
 
 impl Record {
-    fn read(reply: &Reply<'_>) -> Self {
-        let Reply::Value { data, meta } = reply else { return Self::default() };
-        let generation = std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-        Self { generation, cas: Some(meta.cas) }
+    /// `None` when the server said neither what the record holds nor that there is none.
+    fn read(reply: &Reply<'_>) -> Option<Self> {
+        match reply {
+            Reply::Value { data, meta } => {
+                let generation = std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+                Some(Self { generation, cas: Some(meta.cas) })
+            }
+            Reply::Miss => Some(Self::default()),
+            _ => None,
+        }
     }
 }

@@ -7,15 +7,25 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use super::address;
 use crate::config::Addr;
 
+/// So many look-ups run at a time.
+const MOST: usize = 16;
+/// A server's name rests so long after its last look-up, milliseconds.
+const REST_MS: u64 = 1_000;
+
 /// Look-ups under way, at most one per server.
 #[derive(Debug, Default)]
-pub struct Lookups(HashMap<usize, Receiver<Option<SocketAddr>>>);
+pub struct Lookups {
+    asked: HashMap<usize, Receiver<Option<SocketAddr>>>,
+    /// When the last look-up of a server ended.
+    ended_ms: HashMap<usize, u64>,
+}
 
 impl Lookups {
-    /// Asks for a server's address, unless that is under way or needs no asking.
-    pub fn start(&mut self, server: usize, addr: &Addr) {
+    /// Asks for a server's address, unless that is under way, was done just now or needs no asking.
+    pub fn start(&mut self, server: usize, addr: &Addr, now_ms: u64) {
         let Addr::Tcp { host, port } = addr else { return };
-        if address::numeric(host) || self.0.contains_key(&server) {
+        let rests = self.ended_ms.get(&server).is_some_and(|ended| now_ms.saturating_sub(*ended) < REST_MS);
+        if address::numeric(host) || rests || self.asked.len() >= MOST || self.asked.contains_key(&server) {
             return;
         }
         let (host, port) = (host.clone(), *port);
@@ -26,20 +36,21 @@ impl Lookups {
             })
         });
         if asked.is_ok() {
-            self.0.insert(server, question);
+            self.asked.insert(server, question);
         }
     }
 
     /// The answers that arrived since the last call.
-    pub fn finished(&mut self) -> Vec<(usize, SocketAddr)> {
-        let mut found = Vec::new();
-        self.0.retain(|server, question| match question.try_recv() {
-            Ok(answer) => {
-                found.extend(answer.map(|address| (*server, address)));
-                false
+    pub fn finished(&mut self, now_ms: u64) -> Vec<(usize, SocketAddr)> {
+        let (mut found, ended_ms) = (Vec::new(), &mut self.ended_ms);
+        self.asked.retain(|server, question| {
+            match question.try_recv() {
+                Err(TryRecvError::Empty) => return true,
+                Ok(answer) => found.extend(answer.map(|address| (*server, address))),
+                Err(TryRecvError::Disconnected) => {}
             }
-            Err(TryRecvError::Empty) => true,
-            Err(TryRecvError::Disconnected) => false,
+            ended_ms.insert(*server, now_ms);
+            false
         });
         found
     }
@@ -68,14 +79,15 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_beside_and_a_number_not_at_all() {
+        let local = Addr::Tcp { host: "localhost".into(), port: 7 };
         let mut lookups = Lookups::default();
-        lookups.start(0, &Addr::Tcp { host: "localhost".into(), port: 7 });
-        lookups.start(1, &Addr::Tcp { host: "127.0.0.1".into(), port: 7 });
-        lookups.start(2, &Addr::Unix("/run/x".into()));
-        assert_eq!(lookups.0.len(), 1);
+        lookups.start(0, &local, 0);
+        lookups.start(1, &Addr::Tcp { host: "127.0.0.1".into(), port: 7 }, 0);
+        lookups.start(2, &Addr::Unix("/run/x".into()), 0);
+        assert_eq!(lookups.asked.len(), 1);
         let until = Instant::now() + Duration::from_secs(20);
         let found = loop {
-            let found = lookups.finished();
+            let found = lookups.finished(5);
             if !found.is_empty() || Instant::now() > until {
                 break found;
             }
@@ -83,6 +95,10 @@ mod tests {
         };
         assert_eq!(found.len(), 1, "localhost was not found in 20 s");
         assert!(found[0].0 == 0 && found[0].1.ip().is_loopback() && found[0].1.port() == 7);
-        assert!(lookups.0.is_empty());
+        assert!(lookups.asked.is_empty());
+        lookups.start(0, &local, 4 + REST_MS);
+        assert!(lookups.asked.is_empty(), "asked again at once");
+        (0..100).for_each(|server| lookups.start(server, &local, 5 + REST_MS));
+        assert_eq!(lookups.asked.len(), MOST);
     }
 }

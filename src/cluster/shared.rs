@@ -20,6 +20,8 @@ use crate::wire::{Address, Endpoint, Tls, TlsOptions};
 const DEFAULT_ITEM_MAX: u64 = 1024 * 1024;
 /// What memcached's item limit has to hold besides key and value.
 const ITEM_OVERHEAD: u64 = 512;
+/// Looking names up may hold the start back so long, milliseconds; the watcher looks the others up.
+const NAMES_MS: u64 = 5_000;
 /// No value may be larger, whatever the servers allow, in bytes.
 pub const VALUE_MAX: usize = 1_000_000;
 
@@ -89,7 +91,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Maps the shared memory and looks the servers' names up. To be called once, before the host forks.
+    /// Maps the shared memory and looks the servers' names up, as far as that goes quickly. To be called once, before the host forks.
     pub fn create(config: Config) -> Result<&'static Self, SharedError> {
         let mut tls = Vec::with_capacity(config.servers.len());
         for server in &config.servers {
@@ -105,8 +107,11 @@ impl Shared {
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
+        let begun_ms = clock::monotonic_ms();
         for (cell, server) in board.servers().iter().zip(&config.servers) {
+            let patient = clock::monotonic_ms() - begun_ms < NAMES_MS;
             if let Addr::Tcp { host, port } = &server.addr
+                && (patient || super::address::numeric(host))
                 && let Some(found) = super::address::lookup(host, *port)
             {
                 cell.address.set(found);
@@ -219,8 +224,9 @@ impl Shared {
     }
 }
 
-/// The certificate is for the configured name, else for the host that is connected to.
-fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
+/// How to talk TLS to a server: its certificate is for the configured name, else for the host that is connected to.
+#[must_use]
+pub fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
     let host = match addr {
         Addr::Tcp { host, .. } => host.clone(),
         Addr::Unix(_) => String::new(),

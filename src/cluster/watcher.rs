@@ -15,7 +15,10 @@ use super::{ServerStat, Shared};
 use crate::clock::{self, Deadline};
 use crate::health::{Reason, State};
 use crate::key::WireKey;
-use crate::wire::{self, KeyRef, Link, Reply};
+use crate::wire::{self, KeyRef, Kind, Link, Reply};
+
+/// The reason of a server that the operator took out of use.
+pub const DRAINED: &str = "drained";
 
 /// What the script may want to hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +39,24 @@ pub enum Event {
 struct Watched {
     incarnation: u32,
     greeting: Option<Greeting>,
-    /// The root counter as last seen; a change asks for the details.
+    /// The process that greeted last; 0 = none yet.
+    process: u64,
+    /// The root counter under which the details were last read on this connection; a change asks for them again.
     root: Option<u64>,
     /// What was last told of it.
     told_up: bool,
 }
+
+/// What a poll came to.
+struct Polled {
+    server: usize,
+    /// `None` says nothing of the server.
+    outcome: Option<Result<(), Reason>>,
+    root: Option<u64>,
+}
+
+/// So many connections are begun in one round: making them costs time that the answers of others need.
+const CONNECTS: usize = 64;
 
 /// Probes the servers and brings the host's shared knowledge up to date.
 pub struct Watcher {
@@ -52,6 +68,8 @@ pub struct Watcher {
     root: WireKey,
     told_all_down: bool,
     jitter: u32,
+    /// The server from which on connections are made next.
+    turn: usize,
 }
 
 impl Watcher {
@@ -64,25 +82,32 @@ impl Watcher {
             shared,
             links: (0..servers).map(|server| Link::new(shared.endpoint(server))).collect(),
             watched: (0..servers)
-                .map(|_| Watched { incarnation: 0, greeting: None, root: None, told_up: true })
+                .map(|_| Watched { incarnation: 0, greeting: None, process: 0, root: None, told_up: true })
                 .collect(),
             generations: Generations::new(shared),
             lookups: Lookups::default(),
             root,
             told_all_down: false,
             jitter: (clock::wall_us() as u32) | 1,
+            turn: 0,
         }
     }
 
     /// One round: returns what changed since the last one. Takes at most two `cmd_timeout`.
+    ///
+    /// A poll vouches for a server, and counts towards its return, only once the details behind its root are known.
     pub fn tick(&mut self) -> Vec<Event> {
         self.follow_names();
-        let due: Vec<usize> = (0..self.links.len()).filter(|server| self.due(*server)).collect();
-        self.poll(&due);
-        let answered: Vec<usize> = due.into_iter().filter(|server| self.links[*server].status().is_ok()).collect();
-        let moved = self.read_roots(&answered);
+        let due = self.due();
+        let sent_ns = self.poll(&due);
+        let polled: Vec<Polled> = due.into_iter().map(|server| self.read(server, sent_ns)).collect();
+        let moved: Vec<usize> = polled.iter().filter(|poll| self.moved(poll)).map(|poll| poll.server).collect();
         let budget = self.budget();
-        self.generations.sync(&mut self.links, &moved, budget);
+        let read = self.generations.sync(&mut self.links, &moved, budget);
+        for poll in &polled {
+            let known = !moved.contains(&poll.server) || read.contains(&poll.server);
+            self.judge(poll, known, sent_ns / 1_000_000);
+        }
         self.news()
     }
 
@@ -90,13 +115,30 @@ impl Watcher {
         Deadline::after(Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms)))
     }
 
-    fn due(&self, server: usize) -> bool {
-        self.shared.server_cell(server).health.probe_due(clock::monotonic_ms())
+    /// The servers to be asked now; of those without a connection only some, each in its turn.
+    fn due(&mut self) -> Vec<usize> {
+        let (all, now) = (self.links.len(), clock::monotonic_ms());
+        let (first, mut connects, mut due) = (self.turn, 0, Vec::with_capacity(all));
+        for server in (first..all).chain(0..first) {
+            if !self.shared.server_cell(server).health.probe_due(now) {
+                continue;
+            }
+            if !self.links[server].is_open() {
+                if connects == CONNECTS {
+                    continue;
+                }
+                connects += 1;
+                self.turn = (server + 1) % all;
+            }
+            due.push(server);
+        }
+        due
     }
 
     /// A name whose server is down may lead elsewhere by now.
     fn follow_names(&mut self) {
-        for (server, found) in self.lookups.finished() {
+        let now = clock::monotonic_ms();
+        for (server, found) in self.lookups.finished(now) {
             let cell = self.shared.server_cell(server);
             if cell.address.get() != Some(found) {
                 cell.address.set(found);
@@ -104,14 +146,14 @@ impl Watcher {
             }
         }
         for (server, spec) in self.shared.config().servers.iter().enumerate() {
-            if !matches!(self.shared.server_cell(server).health.state(), State::Up | State::Suspect) {
-                self.lookups.start(server, &spec.addr);
+            if matches!(self.shared.server_cell(server).health.health(), State::Down | State::Returning) {
+                self.lookups.start(server, &spec.addr, now);
             }
         }
     }
 
-    /// One packet to every server that is due, and what its health makes of the answer.
-    fn poll(&mut self, due: &[usize]) {
+    /// One packet to every server that is due; returns when it was sent.
+    fn poll(&mut self, due: &[usize]) -> u64 {
         for &server in due {
             let cell = self.shared.server_cell(server);
             let (link, watched) = (&mut self.links[server], &mut self.watched[server]);
@@ -124,7 +166,7 @@ impl Watcher {
             }
             link.begin();
             if !link.is_open() {
-                watched.greeting = None;
+                (watched.greeting, watched.root) = (None, None);
                 cell.counts.add(ServerStat::Connects as usize, 1);
             }
             link.mg(KeyRef { bytes: self.root.bytes(), base64: self.root.base64() }, "v");
@@ -132,69 +174,77 @@ impl Watcher {
                 Greeting::ask(link);
             }
         }
-        let sent_ms = clock::monotonic_ms();
         let sent_ns = clock::monotonic_ns();
         let deadline = self.budget();
         wire::exchange(&mut self.links, due, deadline);
-        for &server in due {
-            self.judge(server, sent_ms, sent_ns);
-        }
+        sent_ns
     }
 
-    fn judge(&mut self, server: usize, sent_ms: u64, sent_ns: u64) {
-        let cell = self.shared.server_cell(server);
-        let mut outcome = match self.links[server].status() {
-            Ok(()) => Ok(()),
-            Err(error) if error.reused => {
+    /// What a server answered.
+    fn read(&mut self, server: usize, sent_ns: u64) -> Polled {
+        let nothing = |outcome| Polled { server, outcome, root: None };
+        match self.links[server].status() {
+            Ok(()) => {}
+            Err(error) if error.reused || error.kind == Kind::Local => {
                 self.links[server].close();
-                return;
+                return nothing(None);
             }
-            Err(error) => Err(reason(error.kind)),
-        };
-        if outcome.is_ok() && self.watched[server].greeting.is_none() {
+            Err(error) => return nothing(Some(Err(reason(error.kind)))),
+        }
+        if self.watched[server].greeting.is_none() {
             match Greeting::read(&self.links[server]) {
                 Ok(greeting) => self.greeted(server, greeting),
                 Err(reason) => {
                     self.links[server].close();
-                    outcome = Err(reason);
+                    return nothing(Some(Err(reason)));
                 }
             }
         }
-        if outcome.is_ok() {
-            cell.latency_us.store((clock::monotonic_ns() - sent_ns) / 1_000, Relaxed);
+        self.shared.server_cell(server).latency_us.store((clock::monotonic_ns() - sent_ns) / 1_000, Relaxed);
+        let root = match self.links[server].reply(0) {
+            Reply::Value { data, .. } => std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        Polled { server, outcome: Some(Ok(())), root }
+    }
+
+    /// True when a server's root counter is not what it was: its details have to be read.
+    fn moved(&self, poll: &Polled) -> bool {
+        poll.outcome == Some(Ok(())) && (poll.root.is_none() || self.watched[poll.server].root != poll.root)
+    }
+
+    /// What a server's health makes of its answer; `known` when nothing is hidden behind its root any more.
+    fn judge(&mut self, poll: &Polled, known: bool, sent_ms: u64) {
+        let cell = self.shared.server_cell(poll.server);
+        let Some(outcome) = poll.outcome else { return };
+        let watched = &mut self.watched[poll.server];
+        if outcome.is_ok() && known {
+            watched.root = poll.root;
             cell.polled_ms.store(sent_ms, Relaxed);
         }
+        let begun = watched.incarnation;
+        // Before its details are known it is asked again and not taken back.
+        if outcome.is_ok() && !known && matches!(cell.health.health(), State::Down | State::Returning) {
+            return;
+        }
         let jitter = self.random();
-        let begun = self.watched[server].incarnation;
         let change = cell.health.probed(clock::monotonic_ms(), begun, outcome, jitter, self.shared.policy());
         if change.is_some_and(|change| change.went_down()) {
             cell.counts.add(ServerStat::Trips as usize, 1);
         }
     }
 
-    /// A new connection told who the server is: another process than before means that it was restarted.
+    /// A new connection told who the server is: another process than before means that the workers' connections are dead.
     fn greeted(&mut self, server: usize, greeting: Greeting) {
         let cell = self.shared.server_cell(server);
         cell.version.store(greeting.version, Relaxed);
         cell.item_max.store(greeting.item_max, Relaxed);
-        self.watched[server].greeting = Some(greeting);
-    }
-
-    /// The servers whose root counter is not what it was: their details have to be read.
-    fn read_roots(&mut self, answered: &[usize]) -> Vec<usize> {
-        let mut moved = Vec::new();
-        for &server in answered {
-            let root = match self.links[server].reply(0) {
-                Reply::Value { data, .. } => std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()),
-                _ => None,
-            };
-            let watched = &mut self.watched[server];
-            if root.is_none() || watched.root != root {
-                moved.push(server);
-            }
-            watched.root = root;
+        let watched = &mut self.watched[server];
+        if watched.process != 0 && watched.process != greeting.process {
+            watched.incarnation = cell.health.restarted();
         }
-        moved
+        watched.process = greeting.process;
+        watched.greeting = Some(greeting);
     }
 
     /// What changed since it was last told.
@@ -204,7 +254,10 @@ impl Watcher {
             let up = self.shared.server_up(server);
             if up != watched.told_up {
                 watched.told_up = up;
-                let reason = self.shared.server_view(server).reason;
+                let reason = match self.shared.server_cell(server).health.state() {
+                    State::Drained => DRAINED,
+                    _ => self.shared.server_view(server).reason,
+                };
                 news.push(if up { Event::ServerUp { server } } else { Event::ServerDown { server, reason } });
             }
         }

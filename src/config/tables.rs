@@ -1,10 +1,7 @@
 //! One table: `ipauth=>autoexpire=1800;copies=1`.
 
 use super::attrs::{Attrs, TABLE};
-use crate::table::{Table, is_name};
-
-/// Ten years: beyond that memcached's 32-bit clock runs out. Nobody waits that long; 0 is for ever.
-const AUTOEXPIRE_MAX: u32 = 315_360_000;
+use crate::table::{TTL_MAX, Table, is_name};
 
 pub(super) fn parse(text: &str) -> Result<Table, String> {
     let (name, rest) = text.split_once("=>").unwrap_or((text, ""));
@@ -17,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
     let attrs = Attrs::read(rest, &TABLE)?;
     only(&attrs, "copies", "1", "2")?;
     only(&attrs, "near", "0", "1")?;
-    let autoexpire = attrs.number("autoexpire", 0..=AUTOEXPIRE_MAX)?.unwrap_or(0);
+    let autoexpire = attrs.number("autoexpire", 0..=TTL_MAX)?.unwrap_or(0);
     Ok(Table { name: name.to_owned(), autoexpire })
 }
 

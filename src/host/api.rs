@@ -42,6 +42,7 @@ host_symbols! {
         fn sr_kemi_eng_get() -> *mut c_void;
         // processes and routes
         fn register_basic_timers(count: c_int) -> c_int;
+        fn register_fds(count: c_int) -> c_int;
         fn fork_basic_utimer(rank: c_int, name: *mut c_char, tcp: c_int, tick: tick_fn, arg: *mut c_void, us: c_int) -> c_int;
         fn route_lookup(list: *mut route_list, name: *mut c_char) -> c_int;
         fn run_top_route(actions: *mut c_void, msg: *mut sip_msg, ctx: *mut run_ctx) -> c_int;

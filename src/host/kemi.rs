@@ -132,8 +132,11 @@ impl Slot {
     }
 
     fn keep(&mut self, bytes: &[u8]) -> c_int {
+        // A NUL follows, for interpreters that trust C strings.
+        self.bytes.reserve(bytes.len() + 1);
         self.bytes.extend_from_slice(bytes);
         self.value.value.text = view(&self.bytes);
+        self.bytes.push(0);
         KEMI_STR as c_int
     }
 }

@@ -47,6 +47,12 @@ pub unsafe fn fix_variable(param: *mut *mut c_void) -> bool {
     }
 }
 
+/// Is the text one variable and nothing else? The host's own fixup reads the first one and forgets the rest.
+#[must_use]
+pub fn is_variable(text: &[u8]) -> bool {
+    pv::Format::parse(text).is_some_and(|format| format.is_single())
+}
+
 /// Undoes [`fix_variable`].
 ///
 /// # Safety

@@ -22,6 +22,16 @@ pub fn prepare() -> Result<(), Refused> {
     if unsafe { (api().register_basic_timers)(1) } == 0 { Ok(()) } else { Err(Refused) }
 }
 
+/// Tells the host how many files each of its processes may open for us. To be called from mod_init.
+pub fn reserve_files(count: usize) -> Result<(), Refused> {
+    // SAFETY: the host adds up; valid in mod_init.
+    if unsafe { (api().register_fds)(c_int::try_from(count).unwrap_or(c_int::MAX)) } < 0 {
+        Err(Refused)
+    } else {
+        Ok(())
+    }
+}
+
 /// Forks the process, which runs `round` every `interval_us` from then on, and returns in the parent only.
 ///
 /// To be called from child_init of the main process. The rank is that of a process which answers RPC: modules open

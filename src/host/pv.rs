@@ -152,15 +152,26 @@ impl Format {
     /// Parses a text; `None` when the host finds it wrong.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let own: Box<[u8]> = text.into();
-        if !own.contains(&b'$') {
-            return Some(Self::Constant(own));
+        if !text.contains(&b'$') {
+            return Some(Self::Constant(text.into()));
         }
+        // The host's parser looks at the byte behind the text.
+        let own: Box<[u8]> = [text, b"\0"].concat().into();
         let mut list: *mut pv_elem = ptr::null_mut();
-        let mut view = text::view(&own);
-        // SAFETY: the host's parser keeps pointers into `own`, which lives as long as the list.
+        let mut view = text::view(&own[..text.len()]);
+        // SAFETY: the host's parser keeps pointers into `own`, which lives as long as the list and ends with NUL.
         let parsed = unsafe { (api().pv_parse_format)(&raw mut view, &raw mut list) };
         (parsed >= 0 && !list.is_null()).then_some(Self::Variables(list, own))
+    }
+
+    /// Does it consist of a single variable?
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            // SAFETY: a list that the host parsed.
+            Self::Variables(list, _) => unsafe { single(*list) }.is_some(),
+        }
     }
 
     /// The text for this message, valid until the host evaluates the next variable.
@@ -266,5 +277,24 @@ mod tests {
         // SAFETY: a constant reads no message.
         let text = key.as_ref().and_then(|key| unsafe { key.evaluate(ptr::null_mut()) });
         assert_eq!(text, Some(&b"alice@x"[..]));
+    }
+
+    #[test]
+    fn a_text_with_variables_is_parsed_from_a_copy_that_ends_with_nul() {
+        unsafe extern "C" fn parse(text: *mut kstr, list: *mut *mut pv_elem) -> c_int {
+            // SAFETY: the code under test gives both, and a byte behind the text.
+            unsafe {
+                assert_eq!(text::bytes(&*text), b"$rU:x");
+                assert_eq!(*(*text).s.add(5), 0);
+                *list = ptr::dangling_mut();
+            }
+            0
+        }
+        unsafe extern "C" fn free(_: *mut pv_elem) -> c_int {
+            0
+        }
+        use crate::host::api::{self, Api};
+        api::pretend(Api { pv_parse_format: parse, pv_elem_free_all: free, ..Api::fake() });
+        assert!(Format::parse(&b"$rU:x and more"[..5]).is_some());
     }
 }

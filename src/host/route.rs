@@ -6,7 +6,7 @@
 use super::api::api;
 use super::ffi::{EVENT_ROUTE, run_ctx, sip_msg};
 use super::text::view;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
 
 /// One event route that the script defines.
@@ -37,6 +37,13 @@ impl Route {
     }
 }
 
+/// Does an embedded language run the script?
+#[must_use]
+pub fn has_language() -> bool {
+    // SAFETY: a plain getter.
+    !unsafe { (api().sr_kemi_eng_get)() }.is_null()
+}
+
 /// Calls `function` of the embedded language with the event's name. False when no such language is loaded.
 pub fn call(function: &str, event: &str) -> bool {
     // SAFETY: a plain getter.
@@ -44,9 +51,11 @@ pub fn call(function: &str, event: &str) -> bool {
     if engine.is_null() {
         return false;
     }
+    // Interpreters take both for C strings.
+    let (Ok(function), Ok(event)) = (CString::new(function), CString::new(event)) else { return false };
     within(|msg, _| {
-        let (mut function, mut event) = (view(function.as_bytes()), view(event.as_bytes()));
-        // SAFETY: all pointers are valid for the call, and the host only reads the two texts.
+        let (mut function, mut event) = (view(function.to_bytes()), view(event.to_bytes()));
+        // SAFETY: all pointers are valid for the call, and the host only reads the two texts, which end with NUL.
         unsafe {
             (api().sr_kemi_route)(engine, msg, EVENT_ROUTE as c_int, &raw mut function, &raw mut event);
         }

@@ -20,7 +20,7 @@ const KNOWN: [(Series, u32, u32, u32); 6] = [
     (Series::V5_7, 5, 7, 7),
     (Series::V5_8, 5, 8, 8),
     (Series::V6_0, 6, 0, 7),
-    (Series::V6_1, 6, 1, 4),
+    (Series::V6_1, 6, 1, 5),
     (Series::V6_2, 6, 2, 0),
 ];
 

@@ -220,6 +220,15 @@ proptest! {
     }
 
     #[test]
+    fn a_prefix_and_a_key_are_the_wire_key_where_it_is_printable((table, generation, raw) in any_entry()) {
+        let (key, prefix) = (wire(&table, generation, &raw), Prefix::new(&table, generation).unwrap());
+        prop_assert_eq!(prefix.fits(&raw), !key.base64() && key.full().is_none());
+        if prefix.fits(&raw) {
+            prop_assert_eq!(key.bytes(), [prefix.bytes(), &raw].concat());
+        }
+    }
+
+    #[test]
     fn different_entries_never_share_a_key(entries in proptest::collection::vec(any_entry(), 2..40)) {
         let mut seen = HashMap::new();
         for entry in entries {

@@ -3,14 +3,12 @@
 //! A bad argument is logged with the function, the argument and what was expected, and ends the call with -3.
 //! Numbers are read from text, so 64 bits travel through hosts that know 32.
 
+use super::sparing;
 use super::worker::Worker;
-use crate::host::log;
 use crate::host::params::Argument;
+use crate::table::{TTL_MAX, is_name};
 use crate::value::{self, Value};
 use std::ops::RangeInclusive;
-
-/// Ten years: no entry may be meant to live longer.
-pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
 
 /// One argument, evaluated.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,8 +54,9 @@ impl<'a> Args<'a> {
 
     fn bad(&self, what: &str, arg: Arg<'_>, expected: &str, err: &'static str) -> Bad {
         let given = String::from_utf8_lossy(&arg.text[..arg.text.len().min(64)]);
-        let given = if arg.null { "$null".into() } else { format!("\"{given}\"") };
-        log::error(format_args!("{}: {what} is {given}, expected {expected}", self.function));
+        // What a caller sends must not begin a line of the log.
+        let given = if arg.null { "$null".into() } else { format!("\"{}\"", given.escape_debug()) };
+        sparing::error(format_args!("{}: {what} is {given}, expected {expected}", self.function));
         Bad(err)
     }
 
@@ -110,9 +109,27 @@ impl<'a> Args<'a> {
         self.number(i, "the fencing number", 0..=u64::MAX, "the number that shc_lock gave", "not a number")
     }
 
-    /// Plain text, such as the name of a result; `None` when it was left out.
+    /// Plain text; `None` when it was left out.
     pub fn text(&self, i: usize) -> Option<&'a [u8]> {
         self.items.get(i).map(|arg| arg.text)
+    }
+
+    /// The name of an xavp for the result; `None` when it was left out or is empty.
+    pub fn xavp(&self, i: usize) -> Result<Option<&'a [u8]>, Bad> {
+        let name = self.at(i).text;
+        if name.is_empty() || is_name(name) {
+            return Ok(Some(name).filter(|name| !name.is_empty()));
+        }
+        let expected = "the name of an xavp, 1 to 32 letters, digits and '_', or nothing";
+        Err(self.refuse(i, "the result", expected, "bad xavp name"))
+    }
+
+    /// What stands between keys: a comma when it was left out.
+    pub fn separator(&self, i: usize) -> Result<&'a [u8], Bad> {
+        match self.text(i).unwrap_or(b",") {
+            b"" => Err(self.refuse(i, "the separator", "at least one byte", "empty separator")),
+            separator => Ok(separator),
+        }
     }
 
     /// Refuses the text at `i`.

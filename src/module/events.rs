@@ -3,12 +3,13 @@
 
 use super::worker;
 use crate::cluster::Event;
+use crate::host::log;
 use crate::host::route::{self, Route};
 use std::ffi::CStr;
 
-const SERVER_DOWN: &CStr = c"shardcache:server-down";
-const SERVER_UP: &CStr = c"shardcache:server-up";
-const ALL_DOWN: &CStr = c"shardcache:all-down";
+pub(super) const SERVER_DOWN: &CStr = c"shardcache:server-down";
+pub(super) const SERVER_UP: &CStr = c"shardcache:server-up";
+pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
 
 /// Who listens, found once after the script was read.
 #[derive(Debug)]
@@ -24,6 +25,11 @@ impl Listeners {
     #[must_use]
     pub fn find(callback: Option<&'static str>) -> Self {
         let find = route::find;
+        if let Some(callback) = callback.filter(|_| !route::has_language()) {
+            log::error(format_args!(
+                "event_callback \"{callback}\": no embedded language runs the script (cfgengine), so nobody is told"
+            ));
+        }
         Self { down: find(SERVER_DOWN), up: find(SERVER_UP), all_down: find(ALL_DOWN), callback }
     }
 

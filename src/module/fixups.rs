@@ -46,6 +46,12 @@ fixups! {
         5 => args.ttl(0).map(drop),
         _ => Ok(()),
     };
+    /// `(table, keys[, xavp[, separator]])`
+    mget |args, number| match number {
+        3 => args.xavp(0).map(drop),
+        4 => args.separator(0).map(drop),
+        _ => Ok(()),
+    };
 }
 
 /// `(table, key, variable)`
@@ -95,7 +101,7 @@ unsafe fn variable(param: *mut Param) -> Result<(), Refused> {
     // SAFETY: the caller's promise: before its fixup a parameter is a C string.
     let given = unsafe { text::c_text((*param).cast()) }.into_owned();
     // SAFETY: the caller's promise.
-    if unsafe { params::fix_variable(param) } {
+    if params::is_variable(given.as_bytes()) && unsafe { params::fix_variable(param) } {
         return Ok(());
     }
     log::error(format_args!("shc_get: \"{given}\" must be a variable that can be assigned"));

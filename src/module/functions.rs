@@ -5,7 +5,7 @@
 
 use super::arguments::{Arg, Args};
 use super::operations::{self, Operation};
-use super::{fixups, worker};
+use super::{fixups, sparing, worker};
 use crate::cache::Verdict;
 use crate::host::entry::entry;
 use crate::host::ffi::{ANY_ROUTE, cmd_export, pv_spec, sip_msg};
@@ -45,7 +45,7 @@ macro_rules! door {
 }
 
 functions! {
-    24:
+    25:
     "shc_set" 3 set_3(t, k, v;) operations::set, fixups::store;
     "shc_set" 4 set_4(t, k, v, ttl;) operations::set, fixups::store;
     "shc_add" 3 add_3(t, k, v;) operations::add, fixups::store;
@@ -64,8 +64,9 @@ functions! {
     "shc_dec" 4 dec_4(t, k, n, init;) operations::dec, fixups::count;
     "shc_dec" 5 dec_5(t, k, n, init, ttl;) operations::dec, fixups::count;
     "shc_rm" 2 rm_2(t, k;) operations::remove, fixups::texts;
-    "shc_mget" 3 mget_3(t, keys, name;) operations::mget, fixups::texts;
-    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget, fixups::texts;
+    "shc_mget" 2 mget_2(t, keys;) operations::mget, fixups::mget;
+    "shc_mget" 3 mget_3(t, keys, name;) operations::mget, fixups::mget;
+    "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget, fixups::mget;
     "shc_lock" 3 lock_3(t, k, ttl;) operations::lock, fixups::lock;
     "shc_unlock" 2 unlock_2(t, k;) operations::unlock, fixups::unlock;
     "shc_unlock" 3 unlock_3(t, k, fence;) operations::unlock, fixups::unlock;
@@ -108,7 +109,7 @@ unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, 
 }
 
 fn unreadable(function: &str) -> Verdict {
-    log::error(format_args!("{function}: a parameter could not be evaluated"));
+    sparing::error(format_args!("{function}: a parameter could not be evaluated"));
     worker::with(|worker| worker.cache.fail(None, "bad parameter")).unwrap_or(Verdict::Failed)
 }
 

@@ -79,7 +79,7 @@ macro_rules! functions {
         values { $($val:ident($($q:ident: $qkind:ident),*) $read:expr;)* }
     ) => {
         /// The functions by the names that scripts use.
-        const ROWS: &[Row] = &[
+        pub(super) const ROWS: &[Row] = &[
             $({
                 unsafe extern "C" fn $code(msg: *const sip_msg, $($p: c!($kind)),*) -> c_int {
                     // SAFETY: the host passes the message that is handled.
@@ -160,6 +160,7 @@ functions! {
         incv(t: text, k: text) |worker, args| read(worker, operations::inc, args, Reply::Null);
         decv(t: text, k: text) |worker, args| read(worker, operations::dec, args, Reply::Null);
         ex(t: text, k: text) remaining;
+        found(i: int) nth;
         st(field: text) state;
     }
 }
@@ -218,7 +219,11 @@ fn read<'w>(worker: &'w mut Worker, operation: Operation, args: &Args<'_>, none:
     if operations::run(worker, operation, args) != Verdict::Done {
         return none;
     }
-    match worker.cache.value() {
+    told(worker.cache.value(), none)
+}
+
+fn told<'w>(value: Option<Value<'w>>, none: Reply<'static>) -> Reply<'w> {
+    match value {
         Some(Value::Int(number)) => Reply::Int(number),
         Some(Value::Bytes(bytes)) => Reply::Text(bytes),
         None => none,
@@ -238,6 +243,12 @@ fn remaining<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
     }
 }
 
+/// What `$shcm(i)` shows.
+fn nth<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
+    let index = args.text(0).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    told(index.and_then(|index| worker.cache.found(index).1), Reply::Null)
+}
+
 /// What `$shcst(field)` shows.
 fn state<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
     let last = worker.cache.last();
@@ -245,12 +256,13 @@ fn state<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
     match args.text(0).unwrap_or_default() {
         b"rc" => Reply::Int(last.rc.code().into()),
         b"server" => last.server.map_or(Reply::Null, |server| Reply::Text(name(worker, server))),
+        b"value" => told(worker.cache.value(), Reply::Null),
         b"age" => number(last.age.map(u64::from)),
         b"stale" => Reply::Int(last.stale.into()),
         b"err" => Reply::Text(last.err.as_bytes()),
         b"fence" => number(last.fence),
         _ => {
-            args.refuse(0, "the field", "rc, server, age, stale, err or fence", "unknown field");
+            args.refuse(0, "the field", "rc, server, value, age, stale, err or fence", "unknown field");
             Reply::Null
         }
     }

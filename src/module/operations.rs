@@ -85,30 +85,25 @@ pub fn bump(worker: &mut Worker, args: &Args<'_>) -> Outcome {
     Ok(worker.cache.bump(args.table(worker)?))
 }
 
-/// `(table, keys, xavp[, separator])`: reads many entries at once into a structured variable.
+/// `(table, keys[, xavp[, separator]])`: reads many entries at once.
 ///
-/// With `shc_mget("t", "a,b,c", "res")` the script finds the value of the i-th key, counted from 0, in
-/// `$xavp(res=>v[i])`, where `i` may be a variable as in `$xavp(res=>v[$var(i)])`, or `$null` there when it was not found;
-/// `$xavp(res=>n)` is the number of keys. Embedded languages read the same by `KSR.pv.get("$xavp(res=>v[0])")`. An older
-/// variable of that name is removed first, also when the call fails.
+/// The values stay in the worker's cache for `$shcm(i)`. With the name of an xavp they are copied there too, which costs
+/// the host an allocation each: `$xavp(res=>v[i])` is the value of the i-th key or `$null`, `$xavp(res=>n)` the number of
+/// keys. An older variable of that name is removed first, also when the call fails.
 pub fn mget(worker: &mut Worker, args: &Args<'_>) -> Outcome {
-    let name = args.text(2).unwrap_or_default();
-    if !crate::table::is_name(name) {
-        let expected = "the name of an xavp, 1 to 32 letters, digits and '_'";
-        return Err(args.refuse(2, "the result", expected, "bad xavp name"));
+    let name = args.xavp(2)?;
+    if let Some(name) = name {
+        xavp::remove(name);
     }
-    xavp::remove(name);
     let table = args.table(worker)?;
-    let separator = args.text(3).unwrap_or(b",");
-    if separator.is_empty() {
-        return Err(args.refuse(3, "the separator", "at least one byte", "empty separator"));
-    }
+    let separator = args.separator(3)?;
     let mut keys = Vec::with_capacity(64);
     split(args.key()?, separator, |key| keys.push(key));
     if keys.iter().any(|key: &&[u8]| key.is_empty()) {
-        return Err(args.refuse(1, "one of the keys", "at least one byte in each", "empty key"));
+        return Err(args.refuse(1, "the list of keys", "at least one byte in each", "empty key"));
     }
     let verdict = worker.cache.mget(table, &keys);
+    let Some(name) = name else { return Ok(verdict) };
     let values = (0..keys.len()).map(|i| worker.cache.found(i).1);
     match xavp::set_list(name, values) {
         Ok(()) => Ok(verdict),

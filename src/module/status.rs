@@ -9,9 +9,9 @@ use crate::host::{log, text};
 use std::ffi::{c_int, c_void};
 
 /// How one fact is given to the script.
-type Give = fn(Getter, &mut Worker) -> c_int;
+pub(super) type Give = fn(Getter, &mut Worker) -> c_int;
 
-const FACTS: [(&[u8], Give); 7] = [
+pub(super) const FACTS: [(&[u8], Give); 7] = [
     (b"rc", rc),
     (b"server", server),
     (b"value", give),
@@ -68,7 +68,7 @@ fn server(getter: Getter, worker: &mut Worker) -> c_int {
 
 fn age(getter: Getter, worker: &mut Worker) -> c_int {
     match worker.cache.last().age {
-        Some(age) => give_number(getter, worker, i64::from(age)),
+        Some(age) => give_number(getter, &mut worker.ring, i64::from(age)),
         None => getter.null(),
     }
 }
@@ -85,7 +85,7 @@ fn err(getter: Getter, worker: &mut Worker) -> c_int {
 fn fence(getter: Getter, worker: &mut Worker) -> c_int {
     match worker.cache.last().fence.map(i64::try_from) {
         None => getter.null(),
-        Some(Ok(number)) => give_number(getter, worker, number),
+        Some(Ok(number)) => give_number(getter, &mut worker.ring, number),
         Some(Err(_)) => {
             let digits = worker.cache.last().fence.unwrap_or_default().to_string();
             getter.text(worker.ring.keep(digits.as_bytes()))

@@ -6,8 +6,9 @@
 use super::arguments::{Arg, Args};
 use super::functions::scope;
 use super::operations::{self, Operation};
+use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, names, status};
+use super::{lifecycle, many, names, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
@@ -18,11 +19,12 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 /// The rows Kamailio reads; the last one is empty.
-pub const TABLE: [pv_export; 6] = [
+pub const TABLE: [pv_export; 7] = [
     row(c"shc", Some(get), Some(set), parse),
     row(c"shcex", Some(get_ttl), Some(set_ttl), parse),
     row(c"shcinc", Some(inc), None, parse),
     row(c"shcdec", Some(dec), None, parse),
+    row(c"shcm", Some(many::get), None, many::parse),
     row(c"shcst", Some(status::get), None, status::parse),
     END,
 ];
@@ -135,20 +137,25 @@ unsafe fn getter(function: &'static str, operation: Operation, getter: Getter) -
 
 /// The value that the last operation left in the cache.
 pub fn give(getter: Getter, worker: &mut Worker) -> c_int {
-    match worker.cache.value() {
+    give_value(getter, &mut worker.ring, worker.cache.value())
+}
+
+/// A value as the host takes it, kept where it stays readable while the script evaluates an expression.
+pub fn give_value(getter: Getter, ring: &mut Ring, value: Option<Value<'_>>) -> c_int {
+    match value {
         None => getter.null(),
-        Some(Value::Bytes(bytes)) => getter.text(worker.ring.keep(bytes)),
-        Some(Value::Int(number)) => give_number(getter, worker, number),
+        Some(Value::Bytes(bytes)) => getter.text(ring.keep(bytes)),
+        Some(Value::Int(number)) => give_number(getter, ring, number),
     }
 }
 
 /// A number, as text where the host's own are too short for it.
-pub fn give_number(getter: Getter, worker: &mut Worker, number: i64) -> c_int {
+pub fn give_number(getter: Getter, ring: &mut Ring, number: i64) -> c_int {
     if pv::fits(number) {
         return getter.number(number);
     }
     let mut room = Digits::default();
-    getter.text(worker.ring.keep(value::decimal(number, &mut room)))
+    getter.text(ring.keep(value::decimal(number, &mut room)))
 }
 
 unsafe extern "C" fn get_ttl(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
@@ -172,7 +179,8 @@ unsafe extern "C" fn get_ttl(msg: *mut sip_msg, param: *mut pv_param, value: *mu
         if done != Some(Verdict::Done) {
             return getter.null();
         }
-        worker::with(|worker| give_number(getter, worker, i64::from(seconds))).unwrap_or_else(|| getter.null())
+        worker::with(|worker| give_number(getter, &mut worker.ring, i64::from(seconds)))
+            .unwrap_or_else(|| getter.null())
     })
 }
 
@@ -226,7 +234,7 @@ unsafe fn with_key(
     // SAFETY: the caller's promise.
     let (key, scope) = unsafe { (name.key.evaluate(msg), scope(msg)) };
     let Some(key) = key else {
-        log::error(format_args!("{function}: the key could not be evaluated"));
+        sparing::error(format_args!("{function}: the key could not be evaluated"));
         return worker::with(|worker| worker.cache.fail(None, "bad key"));
     };
     let mut room = Digits::default();
@@ -273,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_last_row_is_empty_and_no_counter_can_be_assigned() {
-        assert!(TABLE[5].name.s.is_null());
+        assert!(TABLE.last().is_some_and(|row| row.name.s.is_null()));
         assert_eq!(TABLE.iter().filter(|row| row.set.is_some()).count(), 2);
     }
 }

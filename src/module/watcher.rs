@@ -15,6 +15,10 @@ pub fn prepare(shared: &Shared) -> Result<(), Refused> {
     if shared.config().servers.is_empty() {
         return Ok(());
     }
+    // One connection per server in every process, and a second one while a dump reads a key list.
+    if process::reserve_files(shared.config().servers.len() + 1).is_err() {
+        log::warning("the host could not be told how many connections each of its processes may open");
+    }
     process::prepare().inspect_err(|_| log::error("the watcher process could not be announced to the host"))
 }
 

@@ -41,14 +41,26 @@ pub fn watch_forks() {
 ///
 /// The state is out of its place meanwhile: should `act` panic, it is never used again.
 pub fn with<R>(act: impl FnOnce(&mut Worker) -> R) -> Option<R> {
-    let mut worker = take()?;
-    let result = act(&mut worker);
+    let mut held = Held(Some(take()?));
+    let result = act(held.0.as_mut()?);
+    let worker = held.0.take()?;
     let other = WORKER.replace(Box::into_raw(worker));
     if !other.is_null() {
         // SAFETY: put there by a nested call, from a box, and taken out just now.
         drop(unsafe { Box::from_raw(other) });
     }
     Some(result)
+}
+
+/// A worker at work. When that panics, the texts it gave out stay where they are: the host may still read them.
+struct Held(Option<Box<Worker>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(worker) = &mut self.0 {
+            std::mem::forget(std::mem::take(&mut worker.ring));
+        }
+    }
 }
 
 fn take() -> Option<Box<Worker>> {

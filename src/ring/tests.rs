@@ -85,6 +85,10 @@ fn recorded_keys_find_the_server_other_clients_chose() {
                 let (front, back) = key.split_at(key.len() / 2);
                 assert_eq!(ring.home(&[front, back]), index(want), "in parts");
             }
+            let raw: Vec<&[u8]> = keys.iter().map(|key| key.as_str().unwrap().as_bytes()).collect();
+            let mut homes = Vec::new();
+            ring.homes(b"", &raw, |at, home| homes.push((at, home)));
+            assert!(homes.into_iter().eq(list(set, client).iter().map(index).enumerate()), "{name}: many at a time");
         }
     }
 }
@@ -118,7 +122,7 @@ fn small_rings_work() {
 
 #[test]
 fn a_hash_past_the_last_point_wraps_to_the_first() {
-    let ring = Ring { points: vec![0, 1], owners: vec![1, 0], servers: 2 };
+    let ring = Ring::of(vec![0, 1], vec![1, 0], 2);
     assert_eq!(ring.home(&[b"k"]), 1);
     assert_eq!(ring.order(&[b"k"]).collect::<Vec<_>>(), [1, 0]);
 }

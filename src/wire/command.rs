@@ -75,6 +75,13 @@ fn fit(key: &[u8]) -> bool {
     !foreign && !key.is_empty() && key.len() <= MAX_KEY
 }
 
+/// One look at a whole line: so many words, and no byte that could end it.
+fn words(line: &[u8], count: usize) -> bool {
+    let foreign = line.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == 0x7f));
+    let gaps = line.chunks(255).map(|part| usize::from(part.iter().map(|byte| u8::from(*byte == b' ')).sum::<u8>()));
+    !foreign && gaps.sum::<usize>() + 1 == count
+}
+
 fn one_line(text: &[u8]) -> bool {
     !text.iter().fold(false, |found, byte| found | (*byte < b' '))
 }
@@ -118,18 +125,22 @@ impl Link {
         self.request_mut().command(Expect::Noop, &[b"mn\r\n"]);
     }
 
-    /// Classic `get` of many keys in one line; cheaper than many `mg`. Reply: `Values`. Keys that need base64 cannot
-    /// be asked for this way. No keys, no command.
-    pub fn get<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>) {
+    /// Classic `get` of many keys in one line, each `head` and a tail; cheaper than many `mg`. Reply: `Values`. Keys that
+    /// need base64 cannot be asked for this way. No keys, no command.
+    pub fn get<'k>(&mut self, head: &[u8], tails: impl IntoIterator<Item = &'k [u8]>) {
         let request = self.request_mut();
+        let start = request.bytes.len();
         let mut count = 0;
-        for key in keys {
-            request.unfit |= !fit(key);
+        for tail in tails {
+            let length = head.len() + tail.len();
+            request.unfit |= length == 0 || length > MAX_KEY;
             request.bytes.extend_from_slice(if count == 0 { b"get " } else { b" " });
-            request.bytes.extend_from_slice(key);
+            request.bytes.extend_from_slice(head);
+            request.bytes.extend_from_slice(tail);
             count += 1;
         }
         if count > 0 {
+            request.unfit |= !words(&request.bytes[start..], count as usize + 1);
             request.command(Expect::Values { keys: count }, &[b"\r\n"]);
         }
     }
@@ -183,8 +194,8 @@ mod tests {
                     link.mn();
                 }),
             ),
-            ("get a b\r\n", written(|link| link.get([&b"a"[..], b"b"]))),
-            ("", written(|link| link.get([]))),
+            ("get a b\r\n", written(|link| link.get(b"", [&b"a"[..], b"b"]))),
+            ("", written(|link| link.get(b"t:", []))),
             ("version\r\n", written(|link| link.line(b"version"))),
         ] {
             assert_eq!(got.as_deref(), Some(want));
@@ -198,7 +209,7 @@ mod tests {
             let key = KeyRef { bytes, base64: false };
             assert_eq!(written(|link| link.mg(key, "v")), None, "{bytes:?}");
             assert_eq!(written(|link| link.ms(key, &[], "")), None, "{bytes:?}");
-            assert_eq!(written(|link| link.get([&b"good"[..], bytes])), None, "{bytes:?}");
+            assert_eq!(written(|link| link.get(b"", [&b"good"[..], bytes])), None, "{bytes:?}");
         }
         assert_eq!(written(|link| link.mg(PLAIN, "v\r\nflush_all")), None);
         assert_eq!(written(|link| link.line(b"version\nflush_all")), None);

@@ -30,7 +30,7 @@ pub enum Kind {
     Tls,
     /// The server's name has no address yet.
     Unresolved,
-    /// This machine could not make a socket (descriptors, memory).
+    /// This machine could not do its part (descriptors, memory, ports, time): says nothing of the server.
     Local,
 }
 
@@ -60,7 +60,7 @@ impl Kind {
             Self::Auth => "authentication refused",
             Self::Tls => "TLS failed",
             Self::Unresolved => "the server's name has no address",
-            Self::Local => "no socket could be made on this machine",
+            Self::Local => "this machine lacks sockets or time",
         }
     }
 }

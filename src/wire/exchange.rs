@@ -1,9 +1,9 @@
 //! One round of requests and replies with any number of servers at once, under one deadline.
 //!
-//! Open links are written to straight away; then one `ppoll` waits for all of them together. The usual case, one open
-//! link, a small request and a prompt server, is two system calls: send and recv.
+//! Open links are written to straight away; then one `ppoll` waits for all of them together. The usual case, open links,
+//! small requests and prompt servers, is two system calls for each: send and recv.
 
-use super::error::WireError;
+use super::error::{Kind, WireError};
 use super::link::{Each, Link};
 use super::parse::Expect;
 use crate::clock::{self, Deadline};
@@ -37,9 +37,9 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
     for &index in used {
         links[index].start(now, deadline, each);
     }
-    if let [only] = used {
-        links[*only].linger(deadline, each);
-    }
+    let crowd = used.len() > FEW;
+    let started = if crowd { clock::monotonic_ns() } else { 0 };
+    linger(links, used, now, deadline, each);
     let mut few = [IDLE; FEW];
     let mut many = Vec::new();
     let polls = if used.len() <= FEW {
@@ -48,11 +48,15 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
         many.resize(used.len(), IDLE);
         &mut many[..]
     };
+    let (begun, mut waited) = (now, if crowd { clock::monotonic_ns() - started } else { 0 });
     loop {
         let Some(wake) = wishes(links, used, polls) else { return };
         let now = clock::monotonic_ns();
         let last = deadline.passed(now);
         wait(polls, deadline.left(now).min(Duration::from_nanos(wake.saturating_sub(now))));
+        if crowd {
+            waited += clock::monotonic_ns() - now;
+        }
         for (poll, &index) in polls.iter().zip(used) {
             let link = &mut links[index];
             if poll.revents != 0 {
@@ -62,8 +66,26 @@ fn run(links: &mut [Link], used: &[usize], deadline: Deadline, each: Each<'_>) {
             }
             // What had come by the deadline is still taken, once.
             if last {
-                link.expire();
+                // Where serving the crowd took most of the time, the servers had too little of it to be blamed.
+                let busy = crowd && now - begun > 2 * waited;
+                link.expire(if busy { Kind::Local } else { Kind::Timeout });
             }
+        }
+    }
+}
+
+/// Takes the replies by plain receives while all servers are prompt. The one asked last is waited for first: by then the
+/// others have mostly answered. The first that does not keeps nobody longer than one such wait; `ppoll` has the rest.
+fn linger(links: &mut [Link], used: &[usize], mut now: u64, deadline: Deadline, each: Each<'_>) {
+    if !used.iter().all(|index| links[*index].asked()) {
+        return;
+    }
+    for (nth, &index) in used.iter().rev().enumerate() {
+        if nth > 0 {
+            now = clock::monotonic_ns();
+        }
+        if !links[index].linger(now, deadline, each) {
+            return;
         }
     }
 }

@@ -201,18 +201,23 @@ impl Link {
         }
     }
 
+    /// True when nothing of the request is left to be written, or it has failed already.
+    pub(super) fn asked(&self) -> bool {
+        self.over() || (self.stage == Stage::Ready && self.written >= self.request.bytes.len())
+    }
+
     /// Waits for the answer inside `recv`, which saves the call of `ppoll`, as long as the deadline is certain to be
-    /// farther away than that wait can last.
-    pub(super) fn linger(&mut self, deadline: Deadline, each: Each<'_>) {
-        let Some(pipe) = &self.pipe else { return };
-        let all_written = self.stage == Stage::Ready && self.written >= self.request.bytes.len();
-        let longest_ns = pipe.socket().longest_ns().saturating_add(SPARE_NS);
-        if !all_written || self.over() || deadline.passed(clock::monotonic_ns().saturating_add(longest_ns)) {
-            return;
-        }
-        if let Err(Stop::Broken(kind, detail)) = self.hear(true, deadline, each) {
+    /// farther away than that wait can last. For a link that has [`asked`](Self::asked); true when it is over.
+    pub(super) fn linger(&mut self, now_ns: u64, deadline: Deadline, each: Each<'_>) -> bool {
+        let longest_ns = self.pipe.as_ref().map_or(u64::MAX, |pipe| pipe.socket().longest_ns());
+        let too_long = || deadline.passed(now_ns.saturating_add(longest_ns.saturating_add(SPARE_NS)));
+        if !self.over()
+            && !too_long()
+            && let Err(Stop::Broken(kind, detail)) = self.hear(true, deadline, each)
+        {
             self.fail(kind, detail);
         }
+        self.over()
     }
 
     /// Tries again to connect where a full queue kept it waiting.
@@ -242,9 +247,9 @@ impl Link {
     }
 
     /// The deadline has passed: an answer that still comes belongs to nobody.
-    pub(super) fn expire(&mut self) {
+    pub(super) fn expire(&mut self, kind: Kind) {
         if !self.over() {
-            self.fail(Kind::Timeout, String::new());
+            self.fail(kind, String::new());
         }
     }
 

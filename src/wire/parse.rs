@@ -4,7 +4,8 @@
 //! What a server may send in answer to a command is narrow on purpose: anything else is [`Malformed`], because a
 //! connection that is out of step would hand one key's value to another.
 
-use super::reply::Meta;
+use super::reply::{Meta, head};
+use memchr::memchr;
 
 /// No value is longer; a larger length is taken for nonsense.
 pub const MAX_VALUE: usize = 64 << 20;
@@ -126,7 +127,7 @@ struct Line {
 fn line(bytes: &[u8], progress: &mut Progress, bare: bool) -> Result<Option<Line>, Malformed> {
     let start = progress.line;
     let from = progress.seen.max(start);
-    let Some(at) = bytes[from..].iter().position(|byte| *byte == b'\n').map(|at| at + from) else {
+    let Some(at) = memchr(b'\n', &bytes[from..]).map(|at| at + from) else {
         progress.seen = bytes.len();
         return if bytes.len() - start > MAX_LINE { Err(Malformed) } else { Ok(None) };
     };
@@ -197,43 +198,29 @@ fn block(bytes: &[u8], start: usize, length: usize, progress: &mut Progress) -> 
 }
 
 fn length(digits: &[u8]) -> Result<usize, Malformed> {
-    match super::reply::number(digits).and_then(|number| usize::try_from(number).ok()) {
-        Some(length) if length <= MAX_VALUE => Ok(length),
-        _ => Err(Malformed),
-    }
+    super::reply::number(digits).ok_or(Malformed).and_then(sane)
+}
+
+fn sane(length: u64) -> Result<usize, Malformed> {
+    usize::try_from(length).ok().filter(|length| *length <= MAX_VALUE).ok_or(Malformed)
 }
 
 /// `VALUE <key> <flags> <length>` and data, for each key found, then `END`.
 fn values(keys: u32, bytes: &[u8], progress: &mut Progress) -> Result<Option<Frame>, Malformed> {
-    while let Some(line) = line(bytes, progress, false)? {
-        let text = &bytes[line.start..line.end];
-        if text == b"END" {
-            return Ok(Some(Frame::text(Shape::Values, 0, line.start, line.next)));
-        }
-        let Some(head) = item(text) else {
-            return if line.start == 0 { refusal(bytes, line).map(Some).ok_or(Malformed) } else { Err(Malformed) };
-        };
-        if progress.items == keys {
+    while let Some(head) = bytes.get(progress.line..).and_then(head) {
+        if progress.items == keys || head.len > MAX_LINE {
             return Err(Malformed);
         }
-        let Some(end) = block(bytes, line.next, length(head.length)?, progress)? else { return Ok(None) };
+        let Some(end) = block(bytes, progress.line + head.len, sane(head.length)?, progress)? else { return Ok(None) };
         progress.items += 1;
         progress.line = end;
     }
-    Ok(None)
-}
-
-/// The fields of a `VALUE` line.
-pub(super) struct Head<'a> {
-    pub key: &'a [u8],
-    pub flags: u64,
-    pub length: &'a [u8],
-}
-
-pub(super) fn item(line: &[u8]) -> Option<Head<'_>> {
-    let mut words = line.strip_prefix(b"VALUE ")?.split(|byte| *byte == b' ');
-    let head = Head { key: words.next()?, flags: super::reply::number(words.next()?)?, length: words.next()? };
-    (words.next().is_none() && !head.key.is_empty()).then_some(head)
+    let Some(line) = line(bytes, progress, false)? else { return Ok(None) };
+    match &bytes[line.start..line.end] {
+        b"END" => Ok(Some(Frame::text(Shape::Values, 0, line.start, line.next))),
+        _ if line.start == 0 => refusal(bytes, line).map(Some).ok_or(Malformed),
+        _ => Err(Malformed),
+    }
 }
 
 fn lines(bytes: &[u8], progress: &mut Progress) -> Result<Option<Frame>, Malformed> {

@@ -29,7 +29,7 @@ pub fn kind(error: &Error) -> Kind {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED | libc::ENOENT | libc::ENOTSOCK) => Kind::Refused,
         Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ENOTCONN) => Kind::Reset,
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS) => Kind::Local,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EADDRNOTAVAIL) => Kind::Local,
         _ => Kind::Unreachable,
     }
 }

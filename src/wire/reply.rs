@@ -1,6 +1,7 @@
 //! Replies as the caller reads them: slices of the link's own buffer.
 
-use super::parse::{Frame, Shape, item};
+use super::parse::{Frame, Shape};
+use memchr::{memchr, memchr2};
 
 /// What a server said about an item beside its data. Fields that were not asked for keep their default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,43 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The decimal number before the first other byte, and the rest.
+fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut sum = 0_u64;
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (at > 0).then_some((sum, &text[at..]));
+        }
+        sum = sum.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    None
+}
+
+/// A line `VALUE <key> <flags> <length>` of so many bytes with its end.
+pub(super) struct Head<'a> {
+    key: &'a [u8],
+    flags: u64,
+    pub length: u64,
+    pub len: usize,
+}
+
+/// The whole line at the start of `text`; `None` when there is no such line, or not all of it.
+pub(super) fn head(text: &[u8]) -> Option<Head<'_>> {
+    let rest = text.strip_prefix(b"VALUE ")?;
+    // A line feed ends the line, so none may stand before the blank.
+    let end = memchr2(b' ', b'\n', rest).filter(|end| *end > 0)?;
+    sizes(text, &rest[..end], &rest[end..])
+}
+
+/// The part of the line behind its key.
+fn sizes<'a>(text: &'a [u8], key: &'a [u8], rest: &'a [u8]) -> Option<Head<'a>> {
+    let (flags, rest) = leading(rest.strip_prefix(b" ")?)?;
+    let (length, rest) = leading(rest.strip_prefix(b" ")?)?;
+    let rest = rest.strip_prefix(b"\r\n")?;
+    Some(Head { key, flags, length, len: text.len() - rest.len() })
+}
+
 /// One reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply<'a> {
@@ -139,16 +177,32 @@ pub struct Item<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Values<'a>(&'a [u8]);
 
+impl<'a> Values<'a> {
+    /// The text the values stand in.
+    #[must_use]
+    pub fn text(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The next value if it is that of the key made of `head` and `tail`; otherwise it stays the next.
+    pub fn next_of(&mut self, head: &[u8], tail: &[u8]) -> Option<Item<'a>> {
+        let key = self.0.strip_prefix(b"VALUE ")?;
+        let rest = key.strip_prefix(head)?.strip_prefix(tail)?;
+        self.item(&sizes(self.0, &key[..key.len() - rest.len()], rest)?)
+    }
+
+    fn item(&mut self, head: &Head<'a>) -> Option<Item<'a>> {
+        let (data, rest) = self.0.get(head.len..)?.split_at_checked(usize::try_from(head.length).ok()?)?;
+        self.0 = rest.get(2..)?;
+        Some(Item { key: head.key, flags: u32::try_from(head.flags).unwrap_or(u32::MAX), data })
+    }
+}
+
 impl<'a> Iterator for Values<'a> {
     type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Item<'a>> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
-        let head = item(self.0[..end].strip_suffix(b"\r")?)?;
-        let rest = &self.0[end + 1..];
-        let (data, rest) = rest.split_at_checked(usize::try_from(number(head.length)?).ok()?)?;
-        self.0 = rest.get(2..)?;
-        Some(Item { key: head.key, flags: u32::try_from(head.flags).unwrap_or(u32::MAX), data })
+        self.item(&head(self.0)?)
     }
 }
 
@@ -160,7 +214,7 @@ impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let end = memchr(b'\n', self.0)?;
         let line = &self.0[..end];
         self.0 = &self.0[end + 1..];
         Some(line.strip_suffix(b"\r").unwrap_or(line))

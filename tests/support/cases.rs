@@ -5,7 +5,7 @@ use super::host::Host;
 use super::script::Script;
 
 /// `(sentence, call, code, format, printed)`. The code of a call that holds a function is `$rc`; else `$shcst(rc)`.
-/// `~60` as the printed text allows the two seconds that may have passed.
+/// `~60` as the printed text allows two seconds that may have passed, and one that a server's clock may be ahead.
 /// An empty call leaves the code out; an empty format prints nothing.
 pub type Case<'a> = (&'a str, &'a str, i64, &'a str, &'a str);
 
@@ -54,7 +54,7 @@ impl Host {
 
 fn fits(out: &str, printed: &str) -> bool {
     match printed.strip_prefix('~').and_then(|n| n.parse::<i64>().ok()) {
-        Some(most) => out.parse::<i64>().is_ok_and(|n| (most - 2..=most).contains(&n)),
+        Some(most) => out.parse::<i64>().is_ok_and(|n| (most - 2..=most + 1).contains(&n)),
         None => out == printed,
     }
 }

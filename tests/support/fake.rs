@@ -109,6 +109,21 @@ impl Fake {
         })
     }
 
+    /// Answers each line as `say` says; `None` is silence.
+    pub fn saying(say: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Fake {
+        Fake::new(move |stream, counts, stop| {
+            let mut begun = Vec::new();
+            requests(stream, counts, stop, |stream, bytes| {
+                begun.extend_from_slice(bytes);
+                let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') else { return true };
+                let whole: Vec<u8> = begun.drain(..=end).collect();
+                let text = String::from_utf8_lossy(&whole);
+                let answers: String = text.lines().filter_map(&say).collect();
+                stream.write_all(answers.as_bytes()).is_ok()
+            });
+        })
+    }
+
     /// Closes each connection at the first request, without an answer.
     pub fn closing() -> Fake {
         Fake::new(|stream, counts, stop| requests(stream, counts, stop, |_, _| false))

@@ -120,9 +120,16 @@ impl Memcached {
         self.process.kill();
     }
 
-    /// SIGSTOP: connections are accepted by the kernel, nothing is answered.
+    /// SIGSTOP: connections are accepted by the kernel, nothing is answered. Returns when every thread has stopped.
     pub fn freeze(&self) {
         self.process.signal(libc::SIGSTOP);
+        let tasks = || std::fs::read_dir(format!("/proc/{}/task", self.process.pid())).expect("its threads");
+        let stopped = |task: std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("stat")).is_ok_and(|stat| stat.contains(") T "))
+        };
+        wait::until("every thread to stop", Duration::from_secs(10), || {
+            if tasks().flatten().all(stopped) { Ok(()) } else { Err("not yet") }
+        });
     }
 
     pub fn thaw(&self) {
@@ -205,6 +212,11 @@ impl Memcached {
         let text = self.raw(b"lru_crawler metadump all\r\n", "END").expect("metadump");
         let text = String::from_utf8_lossy(&text).into_owned();
         text.lines().filter_map(|l| l.strip_prefix("key=")?.split(' ').next().map(plain)).collect()
+    }
+
+    /// The wire keys of all entries, without the module's own records, which come and go by themselves.
+    pub fn entries(&self) -> Vec<String> {
+        self.keys().into_iter().filter(|key| !key.starts_with('!')).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Trouble;
 use clap::{Parser, Subcommand};
 use shardcache::config::Config;
-use shardcache::table::is_name;
+use shardcache::table::{TTL_MAX, is_name};
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub enum Verb {
         #[arg(allow_negative_numbers = true)]
         value: OsString,
         /// Seconds until the entry expires; 0 = never
-        #[arg(long, value_name = "S", default_value_t = 0)]
+        #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(TTL_MAX)))]
         ttl: u32,
         /// Store a string even if it looks like an integer
         #[arg(long)]

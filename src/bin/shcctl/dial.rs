@@ -4,7 +4,7 @@
 //! text (auth, version, stats) and then handed over to the crate's meta connection.
 
 use crate::tunnel;
-use memcache::exp::{MetaCommand, MetaConnection, MetaResponse};
+use memcache::exp::{Error, MetaCommand, MetaConnection, MetaResponse};
 use shardcache::clock::{Deadline, monotonic_ns};
 use shardcache::config::{Addr, ServerSpec};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -122,7 +122,7 @@ impl Meta {
         self.connection.set_io_timeout(Some(left(self.until)));
         self.connection.execute(command).map_err(|error| {
             let doubt = if command.has_side_effect() { "; the change may have been made all the same" } else { "" };
-            format!("expected an answer of the meta protocol: {error}{doubt}")
+            format!("expected an answer of the meta protocol: {}{doubt}", reason(&error))
         })
     }
 }
@@ -165,6 +165,15 @@ fn unix(path: &Path) -> io::Result<TcpStream> {
 /// What is left, and never zero, which a socket would take for "no limit".
 fn left(until: Deadline) -> Duration {
     until.left(monotonic_ns()).max(Duration::from_millis(1))
+}
+
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Io(error) => said(error),
+        Error::Ambiguous { source, .. } => reason(source),
+        Error::Timeout { .. } => "no answer in time".into(),
+        other => other.to_string(),
+    }
 }
 
 fn said(error: &io::Error) -> String {

@@ -3,8 +3,9 @@
 //! Two threads carry the bytes, one for each direction, for as long as the connection lives.
 
 use rustls::ClientConnection;
-use shardcache::config::{Addr, ServerSpec, TlsSpec};
-use shardcache::wire::{Tls, TlsOptions};
+use shardcache::cluster::tls_options;
+use shardcache::config::{ServerSpec, TlsSpec};
+use shardcache::wire::Tls;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
@@ -16,7 +17,7 @@ const ROOM: usize = 16 * 1024;
 
 /// Makes the handshake with the server behind `stream`; the returned stream is the plain end.
 pub fn through(mut stream: TcpStream, server: &ServerSpec, spec: &TlsSpec) -> io::Result<TcpStream> {
-    let tls = Tls::new(&options(server, spec)).map_err(io::Error::other)?;
+    let tls = Tls::new(&tls_options(spec, &server.addr)).map_err(io::Error::other)?;
     let mut session = tls.session().map_err(io::Error::other)?;
     while session.is_handshaking() {
         session.complete_io(&mut stream)?;
@@ -73,18 +74,4 @@ fn opened(mut secret: &[u8], stream: &mut TcpStream, session: &Mutex<ClientConne
         session.write_tls(stream)?;
     }
     Ok(text)
-}
-
-/// The certificate is for the configured name, else for the host that is connected to.
-fn options(server: &ServerSpec, spec: &TlsSpec) -> TlsOptions {
-    let host = match &server.addr {
-        Addr::Tcp { host, .. } => host.clone(),
-        Addr::Unix(_) => String::new(),
-    };
-    TlsOptions {
-        name: spec.name.clone().unwrap_or(host),
-        verify: spec.verify,
-        ca: spec.ca.clone(),
-        identity: spec.cert.clone().zip(spec.key.clone()),
-    }
 }

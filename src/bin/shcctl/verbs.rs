@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const VALUE_MAX: usize = 1_000_000;
 
 /// memcached takes a longer time to live for a date.
-const TTL_MAX: u32 = 60 * 60 * 24 * 30;
+const RELATIVE_TTL_MAX: u32 = 60 * 60 * 24 * 30;
 
 /// Runs the command; its answer goes to standard output.
 pub fn run(args: &Args) -> Result<(), Trouble> {
@@ -159,7 +159,7 @@ fn input(value: &OsStr) -> Result<Cow<'_, [u8]>, Trouble> {
 }
 
 fn expiry(ttl: u32) -> u64 {
-    if ttl > TTL_MAX { clock::wall_s() + u64::from(ttl) } else { ttl.into() }
+    if ttl > RELATIVE_TTL_MAX { clock::wall_s() + u64::from(ttl) } else { ttl.into() }
 }
 
 fn flag(answer: &MetaResponse, name: u8) -> Option<&str> {

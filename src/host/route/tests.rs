@@ -58,8 +58,12 @@ unsafe extern "C" fn no_engine() -> *mut c_void {
 }
 
 unsafe extern "C" fn kemi(_: *mut c_void, _: *mut sip_msg, kind: c_int, name: *mut kstr, data: *mut kstr) -> c_int {
-    // SAFETY: texts valid for the call.
-    let (name, data) = unsafe { (bytes(&*name), bytes(&*data)) };
+    // SAFETY: texts valid for the call, which interpreters read up to a NUL.
+    let (name, data) = unsafe {
+        assert_eq!(CStr::from_ptr((*name).s).to_bytes(), bytes(&*name));
+        assert_eq!(CStr::from_ptr((*data).s).to_bytes(), bytes(&*data));
+        (bytes(&*name), bytes(&*data))
+    };
     see(&format!("kemi {kind} {} {}", String::from_utf8_lossy(name), String::from_utf8_lossy(data)));
     1
 }
@@ -104,7 +108,7 @@ fn a_route_runs_as_an_event_and_leaves_the_process_as_it_was() {
 #[test]
 fn a_callback_gets_the_event_by_name() {
     host();
-    assert!(call("ksr_event", "shardcache:all-down"));
+    assert!(call(&"ksr_event and more"[..9], &"shardcache:all-down and more"[..19]));
     assert_eq!(seen(), ["own context", "kemi 513 ksr_event shardcache:all-down", "context back"]);
 }
 

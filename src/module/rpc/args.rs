@@ -3,7 +3,7 @@
 use super::Fault;
 use crate::cluster::Shared;
 use crate::host::rpc::Call;
-use crate::module::arguments::TTL_MAX;
+use crate::table::TTL_MAX;
 
 /// An argument that must be there.
 pub fn required(call: &mut Call<'_>, name: &str) -> Result<Vec<u8>, Fault> {
@@ -38,6 +38,14 @@ fn seconds(text: &[u8]) -> Result<u32, Fault> {
     let seconds = integer(text, "ttl")?;
     let ttl = u32::try_from(seconds).ok().filter(|ttl| *ttl <= TTL_MAX);
     ttl.ok_or_else(|| Fault::bad(format!("argument 'ttl' is {seconds}, not within 0..{TTL_MAX} seconds")))
+}
+
+/// There is nothing behind the arguments that a command knows.
+pub fn end(call: &mut Call<'_>) -> Result<(), Fault> {
+    match call.argument() {
+        Some(more) => Err(Fault::bad(format!("argument '{}' is one too many", shown(&more)))),
+        None => Ok(()),
+    }
 }
 
 /// What a transport makes of the negative numbers that it knows exactly when it has unsigned ones only.

@@ -1,7 +1,7 @@
 //! RPC commands about entries.
 
 use super::{Fault, Outcome, args, judged};
-use crate::cache::{Cache, Entry};
+use crate::cache::{Cache, Entry, Page, Unread};
 use crate::cluster::Shared;
 use crate::host::rpc::{Call, Full, Object};
 use crate::value::{Digits, Value};
@@ -18,6 +18,7 @@ const SHOWN: usize = 256;
 pub fn get(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
     let key = args::key(call)?;
+    args::end(call)?;
     let verdict = cache.get(table, &key, 0);
     judged(cache, verdict, || absent(shared, table, &key))?;
     let reply = call.object()?;
@@ -41,6 +42,7 @@ pub fn seti(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> 
 
 fn store(call: &mut Call<'_>, cache: &mut Cache, table: usize, key: &[u8], value: Value<'_>) -> Outcome {
     let ttl = args::ttl(call)?;
+    args::end(call)?;
     let verdict = cache.set(table, key, value, ttl);
     judged(cache, verdict, || "the server did not store it".to_owned())?;
     Ok(call.text(b"stored")?)
@@ -49,6 +51,7 @@ fn store(call: &mut Call<'_>, cache: &mut Cache, table: usize, key: &[u8], value
 pub fn delete(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
     let key = args::key(call)?;
+    args::end(call)?;
     let verdict = cache.remove(table, &key);
     judged(cache, verdict, || absent(shared, table, &key))?;
     Ok(call.text(b"deleted")?)
@@ -57,6 +60,7 @@ pub fn delete(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -
 pub fn hash(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
     let key = args::key(call)?;
+    args::end(call)?;
     let location = cache.locate(table, &key).map_err(|why| Fault(500, format!("failed: {}", why.as_str())))?;
     let server = location.server.and_then(|index| shared.config().servers.get(index).zip(Some(index)));
     let reply = call.object()?;
@@ -68,6 +72,7 @@ pub fn hash(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> 
 
 pub fn bump(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
+    args::end(call)?;
     let verdict = cache.bump(table);
     judged(cache, verdict, || "no server took the new generation".to_owned())?;
     Ok(call.text(b"bumped")?)
@@ -78,13 +83,28 @@ pub fn dump(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> 
     let cursor = call.argument().unwrap_or_default();
     let cursor = String::from_utf8(cursor).map_err(|_| Fault::bad("argument 'cursor' is not one of ours"))?;
     let limit = limit(call.argument())?;
-    let page = cache.dump(table, first_page(&cursor), limit).map_err(|why| Fault(500, why))?;
+    args::end(call)?;
+    let page = cache.dump(table, first_page(&cursor), limit).map_err(unread)?;
     let reply = call.object()?;
     reply.text(c"table", &shared.config().tables[table].name)?;
+    reply.text(c"skipped", skipped(&page, shared))?;
     reply.text(c"next", page.next.unwrap_or_default())?;
     let entries = reply.list(c"entries")?;
     page.entries.iter().try_for_each(|each| entry(&entries.object()?, each))?;
     Ok(())
+}
+
+fn unread(why: Unread) -> Fault {
+    match why {
+        Unread::Cursor(_) => Fault::bad(format!("argument 'cursor': {why}")),
+        Unread::Failed(why) => Fault(500, why),
+    }
+}
+
+/// The servers whose entries are not in this page because they are out of use.
+fn skipped(page: &Page, shared: &Shared) -> String {
+    let names: Vec<&str> = page.skipped.iter().map(|at| shared.config().servers[*at].name.as_str()).collect();
+    names.join(",")
 }
 
 /// kamcmd cannot send an empty text: `0` is the first page too.

@@ -7,6 +7,7 @@ use crate::host::rpc::{Call, Full, Object};
 use std::ffi::CString;
 
 pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    args::end(call)?;
     for table in &shared.config().tables {
         let reply = call.object()?;
         reply.text(c"name", &table.name)?;
@@ -16,6 +17,7 @@ pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Ou
 }
 
 pub fn list(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    args::end(call)?;
     (0..shared.config().servers.len()).try_for_each(|server| one(&call.object()?, shared, server))?;
     Ok(())
 }
@@ -46,11 +48,13 @@ pub fn set_state(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) ->
         b"undrain" => false,
         other => return Err(Fault::bad(format!("argument 'state' is '{}', not drain or undrain", args::shown(other)))),
     };
+    args::end(call)?;
     shared.set_drained(server, drained);
     Ok(call.text(if drained { b"drained" } else { b"undrained" })?)
 }
 
 pub fn stats(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
+    args::end(call)?;
     let reply = call.object()?;
     let tables = shared.config().tables.iter().map(|table| table.name.as_str());
     let servers = shared.config().servers.iter().map(|server| server.name.as_str());

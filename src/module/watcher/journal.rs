@@ -2,7 +2,7 @@
 //!
 //! Pure: time comes as an argument, lines go out as text.
 
-use crate::cluster::Event;
+use crate::cluster::{DRAINED, Event};
 use crate::host::log::Level;
 
 /// Within so many milliseconds ...
@@ -42,7 +42,7 @@ impl Journal {
             Event::ServerUp { server } => self.servers.get_mut(server)?.up(now_ms),
             Event::AllDown => Some((
                 Level::Error,
-                "no server can be used: every call answers -2 at once until a probe succeeds".to_owned(),
+                "no server can be used: every call answers -2 at once until one is back".to_owned(),
             )),
         }
     }
@@ -57,6 +57,11 @@ impl Journal {
 impl Server {
     fn down(&mut self, reason: &str, now_ms: u64) -> Option<Line> {
         self.down_since.get_or_insert(now_ms);
+        if reason == DRAINED {
+            let text =
+                format!("server {} is drained by the operator; its keys answer -2 until it is undrained", self.name);
+            return self.line(Level::Notice, text, now_ms);
+        }
         let text = format!("server {} is down: {reason}; its keys answer -2 until a probe succeeds", self.name);
         self.line(Level::Error, text, now_ms)
     }
@@ -112,6 +117,14 @@ mod tests {
         assert_eq!(journal.line(&DOWN, 1_000), Some((Level::Error, down.to_owned())));
         assert_eq!(journal.line(&UP, 13_345), Some((Level::Notice, up.to_owned())));
         assert!(journal.line(&Event::AllDown, 1).is_some_and(|(level, _)| level == Level::Error));
+    }
+
+    #[test]
+    fn a_drained_server_is_not_told_as_one_that_failed() {
+        let drained =
+            "server mc1 (10.0.0.11:11211) is drained by the operator; its keys answer -2 until it is undrained";
+        let event = Event::ServerDown { server: 0, reason: DRAINED };
+        assert_eq!(journal().line(&event, 0), Some((Level::Notice, drained.to_owned())));
     }
 
     #[test]
