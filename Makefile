@@ -25,14 +25,14 @@ test:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) build
-	$(CARGO) test --release --test simulation
+	$(CARGO) test --release --test promises
 	$(CARGO) test --no-fail-fast
 	$(CARGO) test --features inject-panics --target-dir $(TARGET)/panics --test loading
 	fuzz/run 5
 
-# One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test simulation
+# One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test promises
 sim:
-	@SIM_SEED=$(SEED) $(CARGO) test --release --quiet --test simulation -- --ignored --nocapture story
+	@$(CARGO) run --release --quiet --example simulate -- $(SEED)
 
 # The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).
 test-hosts:

@@ -88,7 +88,7 @@ pub struct Rules {
 impl Rules {
     /// The protocol as it is meant.
     pub const ALL: Self = Self {
-        stamp_bits: 15,
+        stamp_bits: 14,
         tomb_ttl: 120,
         calm_ms: 3000,
         ill_ttl: 3,

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::history::{Act, Call};
-use crate::server::SECOND;
-use crate::world::{CMD_TIMEOUT, DELTA, MS};
+use super::history::{Act, Call};
+use super::server::SECOND;
+use super::world::{CMD_TIMEOUT, DELTA, MS};
 
 /// A broken promise.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])], evicted: &
     for name in names {
         let calls: Vec<&Call> = history.iter().filter(|call| (call.pair, call.key) == name).collect();
         if calls.iter().any(|call| matches!(call.act, Act::Count { .. })) {
-            crate::counts::judge(&calls, numbers, &mut found);
+            super::counts::judge(&calls, numbers, &mut found);
         } else {
             register(&calls, evicted.contains(&name), &mut found);
         }

@@ -1,8 +1,8 @@
 //! The judge of counters (P3): what was acknowledged is there exactly once, what was not at most once.
 
-use crate::check::Violation;
-use crate::history::{Act, Call};
-use crate::world::DELTA;
+use super::check::Violation;
+use super::history::{Act, Call};
+use super::world::DELTA;
 
 /// Judges the calls about one counter, which starts missing and only grows.
 pub fn judge(calls: &[&Call], numbers: &[(usize, [Option<u64>; 2])], found: &mut Vec<Violation>) {

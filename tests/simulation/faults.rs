@@ -2,9 +2,9 @@
 
 use shardcache::cluster::copies::{Mark, Side, Slot};
 
-use crate::server::{Place, State};
-use crate::setup;
-use crate::world::{CMD_TIMEOUT, Event, MS, World, note};
+use super::server::{Place, State};
+use super::setup;
+use super::world::{CMD_TIMEOUT, Event, MS, World, note};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::check::{Violation, judge};
-use crate::world::{MS, Options, World};
+use super::check::{Violation, judge};
+use super::world::{MS, Options, World};
 
 /// No run lasts longer, in simulated time.
 const MOST: u64 = 12_000 * MS;

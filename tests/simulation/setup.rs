@@ -3,10 +3,10 @@
 use shardcache::cluster::copies::Legs;
 use shardcache::cluster::pairs::{Pairs, Seat};
 
-use crate::watcher::Watching;
-use crate::worker::Working;
-use crate::world::{Actor, Event, MS, Role, TICK, World};
-use crate::{watcher, worker};
+use super::watcher::Watching;
+use super::worker::Working;
+use super::world::{Actor, Event, MS, Role, TICK, World};
+use super::{watcher, worker};
 
 /// Home and partner of each pair.
 pub fn pairs(servers: usize) -> Vec<[usize; 2]> {

@@ -2,7 +2,7 @@
 
 use shardcache::cluster::copies::{Answer, Command, Side};
 
-use crate::server::Place;
+use super::server::Place;
 
 pub fn packet(
     host: usize,

@@ -3,8 +3,8 @@
 use shardcache::cluster::copies::mend::Seen;
 use shardcache::cluster::copies::{Answer, Legs, Mend, Mended, Pace, Poll, Polled, Side, Step, Walk};
 
-use crate::server::{Content, Place};
-use crate::world::{Actor, Event, MS, Role, TICK, World, note};
+use super::server::{Content, Place};
+use super::world::{Actor, Event, MS, Role, TICK, World, note};
 
 const LIMIT: u64 = 30 * MS;
 

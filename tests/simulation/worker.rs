@@ -3,9 +3,9 @@
 use shardcache::cluster::copies::write::Kind;
 use shardcache::cluster::copies::{Answer, Commit, Count, Legs, Outcome, Read, Side, Step, Token, When, Write};
 
-use crate::history::{Act, Call};
-use crate::server::{Content, Place, SECOND};
-use crate::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
+use super::history::{Act, Call};
+use super::server::{Content, Place, SECOND};
+use super::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
 
 #[derive(Clone, Copy, Debug)]
 enum Job {

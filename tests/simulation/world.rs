@@ -6,12 +6,12 @@ use std::collections::BinaryHeap;
 use shardcache::cluster::copies::sight::counter;
 use shardcache::cluster::copies::{Fate, Leg, Legs, Mark, Packet, Request, Rules, Scene, Side, Slot, View};
 
-use crate::faults::Faults;
-use crate::history::Call;
-use crate::rng::Rng;
-use crate::server::{Load, Place, Server, State};
-use crate::watcher::Watching;
-use crate::worker::Working;
+use super::faults::Faults;
+use super::history::Call;
+use super::rng::Rng;
+use super::server::{Load, Place, Server, State};
+use super::watcher::Watching;
+use super::worker::Working;
 
 /// Milliseconds in microseconds.
 pub const MS: u64 = 1000;
@@ -39,7 +39,7 @@ pub struct Options {
     pub faults: usize,
     pub trace: bool,
     /// Only these kinds of faults; empty = all.
-    pub kinds: &'static [crate::faults::Kind],
+    pub kinds: &'static [super::faults::Kind],
     /// Hosts, servers; 0 = the seed chooses.
     pub hosts: usize,
     pub servers: usize,
@@ -138,7 +138,7 @@ impl World {
         };
         let servers = pick(options.servers, 2, 5, &mut rng);
         let hosts = pick(options.hosts, 2, 4, &mut rng);
-        let pairs = crate::setup::pairs(servers);
+        let pairs = super::setup::pairs(servers);
         let host = |rng: &mut Rng| Host {
             alive: true,
             life: 0,
@@ -174,7 +174,7 @@ impl World {
             rng,
             pairs,
         };
-        crate::setup::people(&mut world);
+        super::setup::people(&mut world);
         world
     }
 
@@ -200,7 +200,7 @@ impl World {
                 Event::Arrive(flight) => self.arrive(flight),
                 Event::Reply(flight) => self.reply(flight),
                 Event::Expire { actor, serial } => self.expire(actor, serial),
-                Event::Fault => crate::faults::step(self),
+                Event::Fault => super::faults::step(self),
                 Event::Over => return true,
             }
         }
@@ -223,20 +223,20 @@ impl World {
         };
         let pairs = if self.counters { self.pairs.len() } else { 0 };
         // A counter that was evicted may be made anew: that is outside the promises.
-        let kept = |pair: &usize| !self.evicted.iter().any(|name| crate::server::counter_of(*name) == Some(*pair));
+        let kept = |pair: &usize| !self.evicted.iter().any(|name| super::server::counter_of(*name) == Some(*pair));
         (0..pairs).filter(kept).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
     }
 
     /// The keys that lost an item to eviction.
     pub fn evicted_keys(&self) -> Vec<(usize, usize)> {
-        self.evicted.iter().filter_map(|name| crate::server::item_of(*name)).collect()
+        self.evicted.iter().filter_map(|name| super::server::item_of(*name)).collect()
     }
 
     fn wake(&mut self, actor: usize, life: u32) {
         let host = self.actors[actor].as_ref().map(|actor| actor.host);
         let Some(host) = host else { return };
         if self.hosts[host].life == life && self.hosts[host].alive {
-            crate::setup::wake(self, actor);
+            super::setup::wake(self, actor);
         }
     }
 
@@ -331,7 +331,7 @@ impl World {
             let host = self.actors[*actor].as_ref().map_or(99, |actor| actor.host);
             let commands = packet.commands();
             let pairs: Vec<_> = commands.iter().zip(&leg.answers).collect();
-            let text = crate::trace::packet(host, *server, *side, *place, load.value.value, &pairs);
+            let text = super::trace::packet(host, *server, *side, *place, load.value.value, &pairs);
             note!(self, "{text}");
         }
         self.after(MS / 2 + slow, 3 * MS + 2 * slow, Event::Reply(at));
@@ -353,7 +353,7 @@ impl World {
                 self.hosts[host].up[server] = false;
             }
             if actor.waiting == [false; 2] {
-                crate::setup::advance(self, who, &mut actor);
+                super::setup::advance(self, who, &mut actor);
             }
         }
         self.actors[who] = Some(actor);
@@ -372,7 +372,7 @@ impl World {
                 }
             }
             actor.waiting = [false; 2];
-            crate::setup::advance(self, who, &mut actor);
+            super::setup::advance(self, who, &mut actor);
         }
         self.actors[who] = Some(actor);
     }

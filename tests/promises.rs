@@ -1,41 +1,17 @@
 //! The copies' promises in a simulated farm: many seeds, each one story of faults.
 //!
-//! `SIM_SEEDS=100000 cargo test --release --test simulation` runs more; `make sim SEED=42` tells one story.
+//! `SIM_SEEDS=100000 cargo test --release --test promises` runs more; `make sim SEED=42` tells one story.
 
-#[path = "simulation/check.rs"]
-mod check;
-#[path = "simulation/counts.rs"]
-mod counts;
-#[path = "simulation/faults.rs"]
-mod faults;
-#[path = "simulation/history.rs"]
-mod history;
-#[path = "simulation/rng.rs"]
-mod rng;
-#[path = "simulation/runs.rs"]
-mod runs;
-#[path = "simulation/server.rs"]
-mod server;
-#[path = "simulation/setup.rs"]
-mod setup;
-#[path = "simulation/trace.rs"]
-mod trace;
-#[path = "simulation/watcher.rs"]
-mod watcher;
-#[path = "simulation/worker.rs"]
-mod worker;
-#[path = "simulation/world.rs"]
-mod world;
+// Telling a story is the example's part.
+#[allow(dead_code)]
+mod simulation;
 
 use shardcache::cluster::copies::Rules;
-use world::Options;
-
-/// The protocol with lifetimes that fit short runs: the servers' "second" lasts 100 ms here.
-const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, ..Rules::ALL };
-
-const ALL: Options = Options { rules: RULES, faults: 3, trace: false, kinds: &[], hosts: 0, servers: 0 };
+use simulation::world::Options;
+use simulation::{ALL, RULES, runs};
 
 /// How many seeds may be needed to show that a mechanism is missing.
+#[cfg(not(debug_assertions))]
 const SEARCH: u64 = 20_000;
 
 fn number(name: &str) -> Option<u64> {
@@ -57,7 +33,7 @@ fn the_promises_hold() {
 
 /// Each mechanism is needed: without it the judge finds a broken promise.
 #[test]
-#[cfg_attr(debug_assertions, ignore = "takes a release build")]
+#[cfg(not(debug_assertions))]
 fn without_any_one_mechanism_a_promise_breaks() {
     let all = RULES;
     for (name, rules) in [
@@ -82,11 +58,4 @@ fn narrow_stamps_do_not_wrap_in_an_outage() {
     let rules = Rules { stamp_bits: 3, ..RULES };
     let tally = runs::many(seeds(), &Options { rules, ..ALL }, 10);
     assert!(tally.bad.is_empty(), "{:?}", tally.bad);
-}
-
-/// For `make sim SEED=…`.
-#[test]
-#[ignore = "tells the story of SIM_SEED"]
-fn story() {
-    println!("{}", runs::replay(number("SIM_SEED").unwrap_or(0), &ALL));
 }

@@ -1,0 +1,25 @@
+//! A farm that exists only in numbers: model servers, hosts, faults, and a judge of every answer. One seed is one story.
+//!
+//! Comes in: the test of the promises, and `examples/simulate.rs`, which tells one story line by line.
+
+pub mod check;
+pub mod counts;
+pub mod faults;
+pub mod history;
+pub mod rng;
+pub mod runs;
+pub mod server;
+pub mod setup;
+pub mod trace;
+pub mod watcher;
+pub mod worker;
+pub mod world;
+
+use shardcache::cluster::copies::Rules;
+use world::Options;
+
+/// The protocol with lifetimes that fit short runs: the servers' "second" lasts 100 ms here.
+pub const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, ..Rules::ALL };
+
+/// All kinds of faults.
+pub const ALL: Options = Options { rules: RULES, faults: 3, trace: false, kinds: &[], hosts: 0, servers: 0 };
