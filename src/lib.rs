@@ -19,6 +19,8 @@
 //! Pure rooms take time, randomness and shared memory as arguments. Sockets are opened in `wire` alone, lazily and after
 //! fork. Whatever a process killed at any instruction leaves in shared memory is valid.
 
+#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
+
 pub mod clock;
 pub mod value;
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use support::certs::Certs;
 use support::{Host, Memcached, Script, ports, process};
@@ -46,8 +47,7 @@ fn tls() {
     let other = tempfile::tempdir().expect("temporary directory");
     let stranger = Certs::new("cache.example").write_ca(other.path());
     for dir in [&dir, &other] {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
     }
     let spec = server.spec("mc1");
     works(&format!("{spec};tls=1;tls_ca={ca};tls_name=cache.example")).expect("a name that fits");
@@ -88,6 +88,17 @@ fn a_name_of_its_own_on_the_ring_keeps_the_keys_at_a_new_address() {
     };
     let second = Memcached::many(3);
     assert_eq!(fill(&first), fill(&second));
+}
+
+#[test]
+fn the_log_tells_what_is_wrong_with_a_certificate() {
+    let certs = Certs::new("cache.example");
+    let server = Memcached::tls(&certs);
+    let folder = tempfile::tempdir().expect("temporary directory");
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
+    let ca = certs.write_ca(folder.path());
+    let wrong = host(&[format!("{};tls=1;tls_ca={ca};tls_name=other.example", server.spec("mc1"))]);
+    wrong.wait_log("is down: TLS failure (invalid peer certificate");
 }
 
 const PYTHON: &str = r#"

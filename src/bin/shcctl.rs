@@ -4,6 +4,8 @@
 //! servers through the crate `memcache`, because here a millisecond does not matter. Exit codes: 0 done, 1 not found,
 //! 2 a server is unavailable, 3 bad arguments.
 
+#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
+
 #[path = "shcctl/args.rs"]
 mod args;
 #[path = "shcctl/dial.rs"]

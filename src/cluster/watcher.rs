@@ -26,6 +26,8 @@ pub enum Event {
     ServerDown {
         server: usize,
         reason: &'static str,
+        /// More for the log, such as what is wrong with a certificate; often empty.
+        detail: String,
     },
     ServerUp {
         server: usize,
@@ -258,7 +260,8 @@ impl Watcher {
                     State::Drained => DRAINED,
                     _ => self.shared.server_view(server).reason,
                 };
-                news.push(if up { Event::ServerUp { server } } else { Event::ServerDown { server, reason } });
+                let detail = self.links[server].detail().to_owned();
+                news.push(if up { Event::ServerUp { server } } else { Event::ServerDown { server, reason, detail } });
             }
         }
         let all_down = !self.watched.is_empty() && self.watched.iter().all(|watched| !watched.told_up);

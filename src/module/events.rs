@@ -36,7 +36,7 @@ impl Listeners {
     /// Lets the listeners of `event` run, one after the other.
     pub fn tell(&self, event: &Event) {
         let (name, route, server, reason) = match *event {
-            Event::ServerDown { server, reason } => (SERVER_DOWN, self.down, Some(server), reason),
+            Event::ServerDown { server, reason, .. } => (SERVER_DOWN, self.down, Some(server), reason),
             Event::ServerUp { server } => (SERVER_UP, self.up, Some(server), ""),
             Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
         };

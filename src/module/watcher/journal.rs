@@ -37,9 +37,11 @@ impl Journal {
 
     /// What to say of `event` at `now_ms`.
     pub fn line(&mut self, event: &Event, now_ms: u64) -> Option<Line> {
-        match *event {
-            Event::ServerDown { server, reason } => self.servers.get_mut(server)?.down(reason, now_ms),
-            Event::ServerUp { server } => self.servers.get_mut(server)?.up(now_ms),
+        match event {
+            Event::ServerDown { server, reason, detail } => {
+                self.servers.get_mut(*server)?.down(reason, &shown(detail), now_ms)
+            }
+            Event::ServerUp { server } => self.servers.get_mut(*server)?.up(now_ms),
             Event::AllDown => Some((
                 Level::Error,
                 "no server can be used: every call answers -2 at once until one is back".to_owned(),
@@ -55,14 +57,14 @@ impl Journal {
 }
 
 impl Server {
-    fn down(&mut self, reason: &str, now_ms: u64) -> Option<Line> {
+    fn down(&mut self, reason: &str, detail: &str, now_ms: u64) -> Option<Line> {
         self.down_since.get_or_insert(now_ms);
         if reason == DRAINED {
             let text =
                 format!("server {} is drained by the operator; its keys answer -2 until it is undrained", self.name);
             return self.line(Level::Notice, text, now_ms);
         }
-        let text = format!("server {} is down: {reason}; its keys answer -2 until a probe succeeds", self.name);
+        let text = format!("server {} is down: {reason}{detail}; its keys answer -2 until a probe succeeds", self.name);
         self.line(Level::Error, text, now_ms)
     }
 
@@ -97,6 +99,15 @@ impl Server {
     }
 }
 
+/// A detail in parentheses, on one line.
+fn shown(detail: &str) -> String {
+    if detail.is_empty() {
+        return String::new();
+    }
+    let line: String = detail.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect();
+    format!(" ({line})")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,8 +116,8 @@ mod tests {
         Journal::new(["mc1 (10.0.0.11:11211)".to_owned(), "mc2 (unix:/run/mc2)".to_owned()].into_iter())
     }
 
-    const DOWN: Event = Event::ServerDown { server: 0, reason: "connection refused" };
-    const UP: Event = Event::ServerUp { server: 0 };
+    static DOWN: Event = Event::ServerDown { server: 0, reason: "connection refused", detail: String::new() };
+    static UP: Event = Event::ServerUp { server: 0 };
 
     #[test]
     fn a_line_names_server_address_reason_and_consequence() {
@@ -115,6 +126,8 @@ mod tests {
             "server mc1 (10.0.0.11:11211) is down: connection refused; its keys answer -2 until a probe succeeds";
         let up = "server mc1 (10.0.0.11:11211) is back after 12.3 s; its keys are served again";
         assert_eq!(journal.line(&DOWN, 1_000), Some((Level::Error, down.to_owned())));
+        let event = Event::ServerDown { server: 1, reason: "TLS failure", detail: "bad\nname".to_owned() };
+        assert!(journal.line(&event, 0).is_some_and(|(_, line)| line.contains("is down: TLS failure (bad?name); its")));
         assert_eq!(journal.line(&UP, 13_345), Some((Level::Notice, up.to_owned())));
         assert!(journal.line(&Event::AllDown, 1).is_some_and(|(level, _)| level == Level::Error));
     }
@@ -123,7 +136,7 @@ mod tests {
     fn a_drained_server_is_not_told_as_one_that_failed() {
         let drained =
             "server mc1 (10.0.0.11:11211) is drained by the operator; its keys answer -2 until it is undrained";
-        let event = Event::ServerDown { server: 0, reason: DRAINED };
+        let event = Event::ServerDown { server: 0, reason: DRAINED, detail: String::new() };
         assert_eq!(journal().line(&event, 0), Some((Level::Notice, drained.to_owned())));
     }
 
@@ -148,7 +161,7 @@ mod tests {
         for now in 0..20 {
             journal.line(&DOWN, now);
         }
-        assert!(journal.line(&Event::ServerDown { server: 1, reason: "timeout" }, 20).is_some());
+        assert!(journal.line(&Event::ServerDown { server: 1, reason: "timeout", detail: String::new() }, 20).is_some());
     }
 
     #[test]
