@@ -130,6 +130,8 @@ fn a_wrong_script_stops_the_start() {
         ("shc_get(\"t\", \"k\", \"no variable\")", "variable that can be assigned"),
         ("shc_get(\"t\", \"k\", \"$var(v)$var(w)\")", "$var(v)$var(w)"),
         ("shc_get(\"t\", \"k\")", "shc_get"),
+        ("shc_get(\"t\", \"\", \"$var(v)\")", "the key"),
+        ("shc_mget(\"t\", \"\")", "the key"),
         ("shc_set(\"t\", \"k\", \"v\", \"soon\")", "soon"),
         ("shc_touch(\"t\", \"k\", \"-1\")", "-1"),
         ("shc_inc(\"t\", \"k\", \"many\")", "many"),
@@ -163,7 +165,7 @@ fn a_bad_argument_at_run_time_is_minus_three_and_changes_nothing() {
     let server = Memcached::tcp();
     let host = Script::new().server(&server.spec("mc1")).table("t=>").walk(&[
         ("a good entry", "shc_set(\"t\", \"k\", \"v\")", 1, "", ""),
-        ("an empty key", "shc_get(\"t\", \"\", \"$var(v)\")", -3, "", ""),
+        ("an empty key", "$var(e) = \"\"; shc_get(\"t\", \"$var(e)\", \"$var(v)\")", -3, "", ""),
         ("an empty key, stored", "shc_set(\"t\", \"$hdr(X-None)\", \"v\")", -3, "", ""),
         ("an empty key, read", "$var(v) = $shc(t=>$hdr(X-None))", -3, "", ""),
         ("an empty key, counted", "shc_inc(\"t\", \"$hdr(X-None)\")", -3, "", ""),

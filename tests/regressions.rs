@@ -236,7 +236,7 @@ fn the_breakers_answer_differs_from_other_failures() {
     let hung = Fake::mute();
     let script = quick(&hung.spec("mc1")).number("soft_failures", 2).number("probe_interval", 60_000);
     let script = with_reason(script, "get", READ);
-    let host = with_reason(script, "bad", "shc_get(\"t\", \"\", \"$var(v)\")").start();
+    let host = with_reason(script, "bad", "$var(e) = \"\"; shc_get(\"t\", \"$var(e)\", \"$var(v)\")").start();
     let reasons: Vec<String> = (0..6)
         .map(|_| host.run("get"))
         .map(|o| {

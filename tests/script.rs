@@ -216,7 +216,7 @@ fn what_the_last_operation_said() {
             "$shcst(age)",
             "0",
         ),
-        ("a bad argument", "shc_get(\"t\", \"\", \"$var(v)\")", -3, "$shcst(rc)", "-3"),
+        ("a bad argument", "$var(e) = \"\"; shc_get(\"t\", \"$var(e)\", \"$var(v)\")", -3, "$shcst(rc)", "-3"),
     ]);
 }
 

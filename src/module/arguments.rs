@@ -74,7 +74,12 @@ impl<'a> Args<'a> {
 
     /// The key, always the second argument. Any bytes, but at least one.
     pub fn key(&self) -> Result<&'a [u8], Bad> {
-        let arg = self.at(1);
+        self.key_at(1)
+    }
+
+    /// The key that stands at `i`.
+    pub fn key_at(&self, i: usize) -> Result<&'a [u8], Bad> {
+        let arg = self.at(i);
         if arg.text.is_empty() {
             return Err(self.bad("the key", arg, "at least one byte", "empty key"));
         }
