@@ -63,9 +63,10 @@ pub const UNIX: [Loop; 3] = [
 ];
 
 /// On the host with three servers over TCP.
-pub const FARM: [Loop; 2] = [
+pub const FARM: [Loop; 3] = [
     ours("mget_10", "shc_mget, 10 keys on 3 servers", 30, "%%TEN%%", "$shcst(rc) == 1"),
     ours("mget_100", "shc_mget, 100 keys on 3 servers", 10, "%%HUNDRED%%", "$shcst(rc) == 1"),
+    ours("mget_100_xavp", "the same, copied into an xavp", 10, "%%COPIED%%", "$shcst(rc) == 1"),
 ];
 
 /// A host with our module alone.
@@ -131,8 +132,9 @@ fn prepare(others: &str) -> String {
 
 fn with(script: Script, each: &Loop) -> Script {
     let keys = |count: usize| (0..count).map(|number| format!("k{number}")).collect::<Vec<_>>().join(",");
-    let mget = |count| format!("shc_mget(\"b\", \"{}\", \"got\");", keys(count));
-    let body = each.body.replace("%%TEN%%", &mget(10)).replace("%%HUNDRED%%", &mget(MANY));
+    let mget = |count, more| format!("shc_mget(\"b\", \"{}\"{more});", keys(count));
+    let body = each.body.replace("%%TEN%%", &mget(10, "")).replace("%%HUNDRED%%", &mget(MANY, ""));
+    let body = body.replace("%%COPIED%%", &mget(MANY, ", \"got\""));
     let repeat =
         |count: &str| format!("$var(i) = 0;\n    while ($var(i) < {count}) {{ {body} $var(i) = $var(i) + 1; }}");
     let (warm, timed, good) = (repeat("$var(n) / 8 + 1"), repeat("$var(n)"), each.good);

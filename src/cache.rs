@@ -84,6 +84,14 @@ pub(crate) enum Mode {
     Cas(u64),
 }
 
+/// What a read wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Value,
+    /// Its token and lifetime too.
+    All,
+}
+
 /// Which way a counter moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -154,7 +162,7 @@ impl Cache {
     /// Reads an entry; [`value`](Self::value) holds it until the next call. `scope` names the SIP message, within which
     /// [`cas`](Self::cas) may follow.
     pub fn get(&mut self, table: usize, key: &[u8], scope: u64) -> Verdict {
-        let answer = on_back!(self, back => back.get(table, key));
+        let answer = on_back!(self, back => back.get(table, key, Ask::All));
         self.settle(table, answer, TableStat::Hits);
         if self.last.rc == Verdict::Done {
             let (cas, ttl) = on_back!(self, back => back.stamp());
@@ -162,6 +170,13 @@ impl Cache {
             self.last.age = self.age(table, ttl);
         }
         self.last.rc
+    }
+
+    /// Reads an entry's value and nothing else: no [`cas`](Self::cas) may follow, its age and lifetime are not known.
+    /// A little cheaper than [`get`](Self::get).
+    pub fn peek(&mut self, table: usize, key: &[u8]) -> Verdict {
+        let answer = on_back!(self, back => back.get(table, key, Ask::Value));
+        self.settle(table, answer, TableStat::Hits)
     }
 
     /// The value that the last get, inc or dec brought.

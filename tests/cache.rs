@@ -549,3 +549,16 @@ fn every_call_is_counted_once() {
     assert_eq!(shared.server_count(0, ServerStat::Errors), 0);
     assert_eq!(shared.server_count(0, ServerStat::Connects), 2, "the watcher's and ours");
 }
+
+#[test]
+fn a_peek_brings_the_value_and_nothing_a_cas_could_use() {
+    everywhere(|cache, place| {
+        cache.set(0, b"k", bytes("v"), None);
+        assert_eq!(cache.peek(0, b"k"), Verdict::Done, "{place}");
+        assert_eq!(cache.value(), Some(bytes("v")), "{place}");
+        assert_eq!(cache.last().age, None, "{place}");
+        assert_eq!(cache.cas(0, b"k", bytes("w"), None, 0), Verdict::Failed, "{place}");
+        assert_eq!(cache.last().err, "not read before", "{place}");
+        assert_eq!(cache.peek(0, b"nobody"), Verdict::Missing, "{place}");
+    });
+}

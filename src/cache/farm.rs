@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
 use super::lock::number;
-use super::{Answer, COUNTER_MAX, Fault, Location, Mode, Step, Way};
+use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::{ServerStat, Shared, reason};
 use crate::health::Seen;
@@ -105,8 +105,9 @@ impl Farm {
         }
     }
 
-    pub fn get(&mut self, table: usize, key: &[u8]) -> Answer {
-        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.mg(key, "v f t c"))?;
+    pub fn get(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
+        let flags = if ask == Ask::All { "v f t c" } else { "v f" };
+        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.mg(key, flags))?;
         match self.links[leg.server].reply(leg.at) {
             Reply::Value { data, .. } => match behind_full_key(&self.key, data) {
                 Some(skip) => {
@@ -466,7 +467,7 @@ mod tests {
             }
             asked
         });
-        assert_eq!(farm.get(0, b"k"), Ok(false), "what the old generation held is gone");
+        assert_eq!(farm.get(0, b"k", Ask::Value), Ok(false), "what the old generation held is gone");
         let asked = server.join().unwrap();
         assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Tally};
 use super::dump::{Entry, Page, Unread};
-use super::{Answer, Fault, Location, Mode, Step, Verdict, Way};
+use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
@@ -61,13 +61,13 @@ impl Local {
         }
     }
 
-    pub fn get(&mut self, table: usize, key: &[u8]) -> Answer {
+    pub fn get(&mut self, table: usize, key: &[u8], _ask: Ask) -> Answer {
         self.set_key(table, key)?;
         self.read()
     }
 
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.get(table, key)
+        self.get(table, key, Ask::Value)
     }
 
     fn read(&mut self) -> Answer {
@@ -143,7 +143,7 @@ impl Local {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         for key in keys {
-            let answer = self.get(table, key);
+            let answer = self.get(table, key, Ask::Value);
             batch.push(answer.map(|found| match self.held {
                 Held::Data { flags, .. } if found => Some((self.data.as_slice(), flags)),
                 _ => None,

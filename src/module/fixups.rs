@@ -5,7 +5,7 @@
 //! call itself refuses what is wrong, with -3.
 
 use super::arguments::{Arg, Args, Bad};
-use super::{lifecycle, names};
+use super::{lifecycle, names, worker};
 use crate::host::entry::{Refused, entry};
 use crate::host::{log, params, text};
 use std::ffi::{c_int, c_void};
@@ -52,6 +52,16 @@ fixups! {
         4 => args.separator(0).map(drop),
         _ => Ok(()),
     };
+}
+
+/// As [`store`]; and reads must bring tokens from now on.
+///
+/// # Safety
+/// To be called by the host, with a parameter of its own.
+pub unsafe extern "C" fn cas(param: *mut Param, number: c_int) -> c_int {
+    worker::want_stamps();
+    // SAFETY: the caller's promise.
+    unsafe { store(param, number) }
 }
 
 /// `(table, key, variable)`

@@ -52,8 +52,8 @@ functions! {
     "shc_add" 4 add_4(t, k, v, ttl;) operations::add, fixups::store;
     "shc_replace" 3 replace_3(t, k, v;) operations::replace, fixups::store;
     "shc_replace" 4 replace_4(t, k, v, ttl;) operations::replace, fixups::store;
-    "shc_cas" 3 cas_3(t, k, v;) operations::cas, fixups::store;
-    "shc_cas" 4 cas_4(t, k, v, ttl;) operations::cas, fixups::store;
+    "shc_cas" 3 cas_3(t, k, v;) operations::cas, fixups::cas;
+    "shc_cas" 4 cas_4(t, k, v, ttl;) operations::cas, fixups::cas;
     "shc_touch" 3 touch_3(t, k, ttl;) operations::touch, fixups::touch;
     "shc_inc" 2 inc_2(t, k;) operations::inc, fixups::count;
     "shc_inc" 3 inc_3(t, k, n;) operations::inc, fixups::count;
@@ -128,7 +128,7 @@ unsafe extern "C" fn get_3(msg: *mut sip_msg, t: Param, k: Param, variable: Para
     entry("shc_get", || {
         // SAFETY: the host's message and the parameters that `fixups::get` made.
         unsafe {
-            let verdict = call(msg, "shc_get", operations::get, &[t, k]);
+            let verdict = call(msg, "shc_get", operations::look, &[t, k]);
             if assign_value(msg, variable.cast(), verdict) { verdict } else { unassigned() }
         }
     })

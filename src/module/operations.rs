@@ -3,7 +3,7 @@
 //! Each checks its arguments and asks the cache; what was read stays in the worker's cache until the next call.
 
 use super::arguments::{Args, Bad};
-use super::worker::Worker;
+use super::worker::{self, Worker};
 use crate::cache::Verdict;
 use crate::host::xavp;
 
@@ -15,6 +15,14 @@ pub type Operation = fn(&mut Worker, &Args<'_>) -> Outcome;
 /// Runs an operation in this process; -3 before the module is initialised.
 pub fn run(worker: &mut Worker, operation: Operation, args: &Args<'_>) -> Verdict {
     operation(worker, args).unwrap_or_else(|bad| worker.cache.fail(args.known_table(worker), bad.0))
+}
+
+/// `(table, key)`; the value is in the cache. Of a script that asks for no more, only the value is read.
+pub fn look(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    if worker::stamps_wanted() {
+        return get(worker, args);
+    }
+    Ok(worker.cache.peek(args.table(worker)?, args.key()?))
 }
 
 /// `(table, key)`; the value is in the cache.
@@ -39,6 +47,7 @@ pub fn replace(worker: &mut Worker, args: &Args<'_>) -> Outcome {
 
 /// `(table, key, value[, ttl])`: only if nobody changed it since this message read it.
 pub fn cas(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    worker::want_stamps();
     Ok(worker.cache.cas(args.table(worker)?, args.key()?, args.value(2)?, args.ttl(3)?, args.scope))
 }
 

@@ -34,6 +34,9 @@ pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
             log::error(format_args!("$shcst({given}): expected rc, server, value, age, stale, err or fence"));
             return Err(Refused);
         };
+        if FACTS[at].0 == b"age" {
+            worker::want_stamps();
+        }
         spec.param.name.type_ = PV_NAME_OTHER as c_int;
         spec.param.name.name.own = std::ptr::without_provenance_mut::<c_void>(at);
         Ok(())

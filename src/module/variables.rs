@@ -111,7 +111,7 @@ unsafe extern "C" fn free(name: *mut c_void) {
 
 unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
     // SAFETY: called by the host with a variable that `parse` made.
-    unsafe { getter("$shc", operations::get, Getter { msg, param, value }) }
+    unsafe { getter("$shc", operations::look, Getter { msg, param, value }) }
 }
 
 unsafe extern "C" fn inc(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {

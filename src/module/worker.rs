@@ -25,6 +25,19 @@ thread_local! {
     static WORKER: Cell<*mut Worker> = const { Cell::new(ptr::null_mut()) };
 }
 
+/// Set while the script is read: it asks for the age of entries or stores by `shc_cas`, so reads must bring both.
+static STAMPS: AtomicBool = AtomicBool::new(false);
+
+/// From now on each read brings the entry's token and lifetime too.
+pub fn want_stamps() {
+    STAMPS.store(true, Ordering::Relaxed);
+}
+
+/// Does a read of the script have to bring the entry's token and lifetime?
+pub fn stamps_wanted() -> bool {
+    STAMPS.load(Ordering::Relaxed)
+}
+
 /// From now on every new process notices that it is one.
 pub fn watch_forks() {
     static WATCHED: AtomicBool = AtomicBool::new(false);
