@@ -6,6 +6,7 @@ use super::api::api;
 use super::entry::entry;
 use super::ffi::*;
 use super::guard::narrow;
+use super::route;
 use super::text;
 use crate::value::{self, Digits, Value};
 use std::ffi::c_int;
@@ -69,9 +70,11 @@ pub fn write(given: Given<'_>, room: &mut Digits) -> pv_value {
 }
 
 /// May the host's variables hold this number as a number?
+///
+/// A host of wide numbers still cuts them to 32 bits on their way into an embedded language (`KSR.pv.get`).
 #[must_use]
 pub fn fits(number: i64) -> bool {
-    !narrow() || i32::try_from(number).is_ok()
+    i32::try_from(number).is_ok() || !narrow() && !route::has_language()
 }
 
 /// Assigns to the variable `spec`. False when it refused.
@@ -235,8 +238,10 @@ impl<'a> From<Value<'a>> for Given<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::api::{self, Api};
     use crate::host::guard::pretend;
     use crate::host::version::Series;
+    use std::ffi::c_void;
 
     #[test]
     fn a_value_reads_as_it_was_written_in_either_layout() {
@@ -254,9 +259,23 @@ mod tests {
     }
 
     #[test]
-    fn a_number_beyond_32_bits_is_text_in_a_narrow_host() {
-        for (series, want) in [(Series::V5_6, Given::Text(b"4294967296")), (Series::V5_7, Given::Int(1 << 32))] {
+    fn a_number_beyond_32_bits_is_text_in_a_narrow_host_and_where_a_language_runs_the_script() {
+        unsafe extern "C" fn none() -> *mut c_void {
+            ptr::null_mut()
+        }
+        unsafe extern "C" fn engine() -> *mut c_void {
+            ptr::dangling_mut()
+        }
+        type Engine = unsafe extern "C" fn() -> *mut c_void;
+        let text = Given::Text(b"4294967296");
+        for (series, sr_kemi_eng_get, want) in [
+            (Series::V5_6, none as Engine, text),
+            (Series::V5_7, none, Given::Int(1 << 32)),
+            (Series::V5_7, engine, text),
+            (Series::V6_1, engine, text),
+        ] {
             pretend(series);
+            api::pretend(Api { sr_kemi_eng_get, ..Api::fake() });
             let mut room = Digits::default();
             let value = write(Given::Int(1 << 32), &mut room);
             // SAFETY: written just now.
@@ -293,7 +312,6 @@ mod tests {
         unsafe extern "C" fn free(_: *mut pv_elem) -> c_int {
             0
         }
-        use crate::host::api::{self, Api};
         api::pretend(Api { pv_parse_format: parse, pv_elem_free_all: free, ..Api::fake() });
         assert!(Format::parse(&b"$rU:x and more"[..5]).is_some());
     }

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::host::{api, guard};
     use std::cell::RefCell;
-    use std::ffi::c_int;
+    use std::ffi::{c_int, c_void};
 
     thread_local! {
         static ROOTS: RefCell<Vec<*mut xavp>> = const { RefCell::new(Vec::new()) };
@@ -141,12 +141,17 @@ mod tests {
         unsafe { *list = ptr::null_mut() };
     }
 
+    unsafe extern "C" fn no_engine() -> *mut c_void {
+        ptr::null_mut()
+    }
+
     fn host(series: Series) {
         guard::pretend(series);
         let fake = api::Api {
             xavp_add_value: add_value,
             xavp_rm_by_name: rm_by_name,
             xavp_destroy_list: destroy_list,
+            sr_kemi_eng_get: no_engine,
             ..api::Api::fake()
         };
         api::pretend(fake);
