@@ -25,12 +25,12 @@ impl<'a> Value<'a> {
     /// Reads what a server holds under `flags`.
     #[must_use]
     pub fn from_wire(data: &'a [u8], flags: u32) -> Self {
-        if flags & TEXT == 0
-            && let Some(number) = integer(unpadded(data))
-        {
-            return Self::Int(number);
+        let digits = unpadded(data);
+        match integer(digits) {
+            Some(number) if flags & TEXT == 0 => Self::Int(number),
+            Some(_) if flags & BLANKS == 0 => Self::Bytes(digits),
+            _ => Self::Bytes(data),
         }
-        Self::Bytes(if flags & (TEXT | BLANKS) == TEXT { unpadded(data) } else { data })
     }
 
     /// The bytes and client flags under which this value is stored; `room` holds the digits of an integer.
@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(Value::from_wire(b"9   ", 0), Value::Int(9));
         assert_eq!(Value::from_wire(b"9\t", 0), Value::Bytes(b"9\t"));
         assert_eq!(Value::from_wire(b"a ", 0), Value::Bytes(b"a "));
+        assert_eq!(Value::from_wire(b"1a ", TEXT), Value::Bytes(b"1a "));
         assert_eq!(Value::from_wire(b"9 ", TEXT), Value::Bytes(b"9"), "a string that was decremented");
         assert_eq!(Value::from_wire(b"9 ", TEXT | BLANKS), Value::Bytes(b"9 "));
     }
