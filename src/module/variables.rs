@@ -126,12 +126,16 @@ unsafe extern "C" fn dec(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv
 
 unsafe fn getter(function: &'static str, operation: Operation, getter: Getter) -> c_int {
     getter.answer(function, || {
+        let mut given = None;
         // SAFETY: the caller's promise.
-        let done = unsafe { operate(function, operation, getter.msg, getter.param, None) };
-        if done != Some(Verdict::Done) {
-            return getter.null();
+        unsafe {
+            with_key(function, getter.msg, getter.param, None, |worker, args| {
+                let verdict = operations::run(worker, operation, args);
+                given = (verdict == Verdict::Done).then(|| give(getter, worker));
+                verdict
+            });
         }
-        worker::with(|worker| give(getter, worker)).unwrap_or_else(|| getter.null())
+        given.unwrap_or_else(|| getter.null())
     })
 }
 
