@@ -8,6 +8,7 @@ pub mod generations;
 pub mod greeting;
 pub mod lookup;
 pub mod pairs;
+pub(crate) mod record;
 pub mod shared;
 pub mod watcher;
 

@@ -7,10 +7,11 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::farm::{CHASES, Farm, behind_full_key, key_ref};
+use super::farm::{CHASES, Farm, behind_full_key};
 use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
+use crate::cluster::record::key_ref;
 use crate::key::Prefix;
 use crate::value::Value;
 use crate::wire::{self, Reply, Values};

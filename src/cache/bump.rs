@@ -6,10 +6,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::farm::{Farm, key_ref};
-use super::lock::number;
+use super::farm::Farm;
 use super::{Answer, Fault};
 use crate::clock::{self, Deadline};
+use crate::cluster::record::{key_ref, number};
 use crate::key::WireKey;
 use crate::wire;
 

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
-use super::lock::number;
 use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
 use crate::clock::{self, Deadline};
+use crate::cluster::record::{key_ref, number};
 use crate::cluster::{ServerStat, Shared, reason};
 use crate::health::Seen;
 use crate::key::{WireKey, split_full};
@@ -392,10 +392,6 @@ pub(crate) fn behind_full_key(key: &WireKey, data: &[u8]) -> Option<usize> {
     }
     let (found, value) = split_full(data)?;
     (found == full).then_some(data.len() - value.len())
-}
-
-pub(crate) fn key_ref(key: &WireKey) -> KeyRef<'_> {
-    KeyRef { bytes: key.bytes(), base64: key.base64() }
 }
 
 /// Seconds as memcached takes them: 0 = never, up to 30 days relative, beyond that a time of day.

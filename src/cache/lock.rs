@@ -7,6 +7,7 @@
 use super::farm::{Farm, Repeat, plain, wire_ttl};
 use super::{Answer, Fault};
 use crate::clock;
+use crate::cluster::record::number;
 use crate::wire::Reply;
 
 /// Seconds a fencing counter is kept after its last use.
@@ -47,13 +48,5 @@ impl Farm {
         let flags = format!("C{cas}");
         self.send_record(server, deadline, Repeat::Never, ("lock", name, key), |link, record| link.md(record, &flags))?;
         plain(&self.links[server].reply(0))
-    }
-}
-
-/// The decimal number that a record holds.
-pub(crate) fn number(reply: &Reply<'_>) -> Option<u64> {
-    match reply {
-        Reply::Value { data, .. } => std::str::from_utf8(data.trim_ascii_end()).ok()?.parse().ok(),
-        _ => None,
     }
 }

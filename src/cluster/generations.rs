@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Shared;
+use super::record::{key_ref, number};
 use crate::clock::{self, Deadline};
 use crate::key::WireKey;
-use crate::wire::{self, KeyRef, Link, Reply};
+use crate::wire::{self, Link, Reply};
 
 /// Milliseconds after which a server's records are read although its root counter stands still: it keeps them from
 /// being evicted, and mends one that was.
@@ -109,10 +110,6 @@ impl Generations {
     }
 }
 
-fn key_ref(key: &WireKey) -> KeyRef<'_> {
-    KeyRef { bytes: key.bytes(), base64: key.base64() }
-}
-
 /// A generation as one server holds it; without a token it holds none.
 #[derive(Debug, Default)]
 struct Record {
@@ -124,10 +121,7 @@ impl Record {
     /// `None` when the server said neither what the record holds nor that there is none.
     fn read(reply: &Reply<'_>) -> Option<Self> {
         match reply {
-            Reply::Value { data, meta } => {
-                let generation = std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-                Some(Self { generation, cas: Some(meta.cas) })
-            }
+            Reply::Value { meta, .. } => Some(Self { generation: number(reply).unwrap_or(0), cas: Some(meta.cas) }),
             Reply::Miss => Some(Self::default()),
             _ => None,
         }

@@ -11,11 +11,12 @@ use super::generations::Generations;
 use super::greeting::Greeting;
 use super::lookup::Lookups;
 use super::reason;
+use super::record::{key_ref, number};
 use super::{ServerStat, Shared};
 use crate::clock::{self, Deadline};
 use crate::health::{Reason, State};
 use crate::key::WireKey;
-use crate::wire::{self, KeyRef, Kind, Link, Reply};
+use crate::wire::{self, Kind, Link};
 
 /// The reason of a server that the operator took out of use.
 pub const DRAINED: &str = "drained";
@@ -171,7 +172,7 @@ impl Watcher {
                 (watched.greeting, watched.root) = (None, None);
                 cell.counts.add(ServerStat::Connects as usize, 1);
             }
-            link.mg(KeyRef { bytes: self.root.bytes(), base64: self.root.base64() }, "v");
+            link.mg(key_ref(&self.root), "v");
             if watched.greeting.is_none() {
                 Greeting::ask(link);
             }
@@ -203,10 +204,7 @@ impl Watcher {
             }
         }
         self.shared.server_cell(server).latency_us.store((clock::monotonic_ns() - sent_ns) / 1_000, Relaxed);
-        let root = match self.links[server].reply(0) {
-            Reply::Value { data, .. } => std::str::from_utf8(data).ok().and_then(|text| text.parse().ok()),
-            _ => None,
-        };
+        let root = number(&self.links[server].reply(0));
         Polled { server, outcome: Some(Ok(())), root }
     }
 
