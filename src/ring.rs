@@ -1,8 +1,8 @@
 //! Who is at home where: ketama, point for point as libmemcached's KETAMA_WEIGHTED computes it.
 //!
 //! PHP, Python and C programs with the same server list therefore reach the same server. The ring is made once from
-//! the configured list and knows no health: when a home is away, the caller takes the next server of [`Ring::order`],
-//! so only the keys of that server move. Cost of a look-up: one MD5 and one step or two along the ring.
+//! a list, in whatever order, and knows no health: when a home is away, the caller takes the next server of
+//! [`Ring::order`], so only the keys of that server move. Cost of a look-up: one MD5 and one step or two along the ring.
 
 use ::md5::{Digest as _, Md5};
 
@@ -15,49 +15,70 @@ pub use order::Order;
 const POINTS: f32 = 160.0;
 const POINTS_PER_HASH: f32 = 4.0;
 
-/// The continuum of all configured servers.
+/// A server to be placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    /// What the ring answers for it.
+    pub slot: usize,
+    /// In libmemcached's spelling.
+    pub name: &'a str,
+    /// 0 counts as 1.
+    pub weight: u32,
+}
+
+/// The continuum of all servers of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Ring {
-    /// Sorted by (point, server); `owners` lies beside it so that a search touches points only.
+    /// Sorted by (point, name of the server); `owners` lies beside it so that a search touches points only.
     points: Vec<u32>,
     owners: Vec<u32>,
     /// By a hash's upper bits, the first point that may be at or after it: nearly always the one, or one before it.
     firsts: Vec<u32>,
     shift: u32,
-    servers: usize,
+    /// Of all servers, by their names.
+    slots: Vec<usize>,
 }
 
 impl Ring {
-    /// Places servers given as (name in libmemcached's spelling, weight); weight 0 counts as 1.
+    /// Places servers given as (name in libmemcached's spelling, weight), each in the slot of its place in the list.
     #[must_use]
     pub fn new(servers: &[(&str, u32)]) -> Self {
-        let total: u64 = servers.iter().map(|(_, weight)| u64::from((*weight).max(1))).sum();
-        let mut places = Vec::with_capacity(servers.len() * POINTS as usize);
-        for (owner, (name, weight)) in (0..).zip(servers) {
-            for number in 0..hashes(*weight, total, servers.len()) {
-                let digest = Md5::digest(format!("{name}-{number}"));
-                places.extend(digest.chunks_exact(4).map(|chunk| (little_endian(chunk), owner)));
+        Self::placed(servers.iter().enumerate().map(|(slot, &(name, weight))| Node { slot, name, weight }).collect())
+    }
+
+    /// Places servers, each in a slot of its own.
+    #[must_use]
+    pub fn placed(mut nodes: Vec<Node<'_>>) -> Self {
+        nodes.sort_by_key(|node| node.name);
+        let total: u64 = nodes.iter().map(|node| u64::from(node.weight.max(1))).sum();
+        let mut places = Vec::with_capacity(nodes.len() * POINTS as usize);
+        for (rank, node) in (0..).zip(&nodes) {
+            for number in 0..hashes(node.weight, total, nodes.len()) {
+                let digest = Md5::digest(format!("{}-{number}", node.name));
+                places.extend(digest.chunks_exact(4).map(|chunk| (little_endian(chunk), rank)));
             }
         }
         places.sort_unstable();
-        let (points, owners) = places.into_iter().unzip();
-        Self::of(points, owners, servers.len())
+        let slots: Vec<usize> = nodes.iter().map(|node| node.slot).collect();
+        let (points, owners) =
+            places.into_iter().map(|(point, rank): (u32, usize)| (point, slots[rank] as u32)).unzip();
+        Self::of(points, owners, slots)
     }
 
-    fn of(points: Vec<u32>, owners: Vec<u32>, servers: usize) -> Self {
+    fn of(points: Vec<u32>, owners: Vec<u32>, slots: Vec<usize>) -> Self {
         let bits = points.len().next_power_of_two().ilog2().clamp(1, 20);
         let shift = u32::BITS - bits;
         let first = |slot: u32| points.partition_point(|point| *point < slot << shift) as u32;
         let firsts = (0..1 << bits).map(first).collect();
-        Self { points, owners, firsts, shift, servers }
+        Self { points, owners, firsts, shift, slots }
     }
 
-    /// The server that owns the key made of `parts` put together (the raw `table:key`, no generation).
+    /// The slot of the server that owns the key made of `parts` put together (the raw `table:key`, no generation).
     /// An empty ring has no home and answers 0.
     #[must_use]
     pub fn home(&self, parts: &[&[u8]]) -> usize {
-        if self.servers == 1 {
-            return 0;
+        if let [only] = self.slots[..] {
+            return only;
         }
         self.owners.get(self.place(parts)).map_or(0, |owner| *owner as usize)
     }
@@ -80,13 +101,13 @@ impl Ring {
     /// Number of servers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.servers
+        self.slots.len()
     }
 
     /// True without any server.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.servers == 0
+        self.slots.is_empty()
     }
 
     fn place(&self, parts: &[&[u8]]) -> usize {

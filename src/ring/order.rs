@@ -6,7 +6,7 @@ use super::Ring;
 
 const INLINE: usize = 16;
 
-/// Iterator over all servers of a [`Ring`], each once, nearest first.
+/// Iterator over the slots of all servers of a [`Ring`], each once, nearest first.
 #[derive(Clone, Debug)]
 pub struct Order<'a> {
     ring: &'a Ring,
@@ -21,8 +21,8 @@ pub struct Order<'a> {
 
 impl<'a> Order<'a> {
     pub(super) fn new(ring: &'a Ring, start: usize) -> Self {
-        let servers = ring.len();
-        Self { ring, start, passed: 0, left: servers, seen: Seen::new(servers), rest: 0 }
+        let slots = ring.slots.iter().max().map_or(0, |slot| slot + 1);
+        Self { ring, start, passed: 0, left: ring.len(), seen: Seen::new(slots), rest: 0 }
     }
 
     fn on_the_ring(&mut self) -> Option<usize> {
@@ -39,10 +39,10 @@ impl<'a> Order<'a> {
     }
 
     fn off_the_ring(&mut self) -> Option<usize> {
-        while self.rest < self.ring.len() {
+        while let Some(&slot) = self.ring.slots.get(self.rest) {
             self.rest += 1;
-            if self.seen.mark(self.rest - 1) {
-                return Some(self.rest - 1);
+            if self.seen.mark(slot) {
+                return Some(slot);
             }
         }
         None
@@ -68,7 +68,7 @@ impl Iterator for Order<'_> {
 impl ExactSizeIterator for Order<'_> {}
 impl std::iter::FusedIterator for Order<'_> {}
 
-/// One bit per server.
+/// One bit per slot.
 #[derive(Clone, Debug)]
 struct Seen {
     few: [u64; INLINE],
@@ -76,16 +76,16 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(servers: usize) -> Self {
-        Self { few: [0; INLINE], many: vec![0; servers.div_ceil(64).saturating_sub(INLINE)] }
+    fn new(slots: usize) -> Self {
+        Self { few: [0; INLINE], many: vec![0; slots.div_ceil(64).saturating_sub(INLINE)] }
     }
 
     /// True the first time.
-    fn mark(&mut self, server: usize) -> bool {
-        let (word, bit) = (server / 64, 1 << (server % 64));
-        let slot = if word < INLINE { &mut self.few[word] } else { &mut self.many[word - INLINE] };
-        let fresh = *slot & bit == 0;
-        *slot |= bit;
+    fn mark(&mut self, slot: usize) -> bool {
+        let (word, bit) = (slot / 64, 1 << (slot % 64));
+        let bits = if word < INLINE { &mut self.few[word] } else { &mut self.many[word - INLINE] };
+        let fresh = *bits & bit == 0;
+        *bits |= bit;
         fresh
     }
 }

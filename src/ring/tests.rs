@@ -122,7 +122,7 @@ fn small_rings_work() {
 
 #[test]
 fn a_hash_past_the_last_point_wraps_to_the_first() {
-    let ring = Ring::of(vec![0, 1], vec![1, 0], 2);
+    let ring = Ring::of(vec![0, 1], vec![1, 0], vec![0, 1]);
     assert_eq!(ring.home(&[b"k"]), 1);
     assert_eq!(ring.order(&[b"k"]).collect::<Vec<_>>(), [1, 0]);
 }
@@ -149,6 +149,20 @@ fn a_thousand_servers_are_each_named_once() {
             assert!(order.into_iter().eq(0..count), "{count} servers");
         }
     }
+}
+
+/// Among so many points some coincide: there the names decide.
+#[test]
+fn neither_the_order_of_the_list_nor_the_slots_decide_where_keys_live() {
+    const COUNT: usize = 1500;
+    let names: Vec<String> = (0..COUNT).map(|at| format!("10.0.{}.{}", at / 250, at % 250)).collect();
+    let node = |(at, name): (usize, &'static str), slot| Node { slot, name, weight: 1 + at as u32 % 3 };
+    let names: Vec<(usize, &'static str)> = names.into_iter().map(|name| &*name.leak()).enumerate().collect();
+    let one = Ring::placed(names.iter().map(|&named| node(named, named.0)).collect());
+    let other = Ring::placed(names.iter().rev().map(|&named| node(named, 3 * COUNT - 2 * named.0)).collect());
+    assert!(one.points.windows(2).any(|two| two[0] == two[1]), "no points coincide");
+    assert_eq!(one.points, other.points);
+    assert!(one.owners.iter().zip(&other.owners).all(|(one, other)| 3 * COUNT as u32 - 2 * one == *other));
 }
 
 #[test]
