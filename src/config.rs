@@ -132,18 +132,24 @@ impl Config {
         Ok(())
     }
 
-    /// Looks at the whole once more, for parts that were put in by hand.
+    /// Looks at the whole: at what no part can tell alone, and once more at parts that were put in by hand.
     ///
     /// # Errors
-    /// The first pair of servers or tables that share what must be their own.
+    /// The first pair of servers or tables that share what must be their own, a partner that is not there, or a table
+    /// whose entries cannot have as many copies as it asks for.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (at, server) in self.servers.iter().enumerate() {
             let fail = |problem| ConfigError::new("server", &server.to_string(), problem);
             self.servers[..at].iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
+            server.paired(self.servers.iter().enumerate()).map_err(fail)?;
         }
         for (at, table) in self.tables.iter().enumerate() {
             if self.table(&table.name) != Some(at) {
                 return Err(ConfigError::new("table", &table.to_string(), "the table is there twice".to_owned()));
+            }
+            if table.copies > 1 && self.servers.len() == 1 {
+                let problem = format!("copies={}: expected two servers or more, there is one", table.copies);
+                return Err(ConfigError::new("table", &table.to_string(), problem));
             }
         }
         Ok(())

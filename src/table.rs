@@ -18,12 +18,14 @@ pub struct Table {
     pub name: String,
     /// Seconds an entry lives when the script names no time; 0 = for ever.
     pub autoexpire: u32,
+    /// On how many servers an entry is kept: 1 or 2. Without meaning in the host's own store.
+    pub copies: u8,
 }
 
 /// As it would be configured.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=>autoexpire={}", self.name, self.autoexpire)
+        write!(f, "{}=>autoexpire={};copies={}", self.name, self.autoexpire, self.copies)
     }
 }
 

@@ -30,6 +30,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("server", "name=mc1;addr=10.0.0.1:11211;tls_verify=0", "tls=1"),
     ("server", "name=mc1;addr=10.0.0.1:11211;tls=1;tls_cert=/c.pem", "tls_key"),
     ("server", "name=mc1;addr=10.0.0.1:11211;copies=2", "copies"),
+    ("server", "name=mc1;addr=10.0.0.1:11211;pair=mc1", "another server"),
     ("table", "=>autoexpire=1", "1 to 32"),
     ("table", "ip auth=>autoexpire=1", "1 to 32"),
     ("table", "a234567890123456789012345678901234=>", "1 to 32"),
@@ -37,7 +38,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("table", "ipauth=>autoexpire=soon", "autoexpire"),
     ("table", "ipauth=>autoexpires=60", "autoexpires"),
     ("table", "ipauth=>autoexpire", "autoexpire"),
-    ("table", "ipauth=>copies=2", "not available in this version"),
+    ("table", "ipauth=>copies=3", "expected 1 or 2"),
     ("table", "ipauth=>near=1", "not available in this version"),
     ("table", "ipauth=>negexpire=60", "not available in this version"),
     ("table", "ipauth=>stale=600", "not available in this version"),
@@ -95,6 +96,22 @@ fn what_is_there_twice_stops_the_start() {
         ("table", "t=>autoexpire=1", "t=>autoexpire=2", "there already"),
     ];
     all(twice.iter().map(|(kind, a, b, named)| refused(&Script::new().text(kind, a).text(kind, b), &[kind, b, named])));
+}
+
+/// What only the whole configuration tells is told when the host starts, not yet by `kamailio -c`.
+#[test]
+fn servers_that_are_not_there_stop_the_start() {
+    let one = "name=mc1;addr=10.0.0.1:11211;weight=1";
+    let far = format!("{one};pair=mc2");
+    let cases = [
+        (Script::new().server(one).table("t=>copies=2"), ["table \"t=>", "copies=2: expected two servers or more"]),
+        (Script::new().server(&far), [far.as_str(), "pair=mc2: expected the name of another server in the list"]),
+    ];
+    for (script, named) in cases {
+        let log = script.kamailio().refused();
+        let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR: shardcache")).collect();
+        assert!(errors.len() == 1 && named.iter().all(|text| errors[0].contains(text)), "{named:?}\n{log}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(super) const SERVER: Rules = Rules {
         "addr",
         "weight",
         "zone",
+        "pair",
         "ring",
         "user",
         "pass",
@@ -26,7 +27,7 @@ pub(super) const SERVER: Rules = Rules {
         "tls_cert",
         "tls_key",
     ],
-    later: &["pair", "holdoff"],
+    later: &["holdoff"],
 };
 
 /// Attributes of a table.

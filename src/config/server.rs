@@ -17,6 +17,8 @@ pub struct ServerSpec {
     pub weight: u32,
     /// Where it stands; empty when nobody said.
     pub zone: String,
+    /// The name of the server that is to keep the second copies of what is at home here.
+    pub pair: Option<String>,
     /// Its name on the ring when that is not its address.
     pub ring: Option<String>,
     pub auth: Option<Auth>,
@@ -65,6 +67,7 @@ pub(super) fn parse(text: &str) -> Result<ServerSpec, String> {
         addr,
         weight: attrs.number("weight", 1..=1000)?.unwrap_or(1),
         zone: zone(&attrs)?,
+        pair: pair(&attrs, name)?,
         ring: ring(&attrs)?,
         auth: auth(&attrs)?,
         tls,
@@ -78,6 +81,15 @@ fn zone(attrs: &Attrs<'_>) -> Result<String, String> {
         return Err(format!("zone={zone}: expected 1 to 32 letters, digits, '_', '-' and '.'"));
     }
     Ok(zone.to_owned())
+}
+
+fn pair(attrs: &Attrs<'_>, own: &str) -> Result<Option<String>, String> {
+    match attrs.get("pair") {
+        Some(name) if name == own || !is_name(name.as_bytes()) => {
+            Err(format!("pair={name}: expected the name of another server"))
+        }
+        name => Ok(name.map(str::to_owned)),
+    }
 }
 
 fn ring(attrs: &Attrs<'_>) -> Result<Option<String>, String> {
@@ -126,6 +138,19 @@ impl ServerSpec {
         self.ring.clone().unwrap_or_else(|| self.addr.ring_name())
     }
 
+    /// The server of `all` that `pair` names, and its place there.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub(crate) fn paired<'a>(
+        &self,
+        mut all: impl Iterator<Item = (usize, &'a Self)>,
+    ) -> Result<Option<(usize, &'a Self)>, String> {
+        let Some(pair) = &self.pair else { return Ok(None) };
+        let found = all.find(|(_, other)| other.name == *pair);
+        found.map(Some).ok_or_else(|| format!("pair={pair}: expected the name of another server in the list"))
+    }
+
     /// Fails when both share what must be each one's own.
     pub(super) fn differs(&self, other: &Self) -> Result<(), String> {
         let what = if self.name == other.name {
@@ -147,6 +172,9 @@ impl fmt::Display for ServerSpec {
         write!(f, "name={};addr={};weight={}", self.name, self.addr, self.weight)?;
         if !self.zone.is_empty() {
             write!(f, ";zone={}", self.zone)?;
+        }
+        if let Some(pair) = &self.pair {
+            write!(f, ";pair={pair}")?;
         }
         if let Some(ring) = &self.ring {
             write!(f, ";ring={ring}")?;

@@ -12,10 +12,17 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
         );
     }
     let attrs = Attrs::read(rest, &TABLE)?;
-    only(&attrs, "copies", "1", "2")?;
     only(&attrs, "near", "0", "1")?;
     let autoexpire = attrs.number("autoexpire", 0..=TTL_MAX)?.unwrap_or(0);
-    Ok(Table { name: name.to_owned(), autoexpire })
+    Ok(Table { name: name.to_owned(), autoexpire, copies: copies(&attrs)? })
+}
+
+fn copies(attrs: &Attrs<'_>) -> Result<u8, String> {
+    match attrs.get("copies") {
+        None | Some("1") => Ok(1),
+        Some("2") => Ok(2),
+        Some(other) => Err(format!("copies={other}: expected 1 or 2")),
+    }
 }
 
 /// An attribute with one value now and another one later.

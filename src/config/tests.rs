@@ -50,13 +50,14 @@ fn a_server_may_be_written_in_many_ways() {
 
 #[test]
 fn all_attributes_of_a_server_arrive() {
-    let text = "name=mc_1;addr=mc1:4433;weight=1000;zone=eu-1.a;ring=mc;user=kam;pass=a=b c,d;tls=1;tls_ca=/ca.pem;\
+    let text = "name=mc_1;addr=mc1:4433;weight=1000;zone=eu-1.a;pair=mc_2;ring=mc;user=kam;pass=a=b c,d;tls=1;tls_ca=/ca.pem;\
                 tls_name=mc.example.com;tls_verify=0;tls_cert=/c.pem;tls_key=/k.pem";
     let want = ServerSpec {
         name: "mc_1".into(),
         addr: tcp("mc1", 4433),
         weight: 1000,
         zone: "eu-1.a".into(),
+        pair: Some("mc_2".into()),
         ring: Some("mc".into()),
         auth: Some(Auth { user: "kam".into(), pass: "a=b c,d".into() }),
         tls: Some(TlsSpec {
@@ -69,7 +70,7 @@ fn all_attributes_of_a_server_arrive() {
     };
     assert_eq!(server(text), Ok(want));
     let plain = server("name=a;addr=b;tls=0").unwrap();
-    assert_eq!((plain.zone.as_str(), plain.ring, plain.auth, plain.tls), ("", None, None, None));
+    assert_eq!((plain.zone.as_str(), plain.pair, plain.ring, plain.auth, plain.tls), ("", None, None, None, None));
     assert!(server("name=a;addr=b;tls=1").unwrap().tls.unwrap().verify);
 }
 
@@ -126,7 +127,8 @@ fn a_faulty_server_is_refused_in_clear_words() {
         ("name=a;addr=b;tls=1;tls_cert=/c", "\"tls_cert\" and \"tls_key\" need each other"),
         ("name=a;addr=b;tls=1;tls_key=/k", "\"tls_cert\" and \"tls_key\" need each other"),
         ("name=a;addr=unix:/s;tls=1", "a unix socket has no TLS"),
-        ("name=a;addr=b;pair=c", "\"pair\" is not available in this version"),
+        ("name=a;addr=b;pair=a", "pair=a: expected the name of another server"),
+        ("name=a;addr=b;pair=10.0.0.1", "pair=10.0.0.1: expected the name of another server"),
         ("name=a;addr=b;holdoff=5", "\"holdoff\" is not available in this version"),
     ] {
         refused("server", text, server(text), words);
@@ -166,6 +168,34 @@ fn servers_share_neither_name_nor_address_nor_place() {
     assert!(error.starts_with("server \"name=a;addr=unix:/b;weight=1\": its name is already"), "{error}");
 }
 
+fn checked(servers: &[&str], tables: &[&str]) -> Result<(), String> {
+    let mut config = Config::default();
+    servers.iter().for_each(|text| config.add_server(text).unwrap());
+    tables.iter().for_each(|text| config.add_table(text).unwrap());
+    config.check().map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_partner_must_be_in_the_list() {
+    let (a, b) = ("name=a;addr=h1;pair=b", "name=b;addr=h2");
+    assert_eq!(checked(&[a, b], &[]), Ok(()), "also where it is named later");
+    let error = checked(&["name=a;addr=h1;pair=x", b], &[]).unwrap_err();
+    assert_eq!(
+        error,
+        "server \"name=a;addr=h1:11211;weight=1;pair=x\": pair=x: expected the name of another server in the list"
+    );
+}
+
+#[test]
+fn two_copies_need_two_servers() {
+    let (a, b) = ("name=a;addr=h1", "name=b;addr=h2");
+    assert_eq!(checked(&[a, b], &["t=>copies=2"]), Ok(()));
+    assert_eq!(checked(&[a], &["t=>copies=1"]), Ok(()));
+    assert_eq!(checked(&[], &["t=>copies=2"]), Ok(()), "the host's own store keeps one copy of all");
+    let error = checked(&[a], &["s=>", "t=>copies=2"]).unwrap_err();
+    assert_eq!(error, "table \"t=>autoexpire=0;copies=2\": copies=2: expected two servers or more, there is one");
+}
+
 #[test]
 fn a_password_is_never_shown() {
     for text in [
@@ -198,16 +228,17 @@ fn a_password_is_never_shown() {
 
 #[test]
 fn a_table_may_be_written_in_many_ways() {
-    for (text, autoexpire) in [
-        ("ipauth=>autoexpire=1800;copies=1", 1800),
-        ("ipauth=>autoexpire=1800;copies=1;near=0;", 1800),
-        (" ipauth => autoexpire = 5 ; ", 5),
-        ("ipauth=>autoexpire=0", 0),
-        ("ipauth=>near=0", 0),
-        ("ipauth=>", 0),
-        ("ipauth", 0),
+    for (text, autoexpire, copies) in [
+        ("ipauth=>autoexpire=1800;copies=1", 1800, 1),
+        ("ipauth=>autoexpire=1800;copies=1;near=0;", 1800, 1),
+        ("ipauth=>copies=2", 0, 2),
+        (" ipauth => autoexpire = 5 ; copies = 2 ; ", 5, 2),
+        ("ipauth=>autoexpire=0", 0, 1),
+        ("ipauth=>near=0", 0, 1),
+        ("ipauth=>", 0, 1),
+        ("ipauth", 0, 1),
     ] {
-        assert_eq!(table(text), Ok(Table { name: "ipauth".into(), autoexpire }), "{text}");
+        assert_eq!(table(text), Ok(Table { name: "ipauth".into(), autoexpire, copies }), "{text}");
     }
 }
 
@@ -226,8 +257,8 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=>autoexpire=5m", "expected a number"),
         ("ipauth=>autoexpire=", "\"autoexpire\" has no value"),
         ("ipauth=>;autoexpire=1", "is no attribute=value"),
-        ("ipauth=>copies=2", "copies=2 is not available in this version, expected 1"),
-        ("ipauth=>copies=0", "copies=0: expected 1"),
+        ("ipauth=>copies=3", "copies=3: expected 1 or 2"),
+        ("ipauth=>copies=0", "copies=0: expected 1 or 2"),
         ("ipauth=>near=1", "near=1 is not available in this version, expected 0"),
         ("ipauth=>near=yes", "near=yes: expected 0"),
         ("ipauth=>negexpire=60", "\"negexpire\" is not available in this version"),
@@ -298,10 +329,12 @@ fn sound() -> impl Strategy<Value = String> {
         (any::<[u8; 16]>(), 1_u16..).prop_map(|(ip, port)| format!("[{}]:{port}", std::net::Ipv6Addr::from(ip))),
     ];
     let plain = (
-        "[A-Za-z0-9_]{1,32}".prop_map(|name| Some(format!("name={name}"))),
+        "[A-Za-z0-9_]{1,31}".prop_map(|name| Some(format!("name={name}"))),
         addr.prop_map(|addr| Some(format!("addr={addr}"))),
         attribute("weight", "[1-9][0-9]{0,2}"),
         attribute("zone", "[a-zA-Z0-9_.-]{1,32}"),
+        // Longer than any name here, so never its own.
+        attribute("pair", "other_[a-z]{26}"),
         attribute("ring", "[a-z:/.]{1,20}"),
         proptest::option::of("[a-z]{1,8};pass=[!-:<-~]{1,12}".prop_map(|auth| format!("user={auth}"))),
         proptest::option::of(
@@ -309,7 +342,8 @@ fn sound() -> impl Strategy<Value = String> {
         )
         .prop_map(|tls| tls.map(|tls| format!("tls={tls}"))),
     );
-    let all = plain.prop_map(|(a, b, c, d, e, f, g)| [a, b, c, d, e, f, g].into_iter().flatten().collect::<Vec<_>>());
+    let all =
+        plain.prop_map(|(a, b, c, d, e, f, g, h)| [a, b, c, d, e, f, g, h].into_iter().flatten().collect::<Vec<_>>());
     (all.prop_shuffle(), "[ \t]{0,2}", any::<bool>())
         .prop_map(|(parts, blank, end)| parts.join(&format!("{blank};{blank}")) + if end { ";" } else { "" })
 }
@@ -342,8 +376,8 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000) {
-        let first = Table { name, autoexpire };
+    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2) {
+        let first = Table { name, autoexpire, copies };
         prop_assert_eq!(table(&first.to_string()), Ok(first));
     }
 }
