@@ -159,6 +159,15 @@ impl Cache {
         self.shared
     }
 
+    /// The name of the server in a slot; empty where there is none.
+    #[must_use]
+    pub fn server_name(&self, server: usize) -> &str {
+        match &self.back {
+            Back::Farm(farm) => farm.layout.name(server),
+            Back::Local(_) => "",
+        }
+    }
+
     /// Reads an entry; [`value`](Self::value) holds it until the next call. `scope` names the SIP message, within which
     /// [`cas`](Self::cas) may follow.
     pub fn get(&mut self, table: usize, key: &[u8], scope: u64) -> Verdict {

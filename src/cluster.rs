@@ -6,6 +6,7 @@ pub mod copies;
 pub mod count;
 pub mod generations;
 pub mod greeting;
+pub mod layout;
 pub mod lookup;
 pub mod pairs;
 pub(crate) mod record;
@@ -13,7 +14,8 @@ pub mod shared;
 pub mod watcher;
 
 pub use count::{ServerStat, TableStat};
-pub use shared::{ServerView, Shared, SharedError, VALUE_MAX, tls_options};
+pub use layout::{Layout, LayoutError, tls_options};
+pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
 pub use watcher::{DRAINED, Event, Watcher};
 
 use crate::health::Reason;

@@ -242,7 +242,7 @@ impl Farm {
         let name = &self.shared.config().tables[table].name;
         batch.generation = self.shared.table_cell(table).generation.load(Relaxed);
         let prefix = Prefix::new(name, batch.generation)?;
-        self.shared.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, server| {
+        self.layout.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, server| {
             if keys[at].is_empty() {
                 return batch.wants.push(Want { found: Found::Failed, next: END });
             }

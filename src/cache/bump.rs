@@ -38,7 +38,8 @@ impl Farm {
 
     /// The same packet to every server in use; returns those that answered all of it.
     fn send_all(&mut self, deadline: Deadline, fill: impl Fn(&mut wire::Link)) -> Vec<usize> {
-        let mut used: Vec<usize> = (0..self.links.len()).filter(|server| self.shared.server_up(*server)).collect();
+        let servers = self.layout.servers().map(|(server, _)| server);
+        let mut used: Vec<usize> = servers.filter(|server| self.shared.server_up(*server)).collect();
         for _ in 0..2 {
             let mut begun = Vec::with_capacity(used.len());
             for &server in &used {

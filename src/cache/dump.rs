@@ -79,15 +79,17 @@ impl Farm {
         self.begin();
         let mut page = Page::default();
         while at.server < self.links.len() {
-            if self.admit(at.server).is_err() {
-                page.skipped.push(at.server);
-            } else {
-                let (keys, more) = self.walk(table, at, limit - page.entries.len())?;
-                at.past += keys.len();
-                self.read_entries(at.server, &keys, &mut page)?;
-                if more {
-                    page.next = Some(format!("{}:{}", at.server, at.past));
-                    return Ok(page);
+            match self.admit(at.server) {
+                _ if self.layout.server(at.server).is_none() => {}
+                Err(_) => page.skipped.push(at.server),
+                Ok(()) => {
+                    let (keys, more) = self.walk(table, at, limit - page.entries.len())?;
+                    at.past += keys.len();
+                    self.read_entries(at.server, &keys, &mut page)?;
+                    if more {
+                        page.next = Some(format!("{}:{}", at.server, at.past));
+                        return Ok(page);
+                    }
                 }
             }
             at = Cursor { server: at.server + 1, past: 0 };
@@ -100,7 +102,7 @@ impl Farm {
         let name = &self.shared.config().tables[table].name;
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
         let (mut keys, mut passed, mut more) = (Vec::new(), 0, false);
-        let mut link = Link::new(self.shared.endpoint(at.server));
+        let mut link = Link::new(self.shared.endpoint(&self.layout, at.server));
         let walked = wire::stream(&mut link, b"lru_crawler metadump hash", Deadline::after(WALK), &mut |line| {
             let Some(raw) = listed_key(line) else { return true };
             if !belongs(&raw, name, generation) {
@@ -118,7 +120,7 @@ impl Farm {
         link.close();
         match walked {
             Ok(()) => Ok((keys, more)),
-            Err(error) => Err(format!("server \"{}\": {error}", self.shared.config().servers[at.server].name)),
+            Err(error) => Err(format!("server \"{}\": {error}", self.layout.name(at.server))),
         }
     }
 
@@ -133,7 +135,7 @@ impl Farm {
             wire::exchange(&mut self.links, &[server], Deadline::after(WALK));
             let status = self.links[server].status();
             self.report(server, begun, status.err());
-            status.map_err(|error| format!("server \"{}\": {error}", self.shared.config().servers[server].name))?;
+            status.map_err(|error| format!("server \"{}\": {error}", self.layout.name(server)))?;
             for (at, raw) in some.iter().enumerate() {
                 if let Reply::Value { data, meta } = self.links[server].reply(at) {
                     page.entries.extend(entry(raw, data, meta.flags, u32::try_from(meta.ttl).unwrap_or(0)));

@@ -5,13 +5,14 @@
 //! generation's record, and a leg that went out under an old generation is repeated under the new one.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
 use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::record::{key_ref, number};
-use crate::cluster::{ServerStat, Shared, reason};
+use crate::cluster::{Layout, ServerStat, Shared, reason};
 use crate::health::Seen;
 use crate::key::{WireKey, split_full};
 use crate::value::{Digits, Value};
@@ -25,6 +26,7 @@ pub(crate) const CHASES: usize = 3;
 /// The worker's links and what their last answers were.
 pub(crate) struct Farm {
     pub shared: &'static Shared,
+    pub layout: Arc<Layout>,
     pub links: Vec<Link>,
     incarnations: Vec<u32>,
     pub key: WireKey,
@@ -66,11 +68,12 @@ pub(crate) struct Leg {
 
 impl Farm {
     pub fn new(shared: &'static Shared) -> Self {
-        let servers = shared.config().servers.len();
+        let layout = shared.layout();
+        let slots = 0..layout.slots();
         Self {
             shared,
-            links: (0..servers).map(|server| Link::new(shared.endpoint(server))).collect(),
-            incarnations: (0..servers).map(|server| shared.server_cell(server).health.incarnation()).collect(),
+            links: slots.clone().map(|server| Link::new(shared.endpoint(&layout, server))).collect(),
+            incarnations: slots.map(|server| shared.server_cell(server).health.incarnation()).collect(),
             key: WireKey::new(),
             record: WireKey::new(),
             flags: String::new(),
@@ -78,6 +81,7 @@ impl Farm {
             held: Held::Nothing,
             asked: None,
             now_ns: 0,
+            layout,
         }
     }
 
@@ -208,9 +212,9 @@ impl Farm {
         Ok(Location { server: Some(self.home(table, key)), wire_key })
     }
 
-    /// The first server on the ring for a key; generations do not move keys.
+    /// The slot of the first server on the ring for a key; generations do not move keys.
     pub fn home(&self, table: usize, key: &[u8]) -> usize {
-        self.shared.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
+        self.layout.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
     /// Begins a call: what the last one brought is forgotten. Returns when this one has to end.

@@ -26,7 +26,7 @@ pub struct Generations {
 }
 
 impl Generations {
-    pub fn new(shared: &'static Shared) -> Self {
+    pub fn new(shared: &'static Shared, servers: usize) -> Self {
         let record = |kind: &str, table: &str| {
             let mut key = WireKey::new();
             let _ = key.record(kind, table, b"");
@@ -36,7 +36,7 @@ impl Generations {
             shared,
             records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
             root: record("root", ""),
-            read_ms: vec![0; shared.config().servers.len()],
+            read_ms: vec![0; servers],
             known: 0,
         }
     }

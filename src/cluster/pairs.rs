@@ -2,49 +2,46 @@
 //!
 //! Each server has one partner, fixed by the configuration alone: its `pair=`, else its successor in a cycle through all
 //! servers that changes the zone at each step where the zones allow it. So each server is the partner of one other, a dead
-//! server's load falls on its partner alone, and every host computes the same cycle: it starts from the sorted names.
+//! server's load falls on its partner alone, and every host computes the same cycle: it starts from the sorted names on the ring.
+
+use std::cmp::Reverse;
 
 /// What the choice looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Seat<'a> {
+pub struct Member<'a> {
+    pub slot: usize,
+    /// Its name on the ring, the same on every host.
     pub name: &'a str,
     /// Empty = no zone: then all such servers share one.
     pub zone: &'a str,
-    /// The server that `pair=` names.
-    pub pair: Option<&'a str>,
+    /// The slot of the server that `pair=` names: another member.
+    pub pair: Option<usize>,
 }
 
-/// The partner of each server, by its place in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The partner of each server, by slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
-    partner: Vec<usize>,
+    partner: Vec<Option<usize>>,
 }
 
 impl Pairs {
     /// Chooses the partners.
-    ///
-    /// # Errors
-    /// A `pair=` that names no other server.
-    pub fn new(seats: &[Seat<'_>]) -> Result<Self, String> {
-        let mut partner = vec![0; seats.len()];
-        let cycle = cycle(seats);
-        for (at, &server) in cycle.iter().enumerate() {
-            partner[server] = cycle[(at + 1) % cycle.len()];
+    #[must_use]
+    pub fn new(members: &[Member<'_>]) -> Self {
+        let slots = members.iter().map(|member| member.slot + 1).max().unwrap_or(0);
+        let mut partner = vec![None; slots];
+        let cycle = cycle(members);
+        for (at, member) in cycle.iter().enumerate() {
+            let next = cycle[(at + 1) % cycle.len()].slot;
+            partner[member.slot] = member.pair.or(Some(next)).filter(|partner| *partner != member.slot);
         }
-        for (server, seat) in seats.iter().enumerate() {
-            let Some(name) = seat.pair else { continue };
-            partner[server] = seats
-                .iter()
-                .position(|other| other.name == name && other.name != seat.name)
-                .ok_or_else(|| format!("pair={name}: expected the name of another server"))?;
-        }
-        Ok(Self { partner })
+        Self { partner }
     }
 
     /// Where the second copy lies; `None` when there is one server only.
     #[must_use]
     pub fn partner(&self, home: usize) -> Option<usize> {
-        self.partner.get(home).copied().filter(|partner| *partner != home)
+        self.partner.get(home).copied().flatten()
     }
 
     /// The servers whose second copies lie on `server`.
@@ -54,38 +51,34 @@ impl Pairs {
 }
 
 /// All servers, the fullest zone spread over every other place, so that neighbours share a zone only if they must.
-fn cycle(seats: &[Seat<'_>]) -> Vec<usize> {
-    let size = |zone: &str| seats.iter().filter(|seat| seat.zone == zone).count();
-    let mut sorted: Vec<usize> = (0..seats.len()).collect();
-    sorted.sort_by_key(|server| {
-        let seat = &seats[*server];
-        (usize::MAX - size(seat.zone), seat.zone, seat.name)
-    });
-    let places = (0..seats.len()).step_by(2).chain((1..seats.len()).step_by(2));
-    let mut cycle = vec![0; seats.len()];
-    places.zip(sorted).for_each(|(place, server)| cycle[place] = server);
-    cycle
+fn cycle<'a>(members: &[Member<'a>]) -> Vec<Member<'a>> {
+    let size = |zone: &str| members.iter().filter(|member| member.zone == zone).count();
+    let mut sorted = members.to_vec();
+    sorted.sort_by_cached_key(|member| (Reverse(size(member.zone)), member.zone, member.name));
+    let (even, odd) = sorted.split_at(sorted.len().div_ceil(2));
+    (0..sorted.len()).map(|place| if place % 2 == 0 { even[place / 2] } else { odd[place / 2] }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seats<'a>(zones: &[&'a str]) -> Vec<Seat<'a>> {
+    fn members<'a>(zones: &[&'a str]) -> Vec<Member<'a>> {
         const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
-        zones.iter().zip(NAMES).map(|(zone, name)| Seat { name, zone, pair: None }).collect()
+        let named = zones.iter().zip(NAMES).enumerate();
+        named.map(|(slot, (zone, name))| Member { slot, name, zone, pair: None }).collect()
     }
 
     #[test]
     fn each_server_is_the_partner_of_exactly_one_other() {
         for zones in [&["", ""][..], &["", "", ""], &["x", "y", "x", "y"], &["x", "x", "x", "y", "y"], &[""; 8]] {
-            let pairs = Pairs::new(&seats(zones)).unwrap();
+            let pairs = Pairs::new(&members(zones));
             for server in 0..zones.len() {
                 assert_eq!(pairs.homes(server).count(), 1, "{zones:?}");
                 assert_ne!(pairs.partner(server), Some(server), "{zones:?}");
             }
         }
-        assert_eq!(Pairs::new(&seats(&[""])).unwrap().partner(0), None);
+        assert_eq!(Pairs::new(&members(&[""])).partner(0), None);
     }
 
     #[test]
@@ -98,32 +91,47 @@ mod tests {
             (&["x", "x", "y"], 1),
             (&["x", "x", "x", "y"], 2),
         ] {
-            let pairs = Pairs::new(&seats(zones)).unwrap();
+            let pairs = Pairs::new(&members(zones));
             let same = (0..zones.len()).filter(|home| zones[*home] == zones[pairs.partner(*home).unwrap()]).count();
             assert_eq!(same, shared, "{zones:?}");
         }
     }
 
     #[test]
-    fn the_order_of_the_list_does_not_matter() {
-        let list = seats(&["x", "y", "x", "y", "z"]);
-        let there = Pairs::new(&list).unwrap();
-        let back: Vec<Seat<'_>> = list.iter().rev().copied().collect();
-        let turned = Pairs::new(&back).unwrap();
-        for home in 0..list.len() {
-            let partner = list[there.partner(home).unwrap()].name;
-            assert_eq!(back[turned.partner(list.len() - 1 - home).unwrap()].name, partner);
-        }
+    fn neither_the_order_of_the_list_nor_the_slots_matter() {
+        let list = members(&["x", "y", "x", "y", "z"]);
+        let named = |list: &[Member<'_>], slot| list.iter().find(|member| member.slot == slot).unwrap().name.to_owned();
+        let partners = |list: &[Member<'_>]| -> Vec<(String, String)> {
+            let pairs = Pairs::new(list);
+            let mut all: Vec<_> = list
+                .iter()
+                .map(|home| (home.name.to_owned(), named(list, pairs.partner(home.slot).unwrap())))
+                .collect();
+            all.sort();
+            all
+        };
+        let there = partners(&list);
+        let turned: Vec<Member<'_>> = list.iter().rev().copied().collect();
+        assert_eq!(partners(&turned), there);
+        let moved: Vec<Member<'_>> = list.iter().map(|one| Member { slot: (one.slot * 7 + 3) % 11, ..*one }).collect();
+        assert_eq!(partners(&moved), there);
+    }
+
+    #[test]
+    fn an_empty_slot_has_no_partner_and_is_none() {
+        let mut list = members(&["", "", ""]);
+        list.remove(1);
+        let pairs = Pairs::new(&list);
+        assert_eq!([0, 1, 2, 3].map(|slot| pairs.partner(slot)), [Some(2), None, Some(0), None]);
+        assert_eq!(pairs.homes(1).count(), 0);
     }
 
     #[test]
     fn the_operator_may_name_the_partner() {
-        let mut list = seats(&["", "", ""]);
-        list[0].pair = Some("c");
-        assert_eq!(Pairs::new(&list).unwrap().partner(0), Some(2));
-        list[0].pair = Some("a");
-        assert!(Pairs::new(&list).unwrap_err().contains("pair=a"));
-        list[0].pair = Some("nobody");
-        assert!(Pairs::new(&list).is_err());
+        let mut list = members(&["", "", ""]);
+        list[0].pair = Some(2);
+        let pairs = Pairs::new(&list);
+        assert_eq!(pairs.partner(0), Some(2));
+        assert!(pairs.homes(2).any(|home| home == 0));
     }
 }

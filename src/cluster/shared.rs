@@ -4,17 +4,18 @@
 //! The configuration is read-only and reaches the children as their copy of the parent's memory.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
+use super::layout::{Layout, LayoutError};
 use crate::clock;
-use crate::config::{Addr, Config, TlsSpec};
+use crate::config::{Addr, Config, ServerSpec};
 use crate::health::{Cell, Policy, State};
 use crate::near::Store;
-use crate::ring::Ring;
-use crate::wire::{Address, Endpoint, Tls, TlsOptions};
+use crate::wire::Endpoint;
 
 /// Sizes up to which memcached surely takes a value before its own limit is known: its default limit is 1 MiB.
 const DEFAULT_ITEM_MAX: u64 = 1024 * 1024;
@@ -71,8 +72,8 @@ pub struct ServerView {
 pub enum SharedError {
     #[error("cannot map {bytes} bytes of shared memory: {cause}")]
     Map { bytes: usize, cause: std::io::Error },
-    #[error("server \"{server}\": {cause}")]
-    Tls { server: String, cause: String },
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     #[error("the host's own store of {megabytes} MB: {cause}")]
     Store { megabytes: u32, cause: String },
 }
@@ -81,9 +82,8 @@ pub enum SharedError {
 #[derive(Debug)]
 pub struct Shared {
     config: Config,
-    ring: Ring,
+    layout: Arc<Layout>,
     policy: Policy,
-    tls: Vec<Option<Tls>>,
     board: Board,
     local: Option<Store>,
     /// When this host started.
@@ -92,32 +92,32 @@ pub struct Shared {
 
 impl Shared {
     /// Maps the shared memory and looks the servers' names up, as far as that goes quickly. To be called once, before the host forks.
-    pub fn create(config: Config) -> Result<&'static Self, SharedError> {
-        let mut tls = Vec::with_capacity(config.servers.len());
-        for server in &config.servers {
-            let made = server.tls.as_ref().map(|spec| Tls::new(&tls_options(spec, &server.addr))).transpose();
-            tls.push(made.map_err(|cause| SharedError::Tls { server: server.name.clone(), cause: cause.to_string() })?);
-        }
-        let names: Vec<_> = config.servers.iter().map(|server| (server.ring_name(), server.weight)).collect();
-        let ring = Ring::new(&names.iter().map(|(name, weight)| (name.as_str(), *weight)).collect::<Vec<_>>());
-        let board = Board::map(config.servers.len(), config.tables.len())?;
-        let local = if config.servers.is_empty() { Some(Self::store(config.local_mb)?) } else { None };
+    pub fn create(mut config: Config) -> Result<&'static Self, SharedError> {
+        let servers = std::mem::take(&mut config.servers);
+        let board = Board::map(servers.len(), config.tables.len())?;
+        let local = if servers.is_empty() { Some(Self::store(config.local_mb)?) } else { None };
+        let layout = Arc::new(Layout::new(1, servers.into_iter().map(Some).collect())?);
         let policy = Policy {
             soft_failures: config.soft_failures,
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
+        let shared = Self { config, layout, policy, board, local, made_ms: clock::monotonic_ms() };
+        shared.look_up_names();
+        Ok(Box::leak(Box::new(shared)))
+    }
+
+    fn look_up_names(&self) {
         let begun_ms = clock::monotonic_ms();
-        for (cell, server) in board.servers().iter().zip(&config.servers) {
+        for (server, ServerSpec { addr, .. }) in self.layout.servers() {
             let patient = clock::monotonic_ms() - begun_ms < NAMES_MS;
-            if let Addr::Tcp { host, port } = &server.addr
+            if let Addr::Tcp { host, port } = addr
                 && (patient || super::address::numeric(host))
                 && let Some(found) = super::address::lookup(host, *port)
             {
-                cell.address.set(found);
+                self.server_cell(server).address.set(found);
             }
         }
-        Ok(Box::leak(Box::new(Self { config, ring, policy, tls, board, local, made_ms: clock::monotonic_ms() })))
     }
 
     fn store(megabytes: u32) -> Result<Store, SharedError> {
@@ -125,13 +125,16 @@ impl Shared {
             .map_err(|cause| SharedError::Store { megabytes, cause: cause.to_string() })
     }
 
+    /// The configuration but for its servers: those are the layout's.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    pub(crate) fn ring(&self) -> &Ring {
-        &self.ring
+    /// The servers and what follows from their list.
+    #[must_use]
+    pub fn layout(&self) -> Arc<Layout> {
+        Arc::clone(&self.layout)
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -157,15 +160,9 @@ impl Shared {
         &self.board.tables()[table]
     }
 
-    /// How to reach a server, by the newest address known.
-    pub(crate) fn endpoint(&self, server: usize) -> Endpoint {
-        let spec = &self.config.servers[server];
-        let address = match &spec.addr {
-            Addr::Unix(path) => Address::Unix(path.clone()),
-            Addr::Tcp { .. } => self.address(server).map_or(Address::Unresolved, Address::Tcp),
-        };
-        let auth = spec.auth.as_ref().map(|auth| (auth.user.clone(), auth.pass.clone()));
-        Endpoint { address, auth, tls: self.tls[server].clone() }
+    /// How to reach a server of a layout, by the newest address known.
+    pub(crate) fn endpoint(&self, layout: &Layout, server: usize) -> Endpoint {
+        layout.endpoint(server, self.address(server))
     }
 
     /// The address a name was last looked up as; `None` for unix sockets and names that nobody knows.
@@ -221,21 +218,6 @@ impl Shared {
     /// The operator takes a server out of use, or gives it back.
     pub fn set_drained(&self, server: usize, drained: bool) {
         let _ = self.server_cell(server).health.drain(clock::monotonic_ms(), drained);
-    }
-}
-
-/// How to talk TLS to a server: its certificate is for the configured name, else for the host that is connected to.
-#[must_use]
-pub fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
-    let host = match addr {
-        Addr::Tcp { host, .. } => host.clone(),
-        Addr::Unix(_) => String::new(),
-    };
-    TlsOptions {
-        name: spec.name.clone().unwrap_or(host),
-        verify: spec.verify,
-        ca: spec.ca.clone(),
-        identity: spec.cert.clone().zip(spec.key.clone()),
     }
 }
 

@@ -4,11 +4,13 @@
 //! One poll of a healthy server is one packet: its root counter, which moves when any host changed a housekeeping
 //! record. A new connection first asks for version, process id and limits. Details are read only when the root moved.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::generations::Generations;
 use super::greeting::Greeting;
+use super::layout::Layout;
 use super::lookup::Lookups;
 use super::reason;
 use super::record::{key_ref, number};
@@ -64,6 +66,7 @@ const CONNECTS: usize = 64;
 /// Probes the servers and brings the host's shared knowledge up to date.
 pub struct Watcher {
     shared: &'static Shared,
+    layout: Arc<Layout>,
     links: Vec<Link>,
     watched: Vec<Watched>,
     generations: Generations,
@@ -78,21 +81,22 @@ pub struct Watcher {
 impl Watcher {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
-        let servers = shared.config().servers.len();
+        let layout = shared.layout();
         let mut root = WireKey::new();
         let _ = root.record("root", "", b"");
         Self {
             shared,
-            links: (0..servers).map(|server| Link::new(shared.endpoint(server))).collect(),
-            watched: (0..servers)
+            links: (0..layout.slots()).map(|server| Link::new(shared.endpoint(&layout, server))).collect(),
+            watched: (0..layout.slots())
                 .map(|_| Watched { incarnation: 0, greeting: None, process: 0, root: None, told_up: true })
                 .collect(),
-            generations: Generations::new(shared),
+            generations: Generations::new(shared, layout.slots()),
             lookups: Lookups::default(),
             root,
             told_all_down: false,
             jitter: (clock::wall_us() as u32) | 1,
             turn: 0,
+            layout,
         }
     }
 
@@ -148,7 +152,7 @@ impl Watcher {
                 cell.health.restarted();
             }
         }
-        for (server, spec) in self.shared.config().servers.iter().enumerate() {
+        for (server, spec) in self.layout.servers() {
             if matches!(self.shared.server_cell(server).health.health(), State::Down | State::Returning) {
                 self.lookups.start(server, &spec.addr, now);
             }

@@ -269,7 +269,7 @@ fn state<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
 }
 
 fn name(worker: &Worker, server: usize) -> &[u8] {
-    worker.cache.shared().config().servers.get(server).map_or(b"", |server| server.name.as_bytes())
+    worker.cache.server_name(server).as_bytes()
 }
 
 /// # Safety

@@ -37,13 +37,13 @@ pub fn register(shared: &'static Shared) -> Result<(), Refused> {
 }
 
 fn list(shared: &Shared) -> Vec<(String, Source)> {
-    let config = shared.config();
+    let layout = shared.layout();
     let mut all = vec![("servers".to_owned(), Source::Servers), ("servers_up".to_owned(), Source::ServersUp)];
-    for (index, table) in config.tables.iter().enumerate().take(SHOWN) {
+    for (index, table) in shared.config().tables.iter().enumerate().take(SHOWN) {
         let row = |(stat, name)| (format!("table_{}_{name}", table.name), Source::Table(index, stat));
         all.extend(TableStat::ALL.map(row));
     }
-    for (index, server) in config.servers.iter().enumerate().take(SHOWN) {
+    for (index, server) in layout.servers().take(SHOWN) {
         let row = |(stat, name)| (format!("server_{}_{name}", server.name), Source::Server(index, stat));
         all.extend(ServerStat::ALL.map(row));
         all.push((format!("server_{}_up", server.name), Source::Up(index)));
@@ -53,14 +53,13 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
 }
 
 fn read(shared: &Shared, source: Source) -> u64 {
-    let servers = 0..shared.config().servers.len();
     match source {
         Source::Table(table, stat) => shared.table_count(table, stat),
         Source::Server(server, stat) => shared.server_count(server, stat),
         Source::Up(server) => u64::from(shared.server_up(server)),
         Source::Latency(server) => shared.server_view(server).latency_us,
-        Source::Servers => servers.len() as u64,
-        Source::ServersUp => servers.filter(|server| shared.server_up(*server)).count() as u64,
+        Source::Servers => shared.layout().len() as u64,
+        Source::ServersUp => shared.layout().servers().filter(|(server, _)| shared.server_up(*server)).count() as u64,
     }
 }
 

@@ -62,9 +62,8 @@ fn rc(getter: Getter, worker: &mut Worker) -> c_int {
 }
 
 fn server(getter: Getter, worker: &mut Worker) -> c_int {
-    let servers = &worker.cache.shared().config().servers;
-    match worker.cache.last().server.and_then(|server| servers.get(server)) {
-        Some(server) => getter.text(worker.ring.keep(server.name.as_bytes())),
+    match worker.cache.last().server {
+        Some(server) => getter.text(worker.ring.keep(worker.cache.server_name(server).as_bytes())),
         None => getter.null(),
     }
 }

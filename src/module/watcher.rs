@@ -12,11 +12,12 @@ use journal::Journal;
 
 /// Announces the process to the host. Without servers there is nothing to watch, and no process. To be called from mod_init.
 pub fn prepare(shared: &Shared) -> Result<(), Refused> {
-    if shared.config().servers.is_empty() {
+    let servers = shared.layout().len();
+    if servers == 0 {
         return Ok(());
     }
     // One connection per server in every process, and a second one while a dump reads a key list.
-    if process::reserve_files(shared.config().servers.len() + 1).is_err() {
+    if process::reserve_files(servers + 1).is_err() {
         log::warning("the host could not be told how many connections each of its processes may open");
     }
     process::prepare().inspect_err(|_| log::error("the watcher process could not be announced to the host"))
@@ -24,7 +25,7 @@ pub fn prepare(shared: &Shared) -> Result<(), Refused> {
 
 /// Starts the process. To be called from child_init of the main process, after [`prepare`].
 pub fn start(shared: &'static Shared) -> Result<(), Refused> {
-    if shared.config().servers.is_empty() {
+    if shared.layout().is_empty() {
         return Ok(());
     }
     let interval_us = shared.config().probe_interval_ms.saturating_mul(1000);
@@ -45,7 +46,8 @@ struct Round {
 impl Round {
     fn new(shared: &'static Shared) -> Self {
         let listeners = Listeners::find(shared.config().event_callback.as_deref());
-        let names = shared.config().servers.iter().map(|server| format!("{} ({})", server.name, server.addr));
+        let layout = shared.layout();
+        let names = layout.servers().map(|(_, server)| format!("{} ({})", server.name, server.addr));
         Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::new(names) }
     }
 

@@ -1,7 +1,7 @@
 //! Who takes part in a run, and who goes on when answers are there.
 
 use shardcache::cluster::copies::Legs;
-use shardcache::cluster::pairs::{Pairs, Seat};
+use shardcache::cluster::pairs::{Member, Pairs};
 
 use super::watcher::Watching;
 use super::worker::Working;
@@ -11,8 +11,9 @@ use super::{watcher, worker};
 /// Home and partner of each pair.
 pub fn pairs(servers: usize) -> Vec<[usize; 2]> {
     let names: Vec<String> = (0..servers).map(|server| format!("mc{server}")).collect();
-    let seats: Vec<Seat<'_>> = names.iter().map(|name| Seat { name, zone: "", pair: None }).collect();
-    let pairs = Pairs::new(&seats).unwrap();
+    let members: Vec<_> =
+        names.iter().enumerate().map(|(slot, name)| Member { slot, name, zone: "", pair: None }).collect();
+    let pairs = Pairs::new(&members);
     (0..servers).map(|home| [home, pairs.partner(home).unwrap()]).collect()
 }
 

@@ -22,11 +22,10 @@ pub fn table(call: &mut Call<'_>, shared: &Shared) -> Result<usize, Fault> {
     shared.table(&name).ok_or_else(|| Fault::absent(format!("no table '{}' is configured", shown(&name))))
 }
 
-/// A configured server.
+/// The slot of a configured server.
 pub fn server(call: &mut Call<'_>, shared: &Shared) -> Result<usize, Fault> {
     let name = required(call, "name")?;
-    let position = shared.config().servers.iter().position(|server| server.name.as_bytes() == name);
-    position.ok_or_else(|| Fault::absent(format!("no server '{}' is configured", shown(&name))))
+    shared.layout().find(&name).ok_or_else(|| Fault::absent(format!("no server '{}' is configured", shown(&name))))
 }
 
 /// An optional time to live in seconds.

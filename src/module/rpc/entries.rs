@@ -62,7 +62,8 @@ pub fn hash(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> 
     let key = args::key(call)?;
     args::end(call)?;
     let location = cache.locate(table, &key).map_err(|why| Fault(500, format!("failed: {}", why.as_str())))?;
-    let server = location.server.and_then(|index| shared.config().servers.get(index).zip(Some(index)));
+    let layout = shared.layout();
+    let server = location.server.and_then(|index| layout.server(index).zip(Some(index)));
     let reply = call.object()?;
     reply.text(c"server", server.map_or("", |(server, _)| &server.name))?;
     reply.text(c"addr", server.map_or(String::new(), |(server, _)| server.addr.to_string()))?;
@@ -103,7 +104,8 @@ fn unread(why: Unread) -> Fault {
 
 /// The servers whose entries are not in this page because they are out of use.
 fn skipped(page: &Page, shared: &Shared) -> String {
-    let names: Vec<&str> = page.skipped.iter().map(|at| shared.config().servers[*at].name.as_str()).collect();
+    let layout = shared.layout();
+    let names: Vec<&str> = page.skipped.iter().map(|at| layout.name(*at)).collect();
     names.join(",")
 }
 

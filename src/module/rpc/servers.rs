@@ -3,6 +3,7 @@
 use super::{Fault, Outcome, args};
 use crate::cache::Cache;
 use crate::cluster::{ServerStat, Shared, TableStat};
+use crate::config::ServerSpec;
 use crate::host::rpc::{Call, Full, Object};
 use std::ffi::CString;
 
@@ -12,18 +13,18 @@ pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Ou
         let reply = call.object()?;
         reply.text(c"name", &table.name)?;
         reply.count(c"autoexpire", table.autoexpire.into())?;
+        reply.count(c"copies", table.copies.into())?;
     }
     Ok(())
 }
 
 pub fn list(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
     args::end(call)?;
-    (0..shared.config().servers.len()).try_for_each(|server| one(&call.object()?, shared, server))?;
+    shared.layout().servers().try_for_each(|(index, server)| one(&call.object()?, shared, index, server))?;
     Ok(())
 }
 
-fn one(reply: &Object<'_>, shared: &Shared, index: usize) -> Result<(), Full> {
-    let server = &shared.config().servers[index];
+fn one(reply: &Object<'_>, shared: &Shared, index: usize, server: &ServerSpec) -> Result<(), Full> {
     let view = shared.server_view(index);
     let count = |stat| shared.server_count(index, stat);
     reply.text(c"name", &server.name)?;
@@ -56,8 +57,9 @@ pub fn set_state(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) ->
 pub fn stats(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
     args::end(call)?;
     let reply = call.object()?;
-    let tables = shared.config().tables.iter().map(|table| table.name.as_str());
-    let servers = shared.config().servers.iter().map(|server| server.name.as_str());
+    let layout = shared.layout();
+    let tables = shared.config().tables.iter().map(|table| table.name.as_str()).enumerate();
+    let servers = layout.servers().map(|(index, server)| (index, server.name.as_str()));
     let table = |index, stat| shared.table_count(index, stat);
     let server = |index, stat| shared.server_count(index, stat);
     let table_sums = counters(&reply, c"tables", tables, &TableStat::ALL, table)?;
@@ -72,13 +74,13 @@ pub fn stats(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Out
 fn counters<'n, S: Copy>(
     reply: &Object<'_>,
     list: &std::ffi::CStr,
-    names: impl Iterator<Item = &'n str>,
+    names: impl Iterator<Item = (usize, &'n str)>,
     stats: &[(S, &str)],
     count: impl Fn(usize, S) -> u64,
 ) -> Result<Vec<u64>, Full> {
     let list = reply.list(list)?;
     let mut sums = vec![0u64; stats.len()];
-    for (index, name) in names.enumerate() {
+    for (index, name) in names {
         let object = list.object()?;
         object.text(c"name", name)?;
         for ((stat, stat_name), sum) in stats.iter().zip(&mut sums) {

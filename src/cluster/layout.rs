@@ -1,0 +1,208 @@
+//! What follows from the list of servers alone: places on the ring, partners, how to reach each.
+//!
+//! A process makes its own and never changes it. Servers are known by their slots: the places of their cells in the
+//! host's shared memory, which a server keeps while the list around it changes.
+
+use std::net::SocketAddr;
+
+use super::pairs::{Member, Pairs};
+use crate::config::{Addr, ServerSpec, TlsSpec};
+use crate::ring::{Node, Ring};
+use crate::wire::{Address, Endpoint, Tls, TlsOptions};
+
+/// One list of servers and all that follows from it.
+#[derive(Debug)]
+pub struct Layout {
+    version: u64,
+    slots: Vec<Option<Placed>>,
+    ring: Ring,
+    pairs: Pairs,
+}
+
+/// A server in its slot.
+#[derive(Debug)]
+struct Placed {
+    spec: ServerSpec,
+    tls: Option<Tls>,
+}
+
+/// Why a list of servers cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("server \"{server}\": {problem}")]
+pub struct LayoutError {
+    server: String,
+    problem: String,
+}
+
+impl Layout {
+    /// Lays out servers, each in the slot of its place in `slots`. The files that TLS needs are read.
+    ///
+    /// # Errors
+    /// Files that cannot be used, and a `pair` that names no server of the list.
+    pub fn new(version: u64, slots: Vec<Option<ServerSpec>>) -> Result<Self, LayoutError> {
+        let fail = |spec: &ServerSpec, problem| LayoutError { server: spec.name.clone(), problem };
+        let listed = || slots.iter().enumerate().filter_map(|(slot, spec)| Some((slot, spec.as_ref()?)));
+        let names: Vec<String> = listed().map(|(_, spec)| spec.ring_name()).collect();
+        let (mut nodes, mut members) = (Vec::with_capacity(names.len()), Vec::with_capacity(names.len()));
+        for ((slot, spec), name) in listed().zip(&names) {
+            let pair = spec.paired(listed()).map_err(|problem| fail(spec, problem))?;
+            nodes.push(Node { slot, name, weight: spec.weight });
+            members.push(Member { slot, name, zone: &spec.zone, pair: pair.map(|(slot, _)| slot) });
+        }
+        let (ring, pairs) = (Ring::placed(nodes), Pairs::new(&members));
+        let placed = |spec: ServerSpec| {
+            let tls = spec.tls.as_ref().map(|tls| Tls::new(&tls_options(tls, &spec.addr))).transpose();
+            let tls = tls.map_err(|error| fail(&spec, error.to_string()))?;
+            Ok(Placed { spec, tls })
+        };
+        let slots = slots.into_iter().map(|spec| spec.map(placed).transpose()).collect::<Result<_, _>>()?;
+        Ok(Self { version, slots, ring, pairs })
+    }
+
+    /// Grows with each change of the host's list.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Where keys live; it answers slots.
+    #[must_use]
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Where second copies lie, in slots.
+    #[must_use]
+    pub fn pairs(&self) -> &Pairs {
+        &self.pairs
+    }
+
+    /// The server in a slot; `None` where there is none.
+    #[must_use]
+    pub fn server(&self, slot: usize) -> Option<&ServerSpec> {
+        self.slots.get(slot)?.as_ref().map(|placed| &placed.spec)
+    }
+
+    /// The name of the server in a slot; empty where there is none.
+    #[must_use]
+    pub fn name(&self, slot: usize) -> &str {
+        self.server(slot).map_or("", |server| &server.name)
+    }
+
+    /// All servers with their slots.
+    pub fn servers(&self) -> impl Iterator<Item = (usize, &ServerSpec)> {
+        self.slots.iter().enumerate().filter_map(|(slot, placed)| Some((slot, &placed.as_ref()?.spec)))
+    }
+
+    /// The slot of the server of that name.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<usize> {
+        self.servers().find(|(_, server)| server.name.as_bytes() == name).map(|(slot, _)| slot)
+    }
+
+    /// How many slots there are, empty ones included: every slot of this layout is below.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Number of servers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// True without any server.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// How to reach the server in a slot; `address` is what its name was last looked up as.
+    #[must_use]
+    pub fn endpoint(&self, slot: usize, address: Option<SocketAddr>) -> Endpoint {
+        let Some(Placed { spec, tls }) = self.slots.get(slot).and_then(Option::as_ref) else {
+            return Endpoint { address: Address::Unresolved, auth: None, tls: None };
+        };
+        let address = match &spec.addr {
+            Addr::Unix(path) => Address::Unix(path.clone()),
+            Addr::Tcp { .. } => address.map_or(Address::Unresolved, Address::Tcp),
+        };
+        let auth = spec.auth.as_ref().map(|auth| (auth.user.clone(), auth.pass.clone()));
+        Endpoint { address, auth, tls: tls.clone() }
+    }
+}
+
+/// How to talk TLS to a server: its certificate is for the configured name, else for the host that is connected to.
+#[must_use]
+pub fn tls_options(spec: &TlsSpec, addr: &Addr) -> TlsOptions {
+    let host = match addr {
+        Addr::Tcp { host, .. } => host.clone(),
+        Addr::Unix(_) => String::new(),
+    };
+    TlsOptions {
+        name: spec.name.clone().unwrap_or(host),
+        verify: spec.verify,
+        ca: spec.ca.clone(),
+        identity: spec.cert.clone().zip(spec.key.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn specs(texts: &[&str]) -> Vec<Option<ServerSpec>> {
+        let mut config = Config::default();
+        texts.iter().filter(|text| !text.is_empty()).for_each(|text| config.add_server(text).unwrap());
+        let mut servers = config.servers.into_iter();
+        texts.iter().map(|text| if text.is_empty() { None } else { servers.next() }).collect()
+    }
+
+    fn layout(texts: &[&str]) -> Layout {
+        Layout::new(7, specs(texts)).unwrap()
+    }
+
+    fn homes(layout: &Layout) -> Vec<String> {
+        let home = |n: u32| layout.ring().home(&[b"t:", n.to_string().as_bytes()]);
+        (0..500).map(|n| layout.name(home(n)).to_owned()).collect()
+    }
+
+    #[test]
+    fn keys_and_copies_follow_the_servers_whatever_their_slots() {
+        let (a, b, c) = ("name=a;addr=10.0.0.1", "name=b;addr=10.0.0.2;weight=3", "name=c;addr=10.0.0.3");
+        let first = layout(&[a, b, c]);
+        let other = layout(&["", c, "", "", b, a]);
+        assert_eq!(homes(&first), homes(&other));
+        assert_eq!((first.len(), other.len(), other.slots()), (3, 3, 6));
+        for name in ["a", "b", "c"] {
+            let partner = |layout: &Layout| {
+                let slot = layout.find(name.as_bytes()).unwrap();
+                layout.name(layout.pairs().partner(slot).unwrap()).to_owned()
+            };
+            assert_eq!(partner(&first), partner(&other), "{name}");
+        }
+        assert_eq!((other.server(0), other.name(0), other.find(b"d")), (None, "", None));
+        assert_eq!(
+            other.servers().map(|(slot, server)| (slot, server.name.as_str())).collect::<Vec<_>>(),
+            [(1, "c"), (4, "b"), (5, "a")]
+        );
+    }
+
+    #[test]
+    fn a_name_given_as_pair_becomes_its_slot() {
+        let layout = layout(&["", "name=a;addr=h1;pair=c", "name=b;addr=h2", "name=c;addr=h3"]);
+        assert_eq!(layout.pairs().partner(1), Some(3));
+        let error = Layout::new(0, specs(&["name=a;addr=h1;pair=x", "name=b;addr=h2"])).unwrap_err().to_string();
+        assert_eq!(error, "server \"a\": pair=x: expected the name of another server in the list");
+    }
+
+    #[test]
+    fn an_empty_slot_leads_nowhere() {
+        let layout = layout(&["", "name=a;addr=unix:/run/a"]);
+        assert!(matches!(layout.endpoint(0, None).address, Address::Unresolved));
+        assert!(matches!(layout.endpoint(1, None).address, Address::Unix(_)));
+        assert_eq!(layout.ring().home(&[b"t:k"]), 1);
+    }
+}
