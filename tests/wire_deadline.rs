@@ -6,6 +6,7 @@ mod script;
 use script::{Guest, Script};
 use shardcache::clock::Deadline;
 use shardcache::wire::{Address, Endpoint, KeyRef, Kind, Link, Reply, WireError, exchange};
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -365,4 +366,27 @@ fn a_failure_reads_well_in_a_log() {
     assert_eq!(text(Kind::Timeout, true, false), "no answer in time");
     assert_eq!(text(Kind::Timeout, false, false), "no connection in time");
     assert_eq!(text(Kind::Closed, true, true), "connection closed by the server while it was idle");
+}
+
+#[test]
+fn what_was_given_up_is_not_delivered_later() {
+    const SIZE: usize = 32 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut link = link(listener.local_addr().unwrap());
+    link.begin();
+    link.ms(KEY, &[&vec![b'x'; SIZE]], "");
+    exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(BUDGET));
+    assert_eq!(link.status().map_err(|error| (error.kind, error.sent)), Err((Kind::Timeout, true)));
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (mut room, mut arrived) = (vec![0; 1 << 20], 0);
+    let end = loop {
+        match stream.read(&mut room) {
+            Ok(0) => panic!("a clean end: the kernel went on sending"),
+            Ok(count) => arrived += count,
+            Err(error) => break error.kind(),
+        }
+    };
+    assert_eq!(end, std::io::ErrorKind::ConnectionReset);
+    assert!(arrived < SIZE, "{arrived} bytes");
 }

@@ -87,6 +87,12 @@ fn one_line(text: &[u8]) -> bool {
 }
 
 impl Link {
+    /// How many commands the request holds by now: the place of the next one's reply.
+    #[must_use]
+    pub fn commands(&self) -> usize {
+        self.request().expects.len()
+    }
+
     /// `mg`: reads an item; `flags` are tokens as `v f c t`. Replies: `Value`, `Done`, `Miss`.
     pub fn mg(&mut self, key: KeyRef<'_>, flags: &str) {
         self.request_mut().keyed(b"mg ", key, flags, Expect::Get);

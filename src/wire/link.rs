@@ -168,6 +168,10 @@ impl Link {
         Reply::of(frame, self.inbox.all().get(*at..).unwrap_or_default())
     }
 
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
     pub(super) fn request_mut(&mut self) -> &mut Request {
         &mut self.request
     }
@@ -285,6 +289,9 @@ impl Link {
         let reused = self.reused && died && self.inbox.is_empty();
         self.error = Some(WireError { kind, sent: self.begun, reused });
         self.detail = detail;
+        if let Some(pipe) = &self.pipe {
+            pipe.socket().give_up();
+        }
         self.close();
     }
 

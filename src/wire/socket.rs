@@ -55,6 +55,13 @@ impl Socket {
         count(done as isize).map(drop)
     }
 
+    /// Lets the close that follows throw away what the kernel has not sent yet: a request that was given up must not
+    /// arrive later.
+    pub fn give_up(&self) {
+        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+        let _ = self.option(libc::SOL_SOCKET, libc::SO_LINGER, &at_once);
+    }
+
     /// Makes `await_bytes` possible on a connected socket: a receive that may sleep, but wakes at the second tick of the
     /// kernel's timer at the latest. All other calls ask not to wait each time.
     pub fn settle(&mut self) -> Result<()> {
