@@ -5,9 +5,9 @@
 //! * base64 (flag `b`) of the same bytes, when they are not all printable and still fit;
 //! * hashed: `ipauth#:<sha256>`; the value then carries the full key, which is compared on reading.
 //!
-//! `@`, `#` and `!` cannot occur in a table's name, so no two forms meet. Buffers are reused: no allocation once warm.
+//! Beside an item may stand its tombstone, `!tomb:ipauth:alice`, and its counter of an epoch, `ipauth%17:alice`.
+//! `@`, `#`, `%` and `!` cannot occur in a table's name, so no two forms meet. Buffers are reused: no allocation once warm.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -16,8 +16,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::table::is_name;
 
+mod head;
+mod parse;
 mod prefix;
 
+use head::Head;
+pub use parse::{Form, Parsed, parse, split_full};
 pub use prefix::Prefix;
 
 /// Longest key memcached takes, in bytes.
@@ -40,6 +44,49 @@ pub enum KeyError {
     /// The full key would not fit its length field of 32 bits.
     #[error("the key is too long")]
     TooLong,
+}
+
+/// What is kept under a table's keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// The script's entries.
+    #[default]
+    Entry,
+    /// Who holds a key's lock.
+    Lock,
+    /// The last number given to a holder.
+    Fence,
+}
+
+impl Kind {
+    /// As it is spelled behind `!`; empty for entries.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Entry => "",
+            Self::Lock => "lock",
+            Self::Fence => "fence",
+        }
+    }
+}
+
+/// A space of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space<'a> {
+    pub kind: Kind,
+    pub table: &'a str,
+    /// 0 = the table was never bumped, or the kind outlives a bump.
+    pub generation: u64,
+}
+
+/// What of a key is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Item,
+    /// The counter of this epoch, not zero.
+    Counter(u64),
+    /// The mark that it was deleted.
+    Tomb,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,17 +122,26 @@ impl WireKey {
     /// # Errors
     /// An empty key, a table that is no name, a key beyond 4 GiB. The key is empty then.
     pub fn set(&mut self, table: &str, generation: u64, key: &[u8]) -> Result<(), KeyError> {
+        self.part(Space { kind: Kind::Entry, table, generation }, Part::Item, key)
+    }
+
+    /// Makes the key of an item, of its tombstone or of its counter.
+    ///
+    /// # Errors
+    /// As for [`WireKey::set`].
+    pub fn part(&mut self, space: Space<'_>, part: Part, key: &[u8]) -> Result<(), KeyError> {
         self.len = 0;
         if key.is_empty() {
             return Err(KeyError::Empty);
         }
+        let Space { kind, table, generation } = space;
         if !is_name(table.as_bytes()) {
             return Err(KeyError::Table);
         }
-        self.write(Head { kind: "", table, generation }, key)
+        self.write(Head { kind: kind.text(), table, generation, part }, key)
     }
 
-    /// Makes the key of one of our own records: `!gen:ipauth`, `!lock:ipauth:alice`. An empty table stands for the
+    /// Makes the key of one of our own records: `!gen:ipauth`, `!mark:home:mc1/mc2`. An empty table stands for the
     /// server itself (`!root:`), an empty key for the whole table.
     ///
     /// # Errors
@@ -95,7 +151,7 @@ impl WireKey {
         if !is_name(kind.as_bytes()) || !(table.is_empty() || is_name(table.as_bytes())) {
             return Err(KeyError::Table);
         }
-        self.write(Head { kind, table, generation: 0 }, key)
+        self.write(Head { kind, table, generation: 0, part: Part::Item }, key)
     }
 
     /// The bytes on the wire: 1 to 250, each within `0x21..=0x7e`; none before the first successful `set`.
@@ -140,7 +196,7 @@ impl WireKey {
 
     fn hash(&mut self, head: Head<'_>, key: &[u8]) -> Result<(), KeyError> {
         let mut text = [0; WIRE_MAX];
-        let start = Head { generation: 0, ..head }.put(b'@', false, &mut text);
+        let start = Head { generation: 0, part: Part::Item, ..head }.put(b'@', false, &mut text);
         if u32::try_from(start + key.len()).is_err() {
             return Err(KeyError::TooLong);
         }
@@ -163,127 +219,9 @@ impl fmt::Debug for WireKey {
     }
 }
 
-/// What stands before the key: at most 33 + 1 + 32 + 1 + 20 + 1 bytes, so it always fits.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    kind: &'a str,
-    table: &'a str,
-    generation: u64,
-}
-
-impl Head<'_> {
-    /// Writes `!kind:table@generation:`; the last colon only before a key, the mark `@` only before a generation.
-    fn put(self, mark: u8, bare: bool, out: &mut [u8; WIRE_MAX]) -> usize {
-        let mut pen = Pen { out, at: 0 };
-        if !self.kind.is_empty() {
-            pen.put(b"!");
-            pen.put(self.kind.as_bytes());
-            pen.put(b":");
-        }
-        pen.put(self.table.as_bytes());
-        if self.generation > 0 || mark == b'#' {
-            pen.put(&[mark]);
-        }
-        if self.generation > 0 {
-            pen.number(self.generation);
-        }
-        if !bare {
-            pen.put(b":");
-        }
-        pen.at
-    }
-}
-
-struct Pen<'a> {
-    out: &'a mut [u8; WIRE_MAX],
-    at: usize,
-}
-
-impl Pen<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
-    }
-
-    fn number(&mut self, mut rest: u64) {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        while rest > 0 {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        self.put(&digits[at..]);
-    }
-}
-
 /// No early exit: the compiler turns this into a few vector steps.
 fn printable(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |good, byte| good & (0x21..=0x7e).contains(byte))
-}
-
-/// What a wire key tells about the key it was made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form<'a> {
-    /// The key itself.
-    Plain(Cow<'a, [u8]>),
-    /// Only a hash: the full key stands before the value.
-    Hashed,
-}
-
-/// Reads a wire key back into table, generation (0 = none) and key; `None` for records and keys that are not ours.
-#[must_use]
-pub fn parse(wire: &[u8], base64: bool) -> Option<(Cow<'_, str>, u64, Form<'_>)> {
-    if !base64 {
-        let (table, generation, form) = split(wire)?;
-        return (wire.len() <= WIRE_MAX && printable(wire)).then_some((table.into(), generation, form));
-    }
-    let raw = STANDARD.decode(wire).ok().filter(|_| wire.len() <= WIRE_MAX)?;
-    match split(&raw)? {
-        (table, generation, Form::Plain(key)) => {
-            Some((table.to_owned().into(), generation, Form::Plain(key.into_owned().into())))
-        }
-        (_, _, Form::Hashed) => None,
-    }
-}
-
-/// Splits a stored value of a hashed key into the full key and the value: `u32 big-endian length | raw key | value`.
-#[must_use]
-pub fn split_full(data: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = data.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
-}
-
-fn split(raw: &[u8]) -> Option<(&str, u64, Form<'_>)> {
-    let end = raw.iter().position(|byte| matches!(byte, b':' | b'@' | b'#'))?;
-    let (table, rest) = raw.split_at(end);
-    if !is_name(table) {
-        return None;
-    }
-    let (mark, rest) = rest.split_first()?;
-    let (generation, key) = match mark {
-        b':' => (0, rest),
-        _ => generation(rest)?,
-    };
-    let form = match mark {
-        b'#' if key.len() == HASH_LEN && URL_SAFE_NO_PAD.decode(key).is_ok() => Form::Hashed,
-        b'@' if generation > 0 && !key.is_empty() => Form::Plain(key.into()),
-        b':' if !key.is_empty() => Form::Plain(key.into()),
-        _ => return None,
-    };
-    Some((std::str::from_utf8(table).ok()?, generation, form))
-}
-
-/// Digits up to a colon, without leading zeros; none at all = 0.
-fn generation(rest: &[u8]) -> Option<(u64, &[u8])> {
-    let end = rest.iter().position(|byte| *byte == b':')?;
-    let digits = &rest[..end];
-    if digits.first() == Some(&b'0') || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let text = std::str::from_utf8(digits).ok()?;
-    let number = if text.is_empty() { 0 } else { text.parse().ok()? };
-    Some((number, &rest[end + 1..]))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::farm::Farm;
 use crate::clock::{self, Deadline};
-use crate::key::{self, Form, split_full};
+use crate::key::{self, Form, Kind, Part, split_full};
 use crate::value::Value;
 use crate::wire::{self, KeyRef, Link, Reply};
 
@@ -181,13 +181,15 @@ fn spelled(raw: &[u8]) -> (Vec<u8>, bool) {
 
 pub(crate) fn belongs(raw: &[u8], table: &str, generation: u64) -> bool {
     let (wire_key, base64) = spelled(raw);
-    key::parse(&wire_key, base64).is_some_and(|(name, of, _)| name == table && of == generation)
+    key::parse(&wire_key, base64).is_some_and(|found| {
+        (found.kind, found.part) == (Kind::Entry, Part::Item) && found.table == table && found.generation == generation
+    })
 }
 
 /// The entry behind a raw key; the key of a hashed one stands before its value.
 pub(crate) fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<Entry> {
     let (wire_key, base64) = spelled(raw);
-    let (table, _, form) = key::parse(&wire_key, base64)?;
+    let key::Parsed { table, form, .. } = key::parse(&wire_key, base64)?;
     let (key, data) = match form {
         Form::Plain(key) => (key.into_owned(), data),
         // A bare number under a hashed key does not tell its key.
@@ -231,6 +233,9 @@ mod tests {
             ("t@4:a", false),
             ("tt@5:a", false),
             ("!gen:t", false),
+            ("!lock:t@5:a", false),
+            ("!tomb:t@5:a", false),
+            ("t@5%9:a", false),
             ("t@5:\r\n", true),
         ] {
             assert_eq!(belongs(raw.as_bytes(), "t", 5), want, "{raw:?}");

@@ -1,6 +1,6 @@
 //! What the printable keys of one table begin with: a batch writes it before each key instead of spelling them one by one.
 
-use super::{Head, KeyError, WIRE_MAX, is_name, printable};
+use super::{Head, KeyError, Part, WIRE_MAX, is_name, printable};
 
 /// `table:` or `table@generation:`.
 pub struct Prefix {
@@ -18,7 +18,7 @@ impl Prefix {
             return Err(KeyError::Table);
         }
         let mut text = [0; WIRE_MAX];
-        let len = Head { kind: "", table, generation }.put(b'@', false, &mut text);
+        let len = Head { kind: "", table, generation, part: Part::Item }.put(b'@', false, &mut text);
         Ok(Self { text, len })
     }
 

@@ -22,11 +22,19 @@ fn harmless(key: &WireKey) {
 }
 
 fn comes_back(key: &WireKey, table: &str, generation: u64, raw: &[u8]) {
-    let (found, number, form) = parse(key.bytes(), key.base64()).unwrap();
-    assert_eq!((found.as_ref(), number), (table, generation));
-    match form {
-        Form::Plain(found) => assert_eq!(found, raw),
-        Form::Hashed => assert_eq!(key.full().unwrap(), [table.as_bytes(), b":", raw].concat()),
+    part_comes_back(key, Space { kind: Kind::Entry, table, generation }, Part::Item, raw);
+}
+
+fn part_comes_back(key: &WireKey, space: Space<'_>, part: Part, raw: &[u8]) {
+    let found = parse(key.bytes(), key.base64()).unwrap();
+    let Parsed { kind, table, generation, .. } = &found;
+    assert_eq!((Space { kind: *kind, table, generation: *generation }, found.part), (space, part));
+    match &found.form {
+        Form::Plain(found) => assert_eq!(**found, *raw),
+        Form::Hashed => {
+            let kind = if space.kind == Kind::Entry { String::new() } else { format!("!{}:", space.kind.text()) };
+            assert_eq!(key.full().unwrap(), [kind.as_bytes(), space.table.as_bytes(), b":", raw].concat());
+        }
     }
 }
 
@@ -110,6 +118,37 @@ fn the_longest_heads_fit() {
         let mut key = WireKey::new();
         key.record(&name, &name, &raw).unwrap();
         harmless(&key);
+        for part in [Part::Tomb, Part::Counter(u64::MAX)] {
+            let space = Space { kind: Kind::Fence, table: &name, generation: u64::MAX };
+            key.part(space, part, &raw).unwrap();
+            harmless(&key);
+            part_comes_back(&key, space, part, &raw);
+        }
+    }
+}
+
+#[test]
+fn tombstones_and_counters_stand_beside_their_items() {
+    let (entry, long) = (Space { kind: Kind::Entry, table: "t", generation: 0 }, [b'k'; 300]);
+    let lock = Space { kind: Kind::Lock, ..entry };
+    let bumped = Space { generation: 7, ..entry };
+    let hash = URL_SAFE_NO_PAD.encode(Sha256::digest([&b"t:"[..], &long].concat()));
+    let mut key = WireKey::new();
+    for (space, part, raw, want) in [
+        (entry, Part::Tomb, &b"k"[..], "!tomb:t:k".to_owned()),
+        (entry, Part::Counter(5), b"k", "t%5:k".to_owned()),
+        (bumped, Part::Tomb, b"k", "!tomb:t@7:k".to_owned()),
+        (bumped, Part::Counter(5), b"k", "t@7%5:k".to_owned()),
+        (lock, Part::Item, b"k", "!lock:t:k".to_owned()),
+        (lock, Part::Tomb, b"k", "!tomb!lock:t:k".to_owned()),
+        (lock, Part::Counter(5), b"k", "!lock:t%5:k".to_owned()),
+        (bumped, Part::Item, &long, format!("t#7:{hash}")),
+        (bumped, Part::Tomb, &long, format!("!tomb:t#7:{hash}")),
+        (bumped, Part::Counter(5), &long, format!("t#7%5:{hash}")),
+    ] {
+        key.part(space, part, raw).unwrap();
+        assert_eq!(text(&key), want);
+        part_comes_back(&key, space, part, raw);
     }
 }
 
@@ -141,13 +180,15 @@ fn records_stand_beside_the_tables() {
     for (kind, table, raw, want) in [
         ("root", "", &b""[..], "!root:".to_owned()),
         ("gen", "ipauth", b"", "!gen:ipauth".to_owned()),
+        ("mark", "home", b"mc1/mc2", "!mark:home:mc1/mc2".to_owned()),
         ("lock", "ipauth", b"alice", "!lock:ipauth:alice".to_owned()),
         ("lock", "ipauth", &[b'k'; 300], format!("!lock:ipauth#:{hash}")),
         ("lock", "ipauth", b"a b", STANDARD.encode("!lock:ipauth:a b")),
     ] {
         key.record(kind, table, raw).unwrap();
         assert_eq!(text(&key), want);
-        assert_eq!(parse(key.bytes(), key.base64()), None, "a record is no entry");
+        let found = parse(key.bytes(), key.base64()).map(|found| found.kind);
+        assert_eq!(found, (kind == "lock").then_some(Kind::Lock), "a record is no entry");
     }
 }
 
@@ -165,6 +206,17 @@ fn keys_that_are_not_ours_are_not_parsed() {
         (b"t@7:", false),
         (b"t@18446744073709551616:k", false),
         (b"t@-1:k", false),
+        (b"t%:k", false),
+        (b"t%0:k", false),
+        (b"t%5", false),
+        (b"t%5@7:k", false),
+        (b"t@%5:k", false),
+        (b"!tomb:t%5:k", false),
+        (b"!tomb!tomb:t:k", false),
+        (b"!tomb!gen:t:k", false),
+        (b"!lock!tomb:t:k", false),
+        (b"!:t:k", false),
+        (b"!tomb", false),
         (b"t#:short", false),
         (b"t#:===========================================", false),
         (b"t-1:k", false),
@@ -175,7 +227,7 @@ fn keys_that_are_not_ours_are_not_parsed() {
         assert_eq!(parse(bytes, base64), None, "{:?}", String::from_utf8_lossy(bytes));
     }
     let hashed = format!("t#:{}", "A".repeat(HASH_LEN));
-    assert_eq!(parse(hashed.as_bytes(), false), Some(("t".into(), 0, Form::Hashed)));
+    assert_eq!(parse(hashed.as_bytes(), false).map(|found| found.form), Some(Form::Hashed));
     assert_eq!(parse(STANDARD.encode(&hashed).as_bytes(), true), None, "a hash is never sent as base64");
 }
 
@@ -206,6 +258,12 @@ fn any_key() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+fn any_space() -> impl Strategy<Value = (Kind, Part)> {
+    let kind = prop_oneof![Just(Kind::Entry), Just(Kind::Lock), Just(Kind::Fence)];
+    let part = prop_oneof![Just(Part::Item), Just(Part::Tomb), (1..=u64::MAX).prop_map(Part::Counter)];
+    (kind, part)
+}
+
 fn any_entry() -> impl Strategy<Value = (String, u64, Vec<u8>)> {
     let table = prop_oneof!["[A-Za-z0-9_]{1,32}", "[ab]{1,2}"];
     (table, prop_oneof![Just(0), 1_u64..12, any::<u64>()], any_key())
@@ -217,6 +275,14 @@ proptest! {
         let key = wire(&table, generation, &raw);
         harmless(&key);
         comes_back(&key, &table, generation, &raw);
+    }
+
+    #[test]
+    fn any_part_of_a_key_parses_back((kind, part) in any_space(), (table, generation, raw) in any_entry()) {
+        let (mut key, space) = (WireKey::new(), Space { kind, table: &table, generation });
+        key.part(space, part, &raw).unwrap();
+        harmless(&key);
+        part_comes_back(&key, space, part, &raw);
     }
 
     #[test]
@@ -249,9 +315,11 @@ proptest! {
     }
 
     #[test]
-    fn whatever_parses_is_what_set_makes(bytes in "[tx]{1,3}[:@#][0-9:]{0,4}[a-zA-Z0-9_=-]{0,44}") {
-        if let Some((table, generation, Form::Plain(raw))) = parse(bytes.as_bytes(), false) {
-            let made = wire(&table, generation, &raw);
+    fn whatever_parses_is_what_is_made(bytes in "(!(tomb|lock|fence)(!(tomb|lock))?:)?[tx]{1,3}[:@#%][0-9:%]{0,4}[a-zA-Z0-9_=-]{0,44}") {
+        let found = parse(bytes.as_bytes(), false);
+        if let Some(Parsed { kind, table, generation, part, form: Form::Plain(raw) }) = found {
+            let mut made = WireKey::new();
+            made.part(Space { kind, table: &table, generation }, part, &raw).unwrap();
             prop_assert_eq!(text(&made), bytes);
         }
     }
