@@ -4,13 +4,16 @@ pub mod address;
 pub mod board;
 pub mod copies;
 pub mod count;
+pub mod courier;
 pub mod generations;
 pub mod greeting;
 pub mod layout;
+pub mod lifetime;
 pub mod lookup;
 pub mod pairs;
 pub(crate) mod record;
 pub mod shared;
+pub mod views;
 pub mod watcher;
 
 pub use count::{ServerStat, TableStat};

@@ -11,6 +11,9 @@ pub const TEXT: u32 = 1 << 16;
 /// when it decremented the string.
 pub const BLANKS: u32 = 1 << 17;
 
+/// The client flags from this bit on hold the stamp of an item in a table with two copies.
+pub const STAMP_AT: u32 = 18;
+
 /// Room for the decimal text of any `i64`.
 pub type Digits = [u8; 20];
 

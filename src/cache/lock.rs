@@ -4,9 +4,10 @@
 //! not start below what it gave out before. A holder that sleeps past its `ttl` may overlap with the next one; the
 //! fencing number tells whoever is asked to act for them which of the two is the newer.
 
-use super::farm::{Farm, Repeat, plain, wire_ttl};
+use super::farm::{Farm, Repeat, plain};
 use super::{Answer, Fault};
 use crate::clock;
+use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::number;
 use crate::wire::Reply;
 

@@ -123,6 +123,15 @@ pub struct Request {
 
 impl Request {
     /// The packet for `side`.
+    #[must_use]
+    pub fn of(&self, side: Side) -> &Packet {
+        match side {
+            Side::Home => &self.home,
+            Side::Partner => &self.partner,
+        }
+    }
+
+    /// The packet for `side`, to be filled.
     pub fn on(&mut self, side: Side) -> &mut Packet {
         match side {
             Side::Home => &mut self.home,

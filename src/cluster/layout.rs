@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use super::courier::Pair;
 use super::pairs::{Member, Pairs};
 use crate::config::{Addr, ServerSpec, TlsSpec};
 use crate::ring::{Node, Ring};
@@ -17,6 +18,8 @@ pub struct Layout {
     slots: Vec<Option<Placed>>,
     ring: Ring,
     pairs: Pairs,
+    /// By the slot of the home.
+    couples: Vec<Option<Pair>>,
 }
 
 /// A server in its slot.
@@ -50,13 +53,18 @@ impl Layout {
             members.push(Member { slot, name, zone: &spec.zone, pair: pair.map(|(slot, _)| slot) });
         }
         let (ring, pairs) = (Ring::placed(nodes), Pairs::new(&members));
+        let mut couples: Vec<Option<Pair>> = vec![None; slots.len()];
+        for home in &members {
+            let partner = pairs.partner(home.slot).and_then(|slot| members.iter().find(|member| member.slot == slot));
+            couples[home.slot] = partner.map(|with| Pair::new([home.slot, with.slot], [home.name, with.name]));
+        }
         let placed = |spec: ServerSpec| {
             let tls = spec.tls.as_ref().map(|tls| Tls::new(&tls_options(tls, &spec.addr))).transpose();
             let tls = tls.map_err(|error| fail(&spec, error.to_string()))?;
             Ok(Placed { spec, tls })
         };
         let slots = slots.into_iter().map(|spec| spec.map(placed).transpose()).collect::<Result<_, _>>()?;
-        Ok(Self { version, slots, ring, pairs })
+        Ok(Self { version, slots, ring, pairs, couples })
     }
 
     /// Grows with each change of the host's list.
@@ -75,6 +83,12 @@ impl Layout {
     #[must_use]
     pub fn pairs(&self) -> &Pairs {
         &self.pairs
+    }
+
+    /// The pair that keeps the keys at home in a slot; `None` when nobody can keep second copies.
+    #[must_use]
+    pub fn pair(&self, home: usize) -> Option<&Pair> {
+        self.couples.get(home)?.as_ref()
     }
 
     /// The server in a slot; `None` where there is none.
@@ -179,7 +193,9 @@ mod tests {
         for name in ["a", "b", "c"] {
             let partner = |layout: &Layout| {
                 let slot = layout.find(name.as_bytes()).unwrap();
-                layout.name(layout.pairs().partner(slot).unwrap()).to_owned()
+                let pair = layout.pair(slot).unwrap();
+                assert_eq!(pair.servers, [slot, layout.pairs().partner(slot).unwrap()]);
+                (layout.name(pair.servers[1]).to_owned(), pair.name.clone())
             };
             assert_eq!(partner(&first), partner(&other), "{name}");
         }
@@ -204,5 +220,6 @@ mod tests {
         assert!(matches!(layout.endpoint(0, None).address, Address::Unresolved));
         assert!(matches!(layout.endpoint(1, None).address, Address::Unix(_)));
         assert_eq!(layout.ring().home(&[b"t:k"]), 1);
+        assert_eq!((layout.pair(0), layout.pair(1), layout.pair(2)), (None, None, None));
     }
 }

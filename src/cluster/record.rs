@@ -11,7 +11,12 @@ pub(crate) fn key_ref(key: &WireKey) -> KeyRef<'_> {
 /// The decimal number that a record holds.
 pub(crate) fn number(reply: &Reply<'_>) -> Option<u64> {
     match reply {
-        Reply::Value { data, .. } => std::str::from_utf8(data.trim_ascii_end()).ok()?.parse().ok(),
+        Reply::Value { data, .. } => decimal(data),
         _ => None,
     }
+}
+
+/// A server pads a number that became shorter with blanks.
+pub(crate) fn decimal(data: &[u8]) -> Option<u64> {
+    std::str::from_utf8(data.trim_ascii_end()).ok()?.parse().ok()
 }

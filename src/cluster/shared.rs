@@ -11,6 +11,7 @@ use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
 use super::layout::{Layout, LayoutError};
+use super::views::PairCell;
 use crate::clock;
 use crate::config::{Addr, Config, ServerSpec};
 use crate::health::{Cell, Policy, State};
@@ -41,6 +42,8 @@ pub struct ServerCell {
     pub version: AtomicU64,
     /// The server's `item_size_max`, bytes; 0 = not known.
     pub item_max: AtomicU64,
+    /// What is known of the pair whose home it is.
+    pub pair: PairCell,
 }
 
 /// What is known of one table by every process.

@@ -161,6 +161,10 @@ impl Fake {
         format!("name={name};addr={}", self.addr())
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::Relaxed)
     }

@@ -87,7 +87,7 @@ pub enum Command {
         init: Option<u64>,
         ttl: u32,
     },
-    /// Gives the item a new lifetime and answers like `Get`.
+    /// Gives the item a new lifetime and answers like `Get`, with the lifetime that it had.
     Touch {
         slot: Slot,
         ttl: u32,
