@@ -13,6 +13,7 @@ pub mod lookup;
 pub mod pairs;
 pub(crate) mod record;
 pub mod shared;
+mod standing;
 pub mod views;
 pub mod watcher;
 

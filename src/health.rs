@@ -20,5 +20,5 @@ mod rules;
 
 pub use cell::Cell;
 pub use policy::Policy;
-pub use pool::{mostly_down, pool_down};
-pub use reason::{Change, Reason, Seen, State};
+pub use pool::{Pool, tally};
+pub use reason::{Change, Poll, Reason, Seen, State};

@@ -256,8 +256,8 @@ impl Farm {
 
     /// The number of a new leg to a server, if that may be asked.
     fn begin_leg(&self, batch: &mut Batch, server: usize) -> Option<u32> {
-        if self.admit(server).is_err() {
-            batch.err = "server down";
+        if let Err(fault) = self.admit(server) {
+            batch.err = fault.as_str();
             return None;
         }
         let number = u32::try_from(batch.legs.len()).ok()?;

@@ -14,9 +14,13 @@ use crate::key::WireKey;
 use crate::wire;
 
 impl Farm {
-    /// Acknowledged when every server in use has the new generation; `Down` when none has.
+    /// Acknowledged when every server in use has the new generation; `Down` when none has. Nothing is done while most
+    /// servers are down.
     pub fn bump(&mut self, table: usize) -> Answer {
         let deadline = self.begin();
+        if self.shared.mostly_down() {
+            return Err(Fault::MostDown);
+        }
         let name = &self.shared.config().tables[table].name;
         let (mut record, mut root) = (WireKey::new(), WireKey::new());
         record.record("gen", name, b"")?;

@@ -79,10 +79,10 @@ impl Farm {
         self.begin();
         let mut page = Page::default();
         while at.server < self.links.len() {
-            match self.admit(at.server) {
-                _ if self.layout.server(at.server).is_none() => {}
-                Err(_) => page.skipped.push(at.server),
-                Ok(()) => {
+            if self.layout.server(at.server).is_some() {
+                if !self.shared.server_up(at.server) {
+                    page.skipped.push(at.server);
+                } else {
                     let (keys, more) = self.walk(table, at, limit - page.entries.len())?;
                     at.past += keys.len();
                     self.read_entries(at.server, &keys, &mut page)?;

@@ -326,7 +326,11 @@ impl Farm {
         self.send(server, deadline, repeat, |link, _, record, _| fill(link, key_ref(record)))
     }
 
+    /// May this server be asked? Not while most of the others are down: then the fault is likely on this host's side.
     pub fn admit(&self, server: usize) -> Result<(), Fault> {
+        if self.shared.mostly_down() {
+            return Err(Fault::MostDown);
+        }
         if self.shared.server_up(server) { Ok(()) } else { Err(Fault::Down) }
     }
 
@@ -354,26 +358,19 @@ impl Farm {
     /// Tells the host what became of a packet that was begun in the server's life `begun`. An old connection that was
     /// found dead says nothing about the server of today.
     pub fn report(&mut self, server: usize, begun: u32, error: Option<WireError>) {
-        let cell = self.shared.server_cell(server);
         let seen = match error {
             None => Seen::Ok,
             Some(error) if error.reused || error.kind == Kind::Rejected => return,
             // What this process lacks (descriptors, ports) is not the server's fault.
             Some(error) if error.kind == Kind::Local => {
-                cell.counts.add(ServerStat::Errors as usize, 1);
+                self.count_server(server, ServerStat::Errors);
                 return;
             }
-            Some(error) => {
-                cell.counts.add(ServerStat::Errors as usize, 1);
-                cell.counts.add(ServerStat::Timeouts as usize, u64::from(error.kind == Kind::Timeout));
-                if error.hard() { Seen::Hard(reason(error.kind)) } else { Seen::Soft(reason(error.kind)) }
-            }
+            Some(error) if error.hard() => Seen::Hard(reason(error.kind)),
+            Some(error) => Seen::Soft(reason(error.kind)),
         };
         let now_ms = if error.is_none() { self.now_ns / 1_000_000 } else { clock::monotonic_ms() };
-        let change = cell.health.observe(now_ms, begun, seen, self.shared.policy());
-        if change.is_some_and(|change| change.went_down()) {
-            cell.counts.add(ServerStat::Trips as usize, 1);
-        }
+        self.shared.observe(server, now_ms, begun, seen);
     }
 
     pub fn count_server(&self, server: usize, stat: ServerStat) {

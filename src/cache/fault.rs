@@ -8,6 +8,8 @@ use crate::wire::WireError;
 pub enum Fault {
     /// The server is out of use; the call did not reach it.
     Down,
+    /// Most servers are out of use, so that nobody is asked.
+    MostDown,
     /// The server failed this call before it could have taken effect, or the call may be repeated harmlessly.
     Wire(&'static str),
     /// The call may or may not have taken effect.
@@ -34,6 +36,7 @@ impl Fault {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Down => "server down",
+            Self::MostDown => "most servers down",
             Self::Wire(text) => text,
             Self::Ambiguous => "ambiguous",
             Self::NotANumber => "not a number",
@@ -49,7 +52,7 @@ impl Fault {
     /// True when nobody could answer (-2), false when the call itself failed (-3).
     #[must_use]
     pub fn unavailable(self) -> bool {
-        matches!(self, Self::Down | Self::Wire(_) | Self::Busy)
+        matches!(self, Self::Down | Self::MostDown | Self::Wire(_) | Self::Busy)
     }
 
     /// What a failed exchange means: a command that must not run twice is ambiguous once it may have been sent.

@@ -1,6 +1,7 @@
-//! The cells of servers and tables in one anonymous shared mapping that children inherit by fork.
+//! The cells of the pool, its servers and the tables in one anonymous shared mapping that children inherit by fork.
 
 use super::shared::{ServerCell, SharedError, TableCell};
+use crate::health::Pool;
 use crate::near::Region;
 
 /// The mapping and how many cells of each kind lie in it.
@@ -19,18 +20,26 @@ impl Board {
         Ok(Self { region, servers, tables })
     }
 
+    /// Where the servers' cells begin; the pool's lies before them.
+    const SERVERS_AT: usize = size_of::<Pool>().next_multiple_of(align_of::<ServerCell>());
+
     const fn tables_at(servers: usize) -> usize {
-        (servers * size_of::<ServerCell>()).next_multiple_of(align_of::<TableCell>())
+        (Self::SERVERS_AT + servers * size_of::<ServerCell>()).next_multiple_of(align_of::<TableCell>())
+    }
+
+    pub fn pool(&self) -> &Pool {
+        // SAFETY: the region is page-aligned, zeroed, never unmapped while `self` lives and starts with the pool's cell
+        // by `map`; cells hold atomics only, for which every bit pattern is valid and sharing is sound.
+        unsafe { self.region.start().cast().as_ref() }
     }
 
     pub fn servers(&self) -> &[ServerCell] {
-        // SAFETY: the region is page-aligned, zeroed, never unmapped while `self` lives and starts with `servers`
-        // cells by `map`; cells hold atomics only, for which every bit pattern is valid and sharing is sound.
-        unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().cast(), self.servers) }
+        // SAFETY: as in `pool`; `SERVERS_AT` is a multiple of the cell's alignment, and by `map` `servers` cells lie there.
+        unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().add(Self::SERVERS_AT).cast(), self.servers) }
     }
 
     pub fn tables(&self) -> &[TableCell] {
-        // SAFETY: as in `servers`; `tables_at` is within the region and a multiple of the cell's alignment.
+        // SAFETY: as in `pool`; `tables_at` is within the region and a multiple of the cell's alignment.
         unsafe {
             std::slice::from_raw_parts(
                 self.region.start().as_ptr().add(Self::tables_at(self.servers)).cast(),

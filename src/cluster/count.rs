@@ -83,10 +83,14 @@ pub enum ServerStat {
     Connects,
     /// Times it was taken out of service.
     Trips,
+    /// Questions of the watcher.
+    Probes,
+    /// Of these, those that failed.
+    ProbeErrors,
 }
 
 impl ServerStat {
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Requests, "requests"),
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
@@ -94,5 +98,7 @@ impl ServerStat {
         (Self::Timeouts, "timeouts"),
         (Self::Connects, "connects"),
         (Self::Trips, "trips"),
+        (Self::Probes, "probes"),
+        (Self::ProbeErrors, "probe_errors"),
     ];
 }

@@ -11,10 +11,11 @@ use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
 use super::layout::{Layout, LayoutError};
+use super::standing::Failure;
 use super::views::PairCell;
 use crate::clock;
 use crate::config::{Addr, Config, ServerSpec};
-use crate::health::{Cell, Policy, State};
+use crate::health::{Cell, Policy, Pool, State};
 use crate::near::Store;
 use crate::wire::Endpoint;
 
@@ -44,6 +45,8 @@ pub struct ServerCell {
     pub item_max: AtomicU64,
     /// What is known of the pair whose home it is.
     pub pair: PairCell,
+    /// The last failure (see `standing::Failure`); 0 = none yet.
+    pub failure: AtomicU64,
 }
 
 /// What is known of one table by every process.
@@ -64,6 +67,10 @@ pub struct ServerView {
     pub reason: &'static str,
     /// Milliseconds since the last change of state.
     pub since_ms: u64,
+    /// Why a call or probe of it last failed; empty if none ever did.
+    pub last_error: &'static str,
+    /// Milliseconds since then; 0 if none ever did.
+    pub last_error_ms: u64,
     /// Round trip of the last probe, microseconds; 0 before the first.
     pub latency_us: u64,
     /// What the server says of itself; empty before the first probe.
@@ -155,6 +162,10 @@ impl Shared {
         self.config.tables.iter().position(|table| table.name.as_bytes() == name)
     }
 
+    pub(super) fn pool(&self) -> &Pool {
+        self.board.pool()
+    }
+
     pub(crate) fn server_cell(&self, server: usize) -> &ServerCell {
         &self.board.servers()[server]
     }
@@ -203,24 +214,16 @@ impl Shared {
         let cell = self.server_cell(server);
         let state = cell.health.state();
         let version = cell.version.load(Relaxed);
+        let (now_ms, failure) = (clock::monotonic_ms(), Failure::unpack(cell.failure.load(Relaxed)));
         ServerView {
             state: state.text(),
             reason: if state == State::Up { "" } else { cell.health.reason().text() },
-            since_ms: clock::monotonic_ms().saturating_sub(cell.health.since_ms().max(self.made_ms)),
+            since_ms: now_ms.saturating_sub(cell.health.since_ms().max(self.made_ms)),
+            last_error: failure.map_or("", |failure| failure.reason.text()),
+            last_error_ms: failure.map_or(0, |failure| now_ms.saturating_sub(failure.at_ms)),
             latency_us: cell.latency_us.load(Relaxed),
             version: if version == 0 { String::new() } else { version_text(version) },
         }
-    }
-
-    /// True when workers may use this server.
-    #[must_use]
-    pub fn server_up(&self, server: usize) -> bool {
-        self.server_cell(server).health.admits()
-    }
-
-    /// The operator takes a server out of use, or gives it back.
-    pub fn set_drained(&self, server: usize, drained: bool) {
-        let _ = self.server_cell(server).health.drain(clock::monotonic_ms(), drained);
     }
 }
 

@@ -14,9 +14,10 @@ use super::layout::Layout;
 use super::lookup::Lookups;
 use super::reason;
 use super::record::{key_ref, number};
+use super::standing::Told;
 use super::{ServerStat, Shared};
 use crate::clock::{self, Deadline};
-use crate::health::{Reason, State};
+use crate::health::{self, Reason, State};
 use crate::key::WireKey;
 use crate::wire::{self, Kind, Link};
 
@@ -35,7 +36,14 @@ pub enum Event {
     ServerUp {
         server: usize,
     },
-    /// No server is left to ask.
+    /// Calls are no longer served: most servers are down, or none is in use.
+    PoolDown {
+        down: usize,
+        of: usize,
+    },
+    /// Calls are served again.
+    PoolUp,
+    /// No server is in use.
     AllDown,
 }
 
@@ -72,7 +80,7 @@ pub struct Watcher {
     generations: Generations,
     lookups: Lookups,
     root: WireKey,
-    told_all_down: bool,
+    told: Told,
     jitter: u32,
     /// The server from which on connections are made next.
     turn: usize,
@@ -93,7 +101,7 @@ impl Watcher {
             generations: Generations::new(shared, layout.slots()),
             lookups: Lookups::default(),
             root,
-            told_all_down: false,
+            told: Told::default(),
             jitter: (clock::wall_us() as u32) | 1,
             turn: 0,
             layout,
@@ -115,6 +123,7 @@ impl Watcher {
             let known = !moved.contains(&poll.server) || read.contains(&poll.server);
             self.judge(poll, known, sent_ns / 1_000_000);
         }
+        self.shared.recount();
         self.news()
     }
 
@@ -219,23 +228,20 @@ impl Watcher {
 
     /// What a server's health makes of its answer; `known` when nothing is hidden behind its root any more.
     fn judge(&mut self, poll: &Polled, known: bool, sent_ms: u64) {
-        let cell = self.shared.server_cell(poll.server);
-        let Some(outcome) = poll.outcome else { return };
-        let watched = &mut self.watched[poll.server];
+        let (server, Some(outcome)) = (poll.server, poll.outcome) else { return };
+        let watched = &mut self.watched[server];
         if outcome.is_ok() && known {
             watched.root = poll.root;
-            cell.polled_ms.store(sent_ms, Relaxed);
+            self.shared.server_cell(server).polled_ms.store(sent_ms, Relaxed);
         }
         let begun = watched.incarnation;
-        // Before its details are known it is asked again and not taken back.
-        if outcome.is_ok() && !known && matches!(cell.health.health(), State::Down | State::Returning) {
-            return;
-        }
+        let poll = match outcome {
+            Err(reason) => health::Poll::Failed(reason),
+            Ok(()) if known => health::Poll::Known,
+            Ok(()) => health::Poll::Pending,
+        };
         let jitter = self.random();
-        let change = cell.health.probed(clock::monotonic_ms(), begun, outcome, jitter, self.shared.policy());
-        if change.is_some_and(|change| change.went_down()) {
-            cell.counts.add(ServerStat::Trips as usize, 1);
-        }
+        self.shared.probed(server, begun, poll, jitter);
     }
 
     /// A new connection told who the server is: another process than before means that the workers' connections are dead.
@@ -266,11 +272,7 @@ impl Watcher {
                 news.push(if up { Event::ServerUp { server } } else { Event::ServerDown { server, reason, detail } });
             }
         }
-        let all_down = !self.watched.is_empty() && self.watched.iter().all(|watched| !watched.told_up);
-        if all_down && !self.told_all_down {
-            news.push(Event::AllDown);
-        }
-        self.told_all_down = all_down;
+        self.told.news(self.shared, &self.layout, &mut news);
         news
     }
 

@@ -2,11 +2,11 @@
 //!
 //! `word` decides everything; `probe` (when to probe next, how far the backoff and the flap memory have grown) and
 //! `calm` only pace the watcher, so that losing an update of theirs with a killed process costs a probe too early
-//! and nothing else. `told` is what the watcher last announced.
+//! and nothing else.
 
 use super::policy::{FLAPS, LEVELS};
 use super::word::Word;
-use super::{Change, Policy, Reason, Seen, State};
+use super::{Change, Policy, Poll, Reason, Seen, State};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// The health of one server; all zero is a fresh one, up and due for a probe.
@@ -16,7 +16,6 @@ pub struct Cell {
     word: AtomicU64,
     probe: AtomicU64,
     calm: AtomicU64,
-    told: AtomicU64,
 }
 
 impl Cell {
@@ -57,20 +56,13 @@ impl Cell {
 
     /// The watcher's report about a probe begun under the incarnation `begun` (see [`Cell::incarnation`]; after
     /// [`Cell::restarted`], the number that returned). `jitter` is any random number.
-    pub fn probed(
-        &self,
-        now_ms: u64,
-        begun: u32,
-        result: Result<(), Reason>,
-        jitter: u32,
-        policy: &Policy,
-    ) -> Option<Change> {
+    pub fn probed(&self, now_ms: u64, begun: u32, poll: Poll, jitter: u32, policy: &Policy) -> Option<Change> {
         let needed = policy.needed(Probe::unpack(self.probe.load(SeqCst)).flaps);
         let before = self.load();
         if before.incarnation() != begun {
             return None;
         }
-        let turned = self.turn(begun, |word| word.probed(result.into(), now_ms, needed, policy));
+        let turned = self.turn(begun, |word| word.probed(poll, now_ms, needed, policy));
         let (old, new) = turned.unwrap_or((before, before));
         self.schedule(now_ms, old.health(), new.health(), jitter, policy);
         change(old, new)
@@ -115,18 +107,6 @@ impl Cell {
     #[must_use]
     pub fn incarnation(&self) -> u32 {
         self.load().incarnation()
-    }
-
-    /// What changed since the last announcement, to exactly one caller: for the watcher, which runs the events of
-    /// transitions that workers made, too.
-    pub fn news(&self) -> Option<Change> {
-        let word = self.load();
-        let told = self.told.load(SeqCst);
-        let (from, to) = (State::from_bits(told & 0xff), word.state());
-        let reason = if word.reason() == Reason::None { Reason::from_bits(told >> 8) } else { word.reason() };
-        let telling = to as u64 | (reason as u64) << 8;
-        let won = from != to && self.told.compare_exchange(told, telling, SeqCst, SeqCst).is_ok();
-        won.then_some(Change { from, to, reason })
     }
 
     fn load(&self) -> Word {
@@ -192,10 +172,10 @@ impl Probe {
         self.next_ms.min((1 << 48) - 1) << 16 | self.level.min(LEVELS) << 8 | self.flaps.min(FLAPS)
     }
 
-    /// Given up: a flapping server goes on where its backoff ended, any other starts from the beginning.
+    /// Given up: the backoff of a flapping server grows on from where it ended, any other's starts from the beginning.
     fn tripped(self, now_ms: u64, flapping: bool, jitter: u32, policy: &Policy) -> Self {
         if flapping {
-            return Self { next_ms: now_ms + policy.jittered_ms(self.level, jitter), flaps: self.flaps + 1, ..self };
+            return Self { flaps: self.flaps + 1, ..self.failed(now_ms, jitter, policy) };
         }
         Self { next_ms: now_ms + policy.backoff_ms(0), level: 0, flaps: 0 }
     }

@@ -1,6 +1,6 @@
 //! Real processes on one cell in shared memory, killed at any instruction.
 
-use super::{Cell, Policy, Reason, Seen, State};
+use super::{Cell, Policy, Poll, Reason, Seen, State};
 use crate::near::Region;
 use crate::near::children::Child;
 
@@ -14,8 +14,8 @@ fn hammer(cell: &Cell, policy: &Policy, who: u32) -> ! {
             (Some(begun), 0) => cell.observe(now, begun, Seen::Hard(Reason::Reset), policy),
             (Some(begun), 1..=4) => cell.observe(now, begun, Seen::Soft(Reason::Timeout), policy),
             (Some(begun), _) => cell.observe(now, begun, Seen::Ok, policy),
-            (None, 0) => cell.probed(now, cell.incarnation(), Err(Reason::Refused), dice, policy),
-            (None, _) => cell.probed(now, cell.incarnation(), Ok(()), dice, policy),
+            (None, 0) => cell.probed(now, cell.incarnation(), Poll::Failed(Reason::Refused), dice, policy),
+            (None, _) => cell.probed(now, cell.incarnation(), Poll::Known, dice, policy),
         };
     }
 }
@@ -35,7 +35,7 @@ fn a_cell_survives_processes_killed_at_any_instruction() {
         cell.observe(u64::MAX >> 20, cell.incarnation(), Seen::Hard(Reason::Refused), &policy);
         assert!(matches!(cell.state(), State::Down | State::Returning));
         let good = (1..60).find(|_| {
-            cell.probed(u64::MAX >> 20, cell.incarnation(), Ok(()), 0, &policy);
+            cell.probed(u64::MAX >> 20, cell.incarnation(), Poll::Known, 0, &policy);
             cell.admits()
         });
         assert!(good.is_some(), "it must be possible to bring it back: {cell:?}");

@@ -1,7 +1,7 @@
 //! Random interleavings of many processes against a plain model of the rules.
 
 use super::State::{Down, Returning, Suspect, Up};
-use super::{Cell, Policy, Reason, Seen, State};
+use super::{Cell, Policy, Poll, Reason, Seen, State};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
@@ -12,7 +12,7 @@ enum Step {
     Begin(usize),
     Finish(usize, Seen),
     BeginProbe,
-    FinishProbe(Result<(), Reason>),
+    FinishProbe(Poll),
     Restart,
 }
 
@@ -30,9 +30,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..PROCESSES, seen()).prop_map(|(who, seen)| Step::Finish(who, seen)),
         2 => Just(Step::BeginProbe),
         3 => prop_oneof![
-            3 => Just(Ok(())),
-            1 => Just(Err(Reason::Timeout)),
-            1 => Just(Err(Reason::Refused)),
+            3 => Just(Poll::Known),
+            1 => Just(Poll::Pending),
+            1 => Just(Poll::Failed(Reason::Timeout)),
+            1 => Just(Poll::Failed(Reason::Refused)),
         ].prop_map(Step::FinishProbe),
         1 => Just(Step::Restart),
     ]
@@ -42,6 +43,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     state: State,
     row: u32,
+    /// A call is among those that failed.
+    owes: bool,
     life: u32,
     flaps: u32,
     calm_until: u64,
@@ -52,11 +55,11 @@ impl Model {
         if self.state != Returning {
             self.flaps = if now < self.calm_until { (self.flaps + 1).min(8) } else { 0 };
         }
-        (self.state, self.row, self.life) = (Down, 0, self.life + 1);
+        (self.state, self.row, self.owes, self.life) = (Down, 0, false, self.life + 1);
     }
 
     fn up(&mut self) {
-        (self.state, self.row) = (Up, 0);
+        (self.state, self.row, self.owes) = (Up, 0, false);
     }
 
     fn saw(&mut self, now: u64, seen: Seen, policy: &Policy) {
@@ -65,25 +68,33 @@ impl Model {
             (Returning, _) | (_, Seen::Hard(_)) => self.down(now),
             (_, Seen::Ok) => self.up(),
             (_, Seen::Soft(_)) => {
-                self.row += 1;
-                self.state = Suspect;
-                if self.row == policy.soft_failures {
-                    self.down(now);
-                }
+                self.owes = true;
+                self.missed(now, policy);
             }
         }
     }
 
-    fn probed(&mut self, now: u64, good: Result<(), Reason>, policy: &Policy) {
-        match (self.state, good) {
-            (Down | Returning, Ok(())) => {
+    fn missed(&mut self, now: u64, policy: &Policy) {
+        (self.state, self.row) = (Suspect, self.row + 1);
+        if self.row == policy.soft_failures {
+            self.down(now);
+        }
+    }
+
+    fn probed(&mut self, now: u64, poll: Poll, policy: &Policy) {
+        match (self.state, poll) {
+            (Down | Returning, Poll::Known) => {
                 (self.state, self.row) = (Returning, self.row + 1);
                 if self.row == policy.return_probes + 2 * self.flaps {
-                    self.up();
+                    (self.state, self.row, self.owes) = (Up, policy.soft_failures - 1, true);
                     self.calm_until = now + policy.flap_window_ms;
                 }
             }
-            _ => self.saw(now, good.into(), policy),
+            (Down, Poll::Pending) => self.state = Returning,
+            (Suspect, Poll::Known | Poll::Pending) if !self.owes => self.up(),
+            (_, Poll::Known | Poll::Pending) | (Down, Poll::Failed(_)) => {}
+            (Returning, Poll::Failed(_)) | (_, Poll::Failed(Reason::Refused)) => self.down(now),
+            (_, Poll::Failed(_)) => self.missed(now, policy),
         }
     }
 }
@@ -96,7 +107,7 @@ proptest! {
     ) {
         let policy = Policy { soft_failures, flap_window_ms: 20_000, ..Policy::default() };
         let cell = Cell::default();
-        let mut model = Model { state: Up, row: 0, life: 0, flaps: 0, calm_until: 0 };
+        let mut model = Model { state: Up, row: 0, owes: false, life: 0, flaps: 0, calm_until: 0 };
         let mut running: [Option<(u32, u32)>; PROCESSES] = [None; PROCESSES];
         let (mut probing, mut now, mut told) = (None, 0, Up);
         for (step, pause) in steps {
@@ -117,11 +128,11 @@ proptest! {
                     probing = Some((cell.incarnation(), model.life));
                     None
                 }
-                Step::FinishProbe(good) => probing.take().and_then(|(begun, life)| {
+                Step::FinishProbe(poll) => probing.take().and_then(|(begun, life)| {
                     if life == model.life {
-                        model.probed(now, good, &policy);
+                        model.probed(now, poll, &policy);
                     }
-                    cell.probed(now, begun, good, 7, &policy)
+                    cell.probed(now, begun, poll, 7, &policy)
                 }),
                 Step::Restart => {
                     model.life += 1;
@@ -155,8 +166,8 @@ fn processes_at_once_tell_each_change_exactly_once() {
                         (Some(begun), 0) => cell.observe(now, begun, Seen::Hard(Reason::Reset), policy),
                         (Some(begun), 1..=7) => cell.observe(now, begun, Seen::Soft(Reason::Timeout), policy),
                         (Some(begun), _) => cell.observe(now, begun, Seen::Ok, policy),
-                        (None, 0) => cell.probed(now, cell.incarnation(), Err(Reason::Refused), dice, policy),
-                        (None, _) => cell.probed(now, cell.incarnation(), Ok(()), dice, policy),
+                        (None, 0) => cell.probed(now, cell.incarnation(), Poll::Failed(Reason::Refused), dice, policy),
+                        (None, _) => cell.probed(now, cell.incarnation(), Poll::Known, dice, policy),
                     };
                     if let Some(change) = change {
                         assert_ne!(change.from, change.to);

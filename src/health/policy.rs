@@ -44,6 +44,11 @@ impl Policy {
         delay + (delay * (5 + u64::from(jitter % 46))).div_ceil(100)
     }
 
+    /// Soft failures in a row that give a server up.
+    pub(super) fn soft_failures(&self) -> u64 {
+        u64::from(self.soft_failures.clamp(1, 100))
+    }
+
     /// Good probes in a row that a server needs which has flapped `flaps` times.
     pub(super) fn needed(&self, flaps: u64) -> u64 {
         (u64::from(self.return_probes.max(1)) + 2 * flaps.min(FLAPS)).min(100)

@@ -104,7 +104,7 @@ impl Reason {
         !matches!(self, Self::None | Self::Timeout | Self::Protocol | Self::Busy | Self::Other)
     }
 
-    pub(super) fn from_bits(bits: u64) -> Self {
+    pub(crate) fn from_bits(bits: u64) -> Self {
         usize::try_from(bits).ok().and_then(|at| Self::ALL.get(at).copied()).unwrap_or(Self::Other)
     }
 }
@@ -134,10 +134,14 @@ impl Seen {
     }
 }
 
-impl From<Result<(), Reason>> for Seen {
-    fn from(result: Result<(), Reason>) -> Self {
-        result.map_or_else(Self::failed, |()| Self::Ok)
-    }
+/// What a probe showed of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// It answered, and this host knows all its records.
+    Known,
+    /// It answered, but some of its records are not known yet: not to be readmitted before they are.
+    Pending,
+    Failed(Reason),
 }
 
 /// One visible transition; on the way up `reason` is what the server recovered from.
@@ -153,11 +157,5 @@ impl Change {
     #[must_use]
     pub const fn went_down(&self) -> bool {
         !matches!(self.from, State::Down | State::Returning) && matches!(self.to, State::Down | State::Returning)
-    }
-
-    /// A server that was not used may be used again.
-    #[must_use]
-    pub const fn came_up(&self) -> bool {
-        !self.from.used() && self.to.used()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Reason::{Closed, Refused, Reset, Timeout};
 use super::State::{Down, Drained, Returning, Suspect, Up};
-use super::{Cell, Change, Policy, Reason, Seen, State};
+use super::{Cell, Change, Policy, Poll, Reason, Seen, State};
 
 /// One thing that happens to a cell under its current incarnation.
 #[derive(Clone, Copy, Debug)]
@@ -11,10 +11,12 @@ enum Act {
     Soft(Reason),
     Hard(Reason),
     ProbeGood,
+    /// It answers, but its records are not known.
+    ProbeHalf,
     ProbeBad(Reason),
     Drain(bool),
 }
-use Act::{Drain, Good, Hard, ProbeBad, ProbeGood, Soft};
+use Act::{Drain, Good, Hard, ProbeBad, ProbeGood, ProbeHalf, Soft};
 
 fn act(cell: &Cell, now_ms: u64, what: Act) -> Option<Change> {
     let (begun, policy) = (cell.incarnation(), Policy::default());
@@ -22,8 +24,9 @@ fn act(cell: &Cell, now_ms: u64, what: Act) -> Option<Change> {
         Good => cell.observe(now_ms, begun, Seen::Ok, &policy),
         Soft(reason) => cell.observe(now_ms, begun, Seen::Soft(reason), &policy),
         Hard(reason) => cell.observe(now_ms, begun, Seen::Hard(reason), &policy),
-        ProbeGood => cell.probed(now_ms, begun, Ok(()), 0, &policy),
-        ProbeBad(reason) => cell.probed(now_ms, begun, Err(reason), 0, &policy),
+        ProbeGood => cell.probed(now_ms, begun, Poll::Known, 0, &policy),
+        ProbeHalf => cell.probed(now_ms, begun, Poll::Pending, 0, &policy),
+        ProbeBad(reason) => cell.probed(now_ms, begun, Poll::Failed(reason), 0, &policy),
         Drain(on) => cell.drain(now_ms, on),
     }
 }
@@ -41,6 +44,9 @@ fn each_observation_has_its_one_consequence() {
     let soft = Soft(Timeout);
     let down: &[Act] = &[Hard(Refused)];
     let returning: &[Act] = &[Hard(Refused), ProbeGood];
+    let back: &[Act] = &[Hard(Refused), ProbeGood, ProbeGood];
+    let proven: &[Act] = &[Hard(Refused), ProbeGood, ProbeGood, Good];
+    let unread: &[Act] = &[Hard(Refused), ProbeHalf];
     let rows: &[(&[Act], Act, State, Option<Reason>)] = &[
         (&[], Good, Up, None),
         (&[], soft, Suspect, Some(Timeout)),
@@ -50,7 +56,15 @@ fn each_observation_has_its_one_consequence() {
         (&[], ProbeBad(Refused), Down, Some(Refused)),
         (&[soft], soft, Suspect, None),
         (&[soft], Good, Up, Some(Timeout)),
-        (&[soft], ProbeGood, Up, Some(Timeout)),
+        (&[soft], ProbeGood, Suspect, None),
+        (&[soft], ProbeHalf, Suspect, None),
+        (&[ProbeBad(Timeout)], ProbeGood, Up, Some(Timeout)),
+        (&[ProbeBad(Timeout)], ProbeHalf, Up, Some(Timeout)),
+        (&[ProbeBad(Timeout)], Good, Up, Some(Timeout)),
+        (&[ProbeBad(Timeout), soft], ProbeGood, Suspect, None),
+        (&[soft, ProbeBad(Timeout)], ProbeGood, Suspect, None),
+        (&[soft, ProbeGood, soft, ProbeGood], soft, Down, Some(Timeout)),
+        (&[ProbeBad(Timeout), ProbeBad(Timeout), ProbeGood], ProbeBad(Timeout), Suspect, Some(Timeout)),
         (&[soft], Hard(Closed), Down, Some(Closed)),
         (&[soft, soft], soft, Down, Some(Timeout)),
         (&[soft, soft], ProbeBad(Timeout), Down, Some(Timeout)),
@@ -65,6 +79,16 @@ fn each_observation_has_its_one_consequence() {
         (returning, Hard(Reset), Down, Some(Reset)),
         (returning, ProbeBad(Timeout), Down, Some(Timeout)),
         (returning, ProbeGood, Up, Some(Refused)),
+        (returning, ProbeHalf, Returning, None),
+        (down, ProbeHalf, Returning, Some(Refused)),
+        (unread, ProbeHalf, Returning, None),
+        (unread, ProbeGood, Returning, None),
+        (unread, ProbeBad(Timeout), Down, Some(Timeout)),
+        (back, soft, Down, Some(Timeout)),
+        (back, ProbeBad(Timeout), Down, Some(Timeout)),
+        (back, Good, Up, None),
+        (proven, soft, Suspect, Some(Timeout)),
+        (proven, ProbeBad(Timeout), Suspect, Some(Timeout)),
         (&[], Drain(true), Drained, Some(Reason::None)),
         (&[Drain(true)], Drain(true), Drained, None),
         (&[Drain(true)], Hard(Refused), Drained, None),
@@ -87,7 +111,7 @@ fn a_report_from_before_the_outage_changes_nothing_after_it() {
     let begun = cell.admit().unwrap();
     act(&cell, 0, Hard(Refused));
     assert_ne!(cell.incarnation(), begun);
-    assert_eq!(cell.probed(0, begun, Ok(()), 0, &policy), None);
+    assert_eq!(cell.probed(0, begun, Poll::Known, 0, &policy), None);
     assert_eq!(cell.state(), Down);
     act(&cell, 0, ProbeGood);
     act(&cell, 0, ProbeGood);
@@ -104,7 +128,7 @@ fn a_restart_makes_older_connections_worthless() {
     let now = cell.restarted();
     assert_eq!((cell.admit(), cell.incarnation() == begun), (Some(now), false));
     assert_eq!(cell.observe(0, begun, Seen::Hard(Reset), &policy), None);
-    assert_eq!(cell.probed(0, now, Ok(()), 0, &policy), None);
+    assert_eq!(cell.probed(0, now, Poll::Known, 0, &policy), None);
     assert_eq!(cell.state(), Up);
 }
 
@@ -136,12 +160,12 @@ fn outage(cell: &Cell, at: u64, failed: usize) -> (u64, usize) {
 }
 
 #[test]
-fn a_flapping_server_keeps_its_backoff_and_must_prove_more() {
+fn a_flapping_server_waits_longer_each_time_and_must_prove_more() {
     let cell = Cell::default();
-    assert_eq!(outage(&cell, 0, 4), (100, 2));
+    assert_eq!(outage(&cell, 0, 3), (100, 2));
     assert_eq!(outage(&cell, 30_000, 0), (533, 4));
-    assert_eq!(outage(&cell, 60_000, 1), (533, 6));
-    assert_eq!(outage(&cell, 119_999, 0), (800, 8));
+    assert_eq!(outage(&cell, 60_000, 1), (800, 6));
+    assert_eq!(outage(&cell, 119_999, 0), (1_799, 8));
     assert_eq!(outage(&cell, 180_000, 0), (100, 2), "a minute of peace is forgiveness");
 }
 
@@ -157,18 +181,25 @@ fn since_and_reason_tell_the_current_state() {
     assert_eq!((cell.state(), cell.health(), cell.since_ms()), (Drained, Down, 400_000));
 }
 
+/// It answers whatever the watcher asks and hangs on each call: how many calls pay within `minutes`, and the longest
+/// time between two of them at the end.
+fn hangs_on_calls(minutes: u64) -> (u32, u64) {
+    let (cell, mut paid, mut last, mut rest) = (Cell::default(), 0, 0, 0);
+    for now in 1..=minutes * 60_000 {
+        if cell.admits() && now.is_multiple_of(50) {
+            act(&cell, now, Soft(Timeout));
+            (paid, rest, last) = (paid + 1, now - last, now);
+        }
+        if cell.probe_due(now) {
+            act(&cell, now, ProbeGood);
+        }
+    }
+    (paid, rest)
+}
+
 #[test]
-fn news_tells_the_watcher_once_what_workers_found() {
-    let cell = Cell::default();
-    assert_eq!(cell.news(), None);
-    act(&cell, 0, Soft(Timeout));
-    act(&cell, 0, Hard(Refused));
-    let down = cell.news().unwrap();
-    assert_eq!((down, down.went_down(), down.came_up()), (Change { from: Up, to: Down, reason: Refused }, true, false));
-    assert_eq!(cell.news(), None);
-    act(&cell, 0, ProbeGood);
-    assert!(!cell.news().unwrap().came_up());
-    act(&cell, 0, ProbeGood);
-    let up = cell.news().unwrap();
-    assert_eq!((up, up.went_down(), up.came_up()), (Change { from: Returning, to: Up, reason: Refused }, false, true));
+fn a_server_that_answers_probes_and_hangs_on_calls_costs_less_and_less() {
+    let (paid, rest) = hangs_on_calls(10);
+    assert!(paid <= 100, "{paid} deadlines in ten minutes");
+    assert!(rest > 6_000, "{rest} ms between two of them");
 }

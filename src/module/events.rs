@@ -2,6 +2,7 @@
 //! Inside them `$shcst(server)` and `$shcst(err)` name the server and the reason.
 
 use super::worker;
+use crate::cache::Fault;
 use crate::cluster::Event;
 use crate::host::log;
 use crate::host::route::{self, Route};
@@ -9,6 +10,8 @@ use std::ffi::CStr;
 
 pub(super) const SERVER_DOWN: &CStr = c"shardcache:server-down";
 pub(super) const SERVER_UP: &CStr = c"shardcache:server-up";
+pub(super) const POOL_DOWN: &CStr = c"shardcache:pool-down";
+pub(super) const POOL_UP: &CStr = c"shardcache:pool-up";
 pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
 
 /// Who listens, found once after the script was read.
@@ -16,6 +19,8 @@ pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
 pub struct Listeners {
     down: Option<Route>,
     up: Option<Route>,
+    pool_down: Option<Route>,
+    pool_up: Option<Route>,
     all_down: Option<Route>,
     callback: Option<&'static str>,
 }
@@ -30,7 +35,14 @@ impl Listeners {
                 "event_callback \"{callback}\": no embedded language runs the script (cfgengine), so nobody is told"
             ));
         }
-        Self { down: find(SERVER_DOWN), up: find(SERVER_UP), all_down: find(ALL_DOWN), callback }
+        Self {
+            down: find(SERVER_DOWN),
+            up: find(SERVER_UP),
+            pool_down: find(POOL_DOWN),
+            pool_up: find(POOL_UP),
+            all_down: find(ALL_DOWN),
+            callback,
+        }
     }
 
     /// Lets the listeners of `event` run, one after the other.
@@ -38,6 +50,8 @@ impl Listeners {
         let (name, route, server, reason) = match *event {
             Event::ServerDown { server, reason, .. } => (SERVER_DOWN, self.down, Some(server), reason),
             Event::ServerUp { server } => (SERVER_UP, self.up, Some(server), ""),
+            Event::PoolDown { .. } => (POOL_DOWN, self.pool_down, None, Fault::MostDown.as_str()),
+            Event::PoolUp => (POOL_UP, self.pool_up, None, ""),
             Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
         };
         // Each listener is told anew: the one before may have used the cache.

@@ -22,6 +22,8 @@ enum Source {
     Servers,
     /// How many of them workers may use.
     ServersUp,
+    /// 1 while most of them are down and every call answers -2, else 0.
+    PoolDown,
 }
 
 /// Makes the statistics known to the host. To be called once, from mod_init.
@@ -38,7 +40,8 @@ pub fn register(shared: &'static Shared) -> Result<(), Refused> {
 
 fn list(shared: &Shared) -> Vec<(String, Source)> {
     let layout = shared.layout();
-    let mut all = vec![("servers".to_owned(), Source::Servers), ("servers_up".to_owned(), Source::ServersUp)];
+    let of_all = [("servers", Source::Servers), ("servers_up", Source::ServersUp), ("pool_down", Source::PoolDown)];
+    let mut all: Vec<_> = of_all.into_iter().map(|(name, source)| (name.to_owned(), source)).collect();
     for (index, table) in shared.config().tables.iter().enumerate().take(SHOWN) {
         let row = |(stat, name)| (format!("table_{}_{name}", table.name), Source::Table(index, stat));
         all.extend(TableStat::ALL.map(row));
@@ -59,6 +62,7 @@ fn read(shared: &Shared, source: Source) -> u64 {
         Source::Up(server) => u64::from(shared.server_up(server)),
         Source::Latency(server) => shared.server_view(server).latency_us,
         Source::Servers => shared.layout().len() as u64,
+        Source::PoolDown => u64::from(shared.mostly_down()),
         Source::ServersUp => shared.layout().servers().filter(|(server, _)| shared.server_up(*server)).count() as u64,
     }
 }

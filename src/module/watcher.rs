@@ -58,7 +58,7 @@ impl Round {
             }
             self.listeners.tell(&event);
         }
-        let up = |server| self.shared.server_up(server);
+        let up = |server: Option<_>| server.map_or(!self.shared.mostly_down(), |server| self.shared.server_up(server));
         for line in self.journal.summary(monotonic_ms(), up) {
             log::warning(line);
         }

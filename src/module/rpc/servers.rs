@@ -34,12 +34,16 @@ fn one(reply: &Object<'_>, shared: &Shared, index: usize, server: &ServerSpec) -
     reply.text(c"state", view.state)?;
     reply.text(c"reason", view.reason)?;
     reply.count(c"since", view.since_ms / 1000)?;
+    reply.text(c"last_error", view.last_error)?;
+    reply.count(c"last_error_ago", view.last_error_ms / 1000)?;
     reply.count(c"latency_us", view.latency_us)?;
     reply.text(c"version", &view.version)?;
     reply.count(c"connects", count(ServerStat::Connects))?;
     reply.count(c"errors", count(ServerStat::Errors))?;
     reply.count(c"timeouts", count(ServerStat::Timeouts))?;
-    reply.int(c"drained", i64::from(view.state == "drained"))
+    reply.count(c"trips", count(ServerStat::Trips))?;
+    reply.int(c"drained", i64::from(view.state == "drained"))?;
+    reply.int(c"pool_down", i64::from(shared.mostly_down()))
 }
 
 pub fn set_state(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {

@@ -1,4 +1,4 @@
-//! What the operator reads about the servers: one line per change, and one per minute for a server that flaps.
+//! What the operator reads about the servers: one line per change, and one per minute for a server or pool that flaps.
 //!
 //! Pure: time comes as an argument, lines go out as text.
 
@@ -7,18 +7,19 @@ use crate::host::log::Level;
 
 /// Within so many milliseconds ...
 const WINDOW_MS: u64 = 60_000;
-/// ... a server gets so many lines.
+/// ... a server, and the pool, gets so many lines.
 const LINES: u32 = 6;
 
-/// What was said about each server.
+/// What was said about each server and all of them.
 #[derive(Debug)]
 pub struct Journal {
-    servers: Vec<Server>,
+    servers: Vec<Subject>,
+    pool: Subject,
 }
 
+/// Who may be down or up.
 #[derive(Debug)]
-struct Server {
-    /// Name and address.
+struct Subject {
     name: String,
     down_since: Option<u64>,
     window: u64,
@@ -31,8 +32,8 @@ type Line = (Level, String);
 impl Journal {
     /// A journal of servers called `names`.
     pub fn new(names: impl Iterator<Item = String>) -> Self {
-        let server = |name| Server { name, down_since: None, window: 0, changes: 0 };
-        Self { servers: names.map(server).collect() }
+        let servers = names.map(|name| Subject::new(format!("server {name}"))).collect();
+        Self { servers, pool: Subject::new("the pool of servers".to_owned()) }
     }
 
     /// What to say of `event` at `now_ms`.
@@ -42,36 +43,46 @@ impl Journal {
                 self.servers.get_mut(*server)?.down(reason, &shown(detail), now_ms)
             }
             Event::ServerUp { server } => self.servers.get_mut(*server)?.up(now_ms),
-            Event::AllDown => Some((
-                Level::Error,
-                "no server can be used: every call answers -2 at once until one is back".to_owned(),
-            )),
+            Event::PoolDown { down, of } => {
+                let text =
+                    format!("{down} of {of} servers are down: every call answers -2 at once until enough are back");
+                self.pool.line(Level::Error, text, now_ms)
+            }
+            Event::PoolUp => {
+                self.pool.line(Level::Notice, "enough servers are back: calls are served again".to_owned(), now_ms)
+            }
+            Event::AllDown => self.pool.line(Level::Error, "no server is in use".to_owned(), now_ms),
         }
     }
 
-    /// What to say of the servers whose changes were too many for a line each, once their minute is over.
-    pub fn summary(&mut self, now_ms: u64, up: impl Fn(usize) -> bool) -> Vec<String> {
-        let servers = self.servers.iter_mut().enumerate();
-        servers.filter_map(|(index, server)| server.hushed(now_ms, || up(index))).collect()
+    /// What to say of those whose changes were too many for a line each, once their minute is over. `up` tells who is
+    /// in use now: a server by its index, or the pool.
+    pub fn summary(&mut self, now_ms: u64, up: impl Fn(Option<usize>) -> bool) -> Vec<String> {
+        let servers = self.servers.iter_mut().enumerate().map(|(index, server)| (Some(index), server));
+        let all = servers.chain([(None, &mut self.pool)]);
+        all.filter_map(|(index, subject)| subject.hushed(now_ms, || up(index))).collect()
     }
 }
 
-impl Server {
+impl Subject {
+    fn new(name: String) -> Self {
+        Self { name, down_since: None, window: 0, changes: 0 }
+    }
+
     fn down(&mut self, reason: &str, detail: &str, now_ms: u64) -> Option<Line> {
         self.down_since.get_or_insert(now_ms);
         if reason == DRAINED {
-            let text =
-                format!("server {} is drained by the operator; its keys answer -2 until it is undrained", self.name);
+            let text = format!("{} is drained by the operator; its keys answer -2 until it is undrained", self.name);
             return self.line(Level::Notice, text, now_ms);
         }
-        let text = format!("server {} is down: {reason}{detail}; its keys answer -2 until a probe succeeds", self.name);
+        let text = format!("{} is down: {reason}{detail}; its keys answer -2 until a probe succeeds", self.name);
         self.line(Level::Error, text, now_ms)
     }
 
     fn up(&mut self, now_ms: u64) -> Option<Line> {
         let outage = self.down_since.take().map(|since| now_ms.saturating_sub(since));
         let after = outage.map_or(String::new(), |ms| format!(" after {}.{} s", ms / 1000, ms % 1000 / 100));
-        let text = format!("server {} is back{after}; its keys are served again", self.name);
+        let text = format!("{} is back{after}; its keys are served again", self.name);
         self.line(Level::Notice, text, now_ms)
     }
 
@@ -95,7 +106,7 @@ impl Server {
         }
         let more = std::mem::take(&mut self.changes).checked_sub(LINES).filter(|more| *more > 0)?;
         let state = if up() { "up" } else { "not in use" };
-        Some(format!("server {} went down and up {more} more times within a minute, and is {state} now", self.name))
+        Some(format!("{} went down and up {more} more times within a minute, and is {state} now", self.name))
     }
 }
 
@@ -129,7 +140,22 @@ mod tests {
         let event = Event::ServerDown { server: 1, reason: "TLS failure", detail: "bad\nname".to_owned() };
         assert!(journal.line(&event, 0).is_some_and(|(_, line)| line.contains("is down: TLS failure (bad?name); its")));
         assert_eq!(journal.line(&UP, 13_345), Some((Level::Notice, up.to_owned())));
+    }
+
+    #[test]
+    fn the_pool_has_lines_of_its_own() {
+        let mut journal = journal();
+        let down = journal.line(&Event::PoolDown { down: 2, of: 3 }, 1).unwrap();
+        let want = "2 of 3 servers are down: every call answers -2 at once until enough are back";
+        assert_eq!(down, (Level::Error, want.to_owned()));
         assert!(journal.line(&Event::AllDown, 1).is_some_and(|(level, _)| level == Level::Error));
+        assert!(journal.line(&Event::PoolUp, 2).is_some_and(|(level, _)| level == Level::Notice));
+        assert!(journal.line(&DOWN, 3).is_some());
+        for now in 4..10 {
+            journal.line(&Event::PoolUp, now);
+        }
+        let lines = journal.summary(60_001, |of| of.is_none());
+        assert_eq!(lines, ["the pool of servers went down and up 3 more times within a minute, and is up now"]);
     }
 
     #[test]
