@@ -6,6 +6,8 @@
 
 pub mod cases;
 pub mod certs;
+#[path = "../../src/near/children.rs"]
+pub mod children;
 pub mod fake;
 pub mod host;
 pub mod kamailio;
