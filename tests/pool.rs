@@ -1,16 +1,12 @@
-//! Most of the pool is down: every call is refused at once, nothing is changed anywhere, and it ends by itself. A server
-//! comes back to a crowd of workers.
+//! Most of the pool is down: every call is refused at once, nothing is changed anywhere, and it ends by itself.
 
 mod support;
 
 use shardcache::cache::{Cache, Verdict};
 use shardcache::cluster::{Event, ServerStat, Shared, Watcher};
 use shardcache::config::Config;
-use shardcache::near::Region;
 use shardcache::value::Value;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::time::{Duration, Instant};
-use support::children::Child;
+use std::time::Duration;
 use support::{Host, Memcached, Script, until};
 
 fn shared(servers: &[Memcached], cmd_timeout_ms: u32) -> &'static Shared {
@@ -119,51 +115,4 @@ event_route[shardcache:pool-up] { xlog("L_NOTICE", "told: go\n"); }
 
 fn bumped(host: &Host) -> String {
     host.rpc("shc.bump", &["t".into()]).map_or_else(|fault| fault.message, |done| done.to_string())
-}
-
-/// What the workers of a crowd tell each other.
-#[derive(Default)]
-#[repr(C)]
-struct Crowd {
-    ready: AtomicU32,
-    go: AtomicU32,
-    served: AtomicU32,
-    longest_us: AtomicU64,
-}
-
-#[test]
-fn a_hundred_workers_that_connect_at_once_to_a_returning_server_are_all_served() {
-    const WORKERS: u32 = 100;
-    let mut servers = Memcached::many(1);
-    let shared = shared(&servers, 2_000);
-    let region = Region::anonymous(size_of::<Crowd>()).unwrap();
-    // SAFETY: the region is zeroed, page-aligned, larger than a `Crowd`, and outlives all use of it.
-    let crowd = unsafe { region.start().cast::<Crowd>().as_ref() };
-    let mut watcher = Watcher::new(shared);
-    servers[0].kill();
-    ticks(&mut watcher, "the loss", || !shared.server_up(0));
-    let worker = || {
-        let mut cache = Cache::new(shared);
-        crowd.ready.fetch_add(1, SeqCst);
-        while crowd.go.load(SeqCst) == 0 {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        let begun = Instant::now();
-        if cache.get(0, b"k", 1) == Verdict::Missing {
-            crowd.served.fetch_add(1, SeqCst);
-        }
-        crowd.longest_us.fetch_max(begun.elapsed().as_micros() as u64, SeqCst);
-    };
-    let workers: Vec<Child> = (0..WORKERS).map(|_| Child::fork(worker)).collect();
-    until("the crowd", Duration::from_secs(20), || match crowd.ready.load(SeqCst) {
-        WORKERS => Ok(()),
-        some => Err(some),
-    });
-    servers[0].restart();
-    ticks(&mut watcher, "the return", || shared.server_up(0));
-    crowd.go.store(1, SeqCst);
-    assert!(workers.into_iter().all(Child::done));
-    assert_eq!(crowd.served.load(SeqCst), WORKERS);
-    assert_eq!(shared.server_count(0, ServerStat::Timeouts), 0);
-    println!("the longest of {WORKERS} first calls took {} us", crowd.longest_us.load(SeqCst));
 }
