@@ -106,6 +106,23 @@ impl Rules {
     };
 }
 
+impl Rules {
+    /// The protocol for hosts that wait for a server up to `cmd_timeout_ms` and poll each `probe_interval_ms`.
+    #[must_use]
+    pub fn timed(cmd_timeout_ms: u32, probe_interval_ms: u32) -> Self {
+        // Two polls in a row may take that long, and a note or a lease has to outlive them.
+        let polls_ms = 2 * (u64::from(probe_interval_ms) + 3 * u64::from(cmd_timeout_ms));
+        let lives = u32::try_from(1 + polls_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+        Self {
+            calm_ms: Self::ALL.calm_ms.max(2 * polls_ms),
+            ill_ttl: Self::ALL.ill_ttl.max(lives),
+            lease_ttl: Self::ALL.lease_ttl.max(lives),
+            gap_ms: u64::from(cmd_timeout_ms) + 10,
+            ..Self::ALL
+        }
+    }
+}
+
 /// What a machine wants next.
 #[allow(clippy::large_enum_variant, reason = "a machine allocates nothing")]
 #[derive(Clone, Copy, Debug)]

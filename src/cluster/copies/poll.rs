@@ -58,6 +58,10 @@ enum At {
 #[derive(Clone, Copy, Debug)]
 pub struct Poll {
     pub view: View,
+    /// Does this host use the home, the partner? One that it does not counts as not reached, though its records are read.
+    pub used: [bool; 2],
+    /// Did it repair the pair at the last poll? Then it renews its lease for so many seconds.
+    pub renews: Option<u32>,
     /// This host's number, not zero: its name in the lease.
     host: u64,
     /// May it activate the home's, the partner's epoch?
@@ -76,7 +80,16 @@ const LEASE: usize = 3;
 impl Poll {
     #[must_use]
     pub fn new(view: View, host: u64, paced: [bool; 2]) -> Self {
-        Self { view, host, paced, at: At::Ask, found: Polled::default(), set: [Mark::UNKNOWN; 2] }
+        Self {
+            view,
+            used: [true; 2],
+            renews: None,
+            host,
+            paced,
+            at: At::Ask,
+            found: Polled::default(),
+            set: [Mark::UNKNOWN; 2],
+        }
     }
 
     /// Asks both sides, up or not: this is also how a host learns that a server is back.
@@ -88,7 +101,10 @@ impl Poll {
             packet.get(Slot::Full(side));
             packet.get(Slot::Ill(side.other()));
         }
-        request.partner.get(Slot::Lease);
+        request.partner.push(match self.renews {
+            Some(ttl) => Command::Touch { slot: Slot::Lease, ttl },
+            None => Command::Get { slot: Slot::Lease },
+        });
         Step::Send(request)
     }
 
@@ -103,25 +119,21 @@ impl Poll {
             return Step::Done(self.found);
         }
         self.at = At::Correct;
-        legs.teach(&mut self.view, MARK);
-        for side in Side::BOTH {
-            // A host that knows nothing learns here which mark was in force when the side was last complete.
-            self.view.learn(side, legs.of(side).mark(FULL).unwrap_or_default());
-        }
+        self.learn(legs);
         let full = |side: Side| {
             let mark = self.view.of(side);
             mark.active(scene.rules) && legs.of(side).mark(FULL) == Some(mark)
         };
         let noted = |side: Side| legs.of(side).answered() && matches!(legs.of(side).answers[ILL], Answer::Hit(_));
-        self.found.reached = Side::BOTH.map(|side| legs.of(side).answered());
+        self.found.reached = Side::BOTH.map(|side| legs.of(side).answered() && self.used[side as usize]);
         self.found.ill = self.found.reached != [true; 2] || Side::BOTH.into_iter().any(noted);
         self.found.whole = !self.found.ill && Side::BOTH.into_iter().all(full);
         let mut request = Request::default();
         for side in Side::BOTH.into_iter().filter(|side| legs.of(*side).answered()) {
             self.correct(scene, legs, side, &mut request);
         }
-        for side in Side::BOTH.into_iter().filter(|side| !legs.of(*side).answered() && legs.of(side.other()).answered())
-        {
+        let reached = self.found.reached;
+        for side in Side::BOTH.into_iter().filter(|side| !reached[*side as usize] && legs.of(side.other()).answered()) {
             let (slot, mode, body, ttl) = (Slot::Ill(side), Mode::Set, Body::Empty, scene.rules.ill_ttl);
             request.on(side.other()).push(Command::Set { slot, mode, stamp: 0, body, ttl });
         }
@@ -130,6 +142,15 @@ impl Poll {
             return Step::Done(self.found);
         }
         Step::Send(request)
+    }
+
+    /// Takes over the marks that the answers tell, and does nothing about them.
+    pub fn learn(&mut self, legs: &Legs) {
+        legs.teach(&mut self.view, MARK);
+        for side in Side::BOTH {
+            // A host that knows nothing learns here which mark was in force when the side was last complete.
+            self.view.learn(side, legs.of(side).mark(FULL).unwrap_or_default());
+        }
     }
 
     /// Puts the mark that `witness` keeps of the other side in order.
@@ -157,7 +178,8 @@ impl Poll {
     }
 
     fn activates(&self, scene: &Scene<'_>, mark: Mark, legs: &Legs, side: Side) -> bool {
-        !mark.active(scene.rules) && legs.of(side).answered() && self.paced[side as usize] && self.holds(legs)
+        let able = self.found.reached[side as usize] && self.paced[side as usize];
+        !mark.active(scene.rules) && able && self.holds(legs)
     }
 
     /// Does this host hold the lease?
@@ -174,6 +196,66 @@ impl Poll {
             let (slot, mode, body) = (Slot::Lease, Mode::Add, Body::Number(self.host));
             let ttl = scene.rules.lease_ttl;
             request.partner.push(Command::Set { slot, mode, stamp: 0, body, ttl });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Fate, Leg, Rules};
+    use super::*;
+
+    const MARKS: View = View { home: Mark(101), partner: Mark(203) };
+
+    fn hit(number: u64) -> Answer {
+        Answer::Hit(Hit { stamp: 0, cas: 1, ttl: None, digest: 0, number: Some(number) })
+    }
+
+    /// Both sides answer: complete, no trouble, and `holder` has the lease.
+    fn legs(holder: u64) -> Legs {
+        let mut legs = Legs::default();
+        for side in Side::BOTH {
+            let mut leg = Leg { fate: Fate::Answered, ..Leg::default() };
+            (leg.answers[MARK], leg.answers[FULL]) = (hit(MARKS.of(side.other()).0), hit(MARKS.of(side).0));
+            *legs.on(side) = leg;
+        }
+        legs.partner.answers[LEASE] = hit(holder);
+        legs
+    }
+
+    const RULES: Rules = Rules::ALL;
+    const SCENE: Scene<'static> = Scene { rules: &RULES, up: [true; 2], fresh: true, clock: 1, now_ms: 1 };
+
+    #[test]
+    fn a_side_that_is_not_used_counts_as_not_reached_and_its_records_are_read() {
+        let mut poll = Poll::new(View::default(), 7, [true; 2]);
+        poll.used = [true, false];
+        let Step::Send(request) = poll.next(&SCENE, &legs(7)) else { panic!("it leaves a note") };
+        assert_eq!(poll.view, MARKS);
+        assert!(matches!(request.home.commands(), [Command::Set { slot: Slot::Ill(Side::Partner), .. }]));
+        let Step::Done(polled) = poll.next(&SCENE, &Legs::default()) else { panic!("one correction is enough") };
+        assert_eq!((polled.reached, polled.whole, polled.repairs), ([true, false], false, false));
+    }
+
+    #[test]
+    fn who_repaired_before_renews_its_lease() {
+        let lease = |renews: Option<u32>| {
+            let mut poll = Poll::new(MARKS, 7, [true; 2]);
+            poll.renews = renews;
+            let Step::Send(request) = poll.start() else { panic!("it asks") };
+            request.partner.commands()[LEASE]
+        };
+        assert_eq!(lease(None), Command::Get { slot: Slot::Lease });
+        assert_eq!(lease(Some(3)), Command::Touch { slot: Slot::Lease, ttl: 3 });
+    }
+
+    #[test]
+    fn only_the_holder_of_the_lease_repairs() {
+        for (holder, repairs) in [(7, true), (8, false)] {
+            let Step::Done(polled) = Poll::new(MARKS, 7, [true; 2]).next(&SCENE, &legs(holder)) else {
+                panic!("nothing is wrong")
+            };
+            assert_eq!((polled.whole, polled.repairs), (true, repairs));
         }
     }
 }

@@ -34,11 +34,17 @@ impl Walk {
         self.clean &= *mended == Mended::Whole;
     }
 
+    /// From when on a pass may begin that can end in a declaration, if nothing happens.
+    #[must_use]
+    pub fn calm_ms(&self, rules: &Rules) -> u64 {
+        self.troubled_ms + rules.calm_ms
+    }
+
     /// The pass is over: what to send when all keys were whole, the marks stood still, and no leg that was given up before the
     /// calm can still be on its way.
     #[must_use]
     pub fn declare(&self, view: &View, rules: &Rules) -> Option<Request> {
-        let calm = self.started_ms >= self.troubled_ms + rules.calm_ms;
+        let calm = self.started_ms >= self.calm_ms(rules);
         if !self.clean || !calm || *view != self.under {
             return None;
         }
