@@ -33,6 +33,8 @@ pub struct Config {
     pub soft_failures: u32,
     /// Size of the host's own store without servers, megabytes.
     pub local_mb: u32,
+    /// Keys that the watcher looks at per second while it repairs second copies.
+    pub repair_rate: u32,
     /// The KEMI function for events.
     pub event_callback: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Default for Config {
             probe_interval_ms: 100,
             soft_failures: 3,
             local_mb: 32,
+            repair_rate: 10_000,
             event_callback: None,
         }
     }
@@ -114,6 +117,15 @@ impl Config {
     /// A number out of range.
     pub fn set_local_size(&mut self, megabytes: i64) -> Result<(), ConfigError> {
         self.local_mb = ranged("local_size", megabytes, 1..=65_536, "megabytes")?;
+        Ok(())
+    }
+
+    /// Sets how many keys a second the watcher looks at while it repairs: 10 to 1000000.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_repair_rate(&mut self, keys: i64) -> Result<(), ConfigError> {
+        self.repair_rate = ranged("repair_rate", keys, 10..=1_000_000, "keys per second")?;
         Ok(())
     }
 

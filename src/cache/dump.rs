@@ -7,11 +7,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::farm::Farm;
-use crate::clock::{self, Deadline};
+use crate::clock::Deadline;
+use crate::cluster::listing::{self, Listed, spelled};
 use crate::key::{self, Form, Kind, Part, split_full};
 use crate::value::Value;
 use crate::wire::{self, KeyRef, Link, Reply};
@@ -101,18 +99,18 @@ impl Farm {
     fn walk(&self, table: usize, at: Cursor, limit: usize) -> Result<(Vec<Vec<u8>>, bool), String> {
         let name = &self.shared.config().tables[table].name;
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        let (mut keys, mut passed, mut more) = (Vec::new(), 0, false);
+        let (mut keys, mut passed, mut more, mut room) = (Vec::new(), 0, false, Vec::new());
         let mut link = Link::new(self.shared.endpoint(&self.layout, at.server));
-        let walked = wire::stream(&mut link, b"lru_crawler metadump hash", Deadline::after(WALK), &mut |line| {
-            let Some(raw) = listed_key(line) else { return true };
-            if !belongs(&raw, name, generation) {
+        let walked = wire::stream(&mut link, listing::COMMAND, Deadline::after(WALK), &mut |line| {
+            let Some(Listed { key: raw, .. }) = Listed::read(line, &mut room) else { return true };
+            if !belongs(raw, name, generation) {
                 return true;
             }
             passed += 1;
             if passed > at.past {
                 more = keys.len() == limit;
                 if !more {
-                    keys.push(raw);
+                    keys.push(raw.to_vec());
                 }
             }
             !more
@@ -146,39 +144,6 @@ impl Farm {
     }
 }
 
-/// The key of one line of a server's list; `None` for an entry that has expired or a line of another form.
-fn listed_key(line: &[u8]) -> Option<Vec<u8>> {
-    let mut fields = line.split(|byte| *byte == b' ');
-    let key = fields.next()?.strip_prefix(b"key=")?;
-    let expires = fields.next()?.strip_prefix(b"exp=")?;
-    let expires: i64 = std::str::from_utf8(expires).ok()?.parse().ok()?;
-    let gone = expires >= 0 && u64::try_from(expires).ok()? <= clock::wall_s();
-    if gone { None } else { unescaped(key) }
-}
-
-/// Undoes the list's `%0A`.
-fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
-    let mut raw = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, tail)) = rest.split_first() {
-        rest = tail;
-        if *byte != b'%' {
-            raw.push(*byte);
-            continue;
-        }
-        let (digits, tail) = rest.split_first_chunk::<2>()?;
-        raw.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = tail;
-    }
-    Some(raw)
-}
-
-/// A raw key as it goes on the wire, and whether as base64.
-fn spelled(raw: &[u8]) -> (Vec<u8>, bool) {
-    let printable = raw.iter().all(|byte| (0x21..=0x7e).contains(byte));
-    if printable { (raw.to_vec(), false) } else { (STANDARD.encode(raw).into_bytes(), true) }
-}
-
 pub(crate) fn belongs(raw: &[u8], table: &str, generation: u64) -> bool {
     let (wire_key, base64) = spelled(raw);
     key::parse(&wire_key, base64).is_some_and(|found| {
@@ -209,21 +174,6 @@ pub(crate) fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<Ent
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_listed_key_is_read_back_with_its_escapes() {
-        for (line, want) in [
-            (&b"key=t%3Aa%0D%0Ab%FF exp=-1 la=1 cas=1 fetch=no cls=1 size=68"[..], Some(&b"t:a\r\nb\xff"[..])),
-            (b"key=t%3Ax%25y exp=99999999999 la=1", Some(b"t:x%y")),
-            (b"key=t%3Ax exp=1 la=1", None),
-            (b"key=t%3 exp=-1", None),
-            (b"key=t%zz exp=-1", None),
-            (b"BUSY currently processing crawler request", None),
-            (b"", None),
-        ] {
-            assert_eq!(listed_key(line).as_deref(), want, "{}", String::from_utf8_lossy(line));
-        }
-    }
 
     #[test]
     fn only_the_entries_of_the_table_and_generation_belong() {

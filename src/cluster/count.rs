@@ -87,10 +87,18 @@ pub enum ServerStat {
     Probes,
     /// Of these, those that failed.
     ProbeErrors,
+    /// Keys at home there whose copies the watcher made equal again.
+    Repaired,
+    /// Times its copies were declared doubtful, because a write missed them.
+    Voids,
+    /// Times its copies were taken into use again after that.
+    Activations,
+    /// Entries taken away there because they have their place elsewhere.
+    Strays,
 }
 
 impl ServerStat {
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::Requests, "requests"),
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
@@ -100,5 +108,9 @@ impl ServerStat {
         (Self::Trips, "trips"),
         (Self::Probes, "probes"),
         (Self::ProbeErrors, "probe_errors"),
+        (Self::Repaired, "repaired"),
+        (Self::Voids, "voids"),
+        (Self::Activations, "activations"),
+        (Self::Strays, "strays"),
     ];
 }

@@ -57,7 +57,7 @@ impl Lookups {
 }
 
 /// Threads inherit the mask: the host's signal handlers must run on its own thread only.
-fn without_signals<T>(make: impl FnOnce() -> T) -> T {
+pub(super) fn without_signals<T>(make: impl FnOnce() -> T) -> T {
     // SAFETY: both sets are plain memory that the calls fill; the mask of this thread is restored below.
     let old = unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();

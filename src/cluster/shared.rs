@@ -11,6 +11,7 @@ use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
 use super::layout::{Layout, LayoutError};
+use super::patrol::{CopiesView, RepairCell};
 use super::standing::Failure;
 use super::views::PairCell;
 use crate::clock;
@@ -47,6 +48,8 @@ pub struct ServerCell {
     pub pair: PairCell,
     /// The last failure (see `standing::Failure`); 0 = none yet.
     pub failure: AtomicU64,
+    /// How far its copies are repaired.
+    pub repair: RepairCell,
 }
 
 /// What is known of one table by every process.
@@ -75,6 +78,7 @@ pub struct ServerView {
     pub latency_us: u64,
     /// What the server says of itself; empty before the first probe.
     pub version: String,
+    pub copies: CopiesView,
 }
 
 /// Why the shared memory could not be made.
@@ -174,6 +178,11 @@ impl Shared {
         &self.board.tables()[table]
     }
 
+    /// The table's generation as this host knows it; 0 = it was never bumped.
+    pub(crate) fn generation(&self, table: usize) -> u64 {
+        self.table_cell(table).generation.load(Relaxed)
+    }
+
     /// How to reach a server of a layout, by the newest address known.
     pub(crate) fn endpoint(&self, layout: &Layout, server: usize) -> Endpoint {
         layout.endpoint(server, self.address(server))
@@ -223,6 +232,7 @@ impl Shared {
             last_error_ms: failure.map_or(0, |failure| now_ms.saturating_sub(failure.at_ms)),
             latency_us: cell.latency_us.load(Relaxed),
             version: if version == 0 { String::new() } else { version_text(version) },
+            copies: cell.repair.view(),
         }
     }
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::courier::Courier;
 use super::generations::Generations;
 use super::greeting::Greeting;
 use super::layout::Layout;
 use super::lookup::Lookups;
+use super::patrol::{Desk, Patrol};
 use super::reason;
 use super::record::{key_ref, number};
 use super::standing::Told;
@@ -52,6 +54,8 @@ pub enum Event {
 struct Watched {
     incarnation: u32,
     greeting: Option<Greeting>,
+    /// The connection that it came over.
+    connection: u64,
     /// The process that greeted last; 0 = none yet.
     process: u64,
     /// The root counter under which the details were last read on this connection; a change asks for them again.
@@ -75,9 +79,11 @@ const CONNECTS: usize = 64;
 pub struct Watcher {
     shared: &'static Shared,
     layout: Arc<Layout>,
-    links: Vec<Link>,
+    desk: Desk,
+    courier: Courier,
     watched: Vec<Watched>,
     generations: Generations,
+    patrol: Patrol,
     lookups: Lookups,
     root: WireKey,
     told: Told,
@@ -94,11 +100,22 @@ impl Watcher {
         let _ = root.record("root", "", b"");
         Self {
             shared,
-            links: (0..layout.slots()).map(|server| Link::new(shared.endpoint(&layout, server))).collect(),
+            desk: Desk {
+                links: (0..layout.slots()).map(|server| Link::new(shared.endpoint(&layout, server))).collect(),
+            },
+            courier: Courier::default(),
             watched: (0..layout.slots())
-                .map(|_| Watched { incarnation: 0, greeting: None, process: 0, root: None, told_up: true })
+                .map(|_| Watched {
+                    incarnation: 0,
+                    greeting: None,
+                    connection: 0,
+                    process: 0,
+                    root: None,
+                    told_up: true,
+                })
                 .collect(),
             generations: Generations::new(shared, layout.slots()),
+            patrol: Patrol::new(shared, Arc::clone(&layout)),
             lookups: Lookups::default(),
             root,
             told: Told::default(),
@@ -108,7 +125,8 @@ impl Watcher {
         }
     }
 
-    /// One round: returns what changed since the last one. Takes at most two `cmd_timeout`.
+    /// One round: returns what changed since the last one. Takes at most two `cmd_timeout`, and a step of
+    /// [`work`](Self::work).
     ///
     /// A poll vouches for a server, and counts towards its return, only once the details behind its root are known.
     pub fn tick(&mut self) -> Vec<Event> {
@@ -118,13 +136,21 @@ impl Watcher {
         let polled: Vec<Polled> = due.into_iter().map(|server| self.read(server, sent_ns)).collect();
         let moved: Vec<usize> = polled.iter().filter(|poll| self.moved(poll)).map(|poll| poll.server).collect();
         let budget = self.budget();
-        let read = self.generations.sync(&mut self.links, &moved, budget);
+        self.patrol.hear(&mut self.courier, &mut self.desk, budget);
+        let read = self.generations.sync(&mut self.desk.links, &moved, budget);
         for poll in &polled {
             let known = !moved.contains(&poll.server) || read.contains(&poll.server);
             self.judge(poll, known, sent_ns / 1_000_000);
         }
         self.shared.recount();
+        self.work();
         self.news()
+    }
+
+    /// A step of the work that does not fit into a round: a few milliseconds, or one `cmd_timeout` per exchange with a server that
+    /// does not answer.
+    pub fn work(&mut self) {
+        self.patrol.work(&mut self.courier, &mut self.desk);
     }
 
     fn budget(&self) -> Deadline {
@@ -133,13 +159,17 @@ impl Watcher {
 
     /// The servers to be asked now; of those without a connection only some, each in its turn.
     fn due(&mut self) -> Vec<usize> {
-        let (all, now) = (self.links.len(), clock::monotonic_ms());
+        let (all, now) = (self.desk.links.len(), clock::monotonic_ms());
         let (first, mut connects, mut due) = (self.turn, 0, Vec::with_capacity(all));
+        // Rounds do not come to the millisecond.
+        let lead_ms = u64::from(self.shared.config().probe_interval_ms) / 2;
         for server in (first..all).chain(0..first) {
-            if !self.shared.server_cell(server).health.probe_due(now) {
+            let health = &self.shared.server_cell(server).health;
+            let away = matches!(health.health(), State::Down | State::Returning);
+            if !health.probe_due(if away { now } else { now + lead_ms }) {
                 continue;
             }
-            if !self.links[server].is_open() {
+            if !self.desk.links[server].is_open() {
                 if connects == CONNECTS {
                     continue;
                 }
@@ -170,9 +200,10 @@ impl Watcher {
 
     /// One packet to every server that is due; returns when it was sent.
     fn poll(&mut self, due: &[usize]) -> u64 {
+        self.courier.begin();
         for &server in due {
             let cell = self.shared.server_cell(server);
-            let (link, watched) = (&mut self.links[server], &mut self.watched[server]);
+            let (link, watched) = (&mut self.desk.links[server], &mut self.watched[server]);
             if watched.incarnation != cell.health.incarnation() {
                 watched.incarnation = cell.health.incarnation();
                 link.close();
@@ -180,44 +211,48 @@ impl Watcher {
                     link.redirect(address);
                 }
             }
-            link.begin();
             if !link.is_open() {
-                (watched.greeting, watched.root) = (None, None);
                 cell.counts.add(ServerStat::Connects as usize, 1);
             }
+            if !link.is_open() || watched.connection != link.connections() {
+                (watched.greeting, watched.root) = (None, None);
+            }
+            self.courier.open(&mut self.desk, server);
+            let link = &mut self.desk.links[server];
             link.mg(key_ref(&self.root), "v");
             if watched.greeting.is_none() {
                 Greeting::ask(link);
             }
         }
+        self.patrol.ask(&mut self.courier, &mut self.desk, due);
         let sent_ns = clock::monotonic_ns();
         let deadline = self.budget();
-        wire::exchange(&mut self.links, due, deadline);
+        wire::exchange(&mut self.desk.links, due, deadline);
         sent_ns
     }
 
     /// What a server answered.
     fn read(&mut self, server: usize, sent_ns: u64) -> Polled {
         let nothing = |outcome| Polled { server, outcome, root: None };
-        match self.links[server].status() {
+        match self.desk.links[server].status() {
             Ok(()) => {}
             Err(error) if error.reused || error.kind == Kind::Local => {
-                self.links[server].close();
+                self.desk.links[server].close();
                 return nothing(None);
             }
             Err(error) => return nothing(Some(Err(reason(error.kind)))),
         }
         if self.watched[server].greeting.is_none() {
-            match Greeting::read(&self.links[server]) {
+            match Greeting::read(&self.desk.links[server]) {
                 Ok(greeting) => self.greeted(server, greeting),
                 Err(reason) => {
-                    self.links[server].close();
+                    self.desk.links[server].close();
                     return nothing(Some(Err(reason)));
                 }
             }
         }
         self.shared.server_cell(server).latency_us.store((clock::monotonic_ns() - sent_ns) / 1_000, Relaxed);
-        let root = number(&self.links[server].reply(0));
+        let root = number(&self.desk.links[server].reply(0));
         Polled { server, outcome: Some(Ok(())), root }
     }
 
@@ -254,6 +289,7 @@ impl Watcher {
             watched.incarnation = cell.health.restarted();
         }
         watched.process = greeting.process;
+        watched.connection = self.desk.links[server].connections();
         watched.greeting = Some(greeting);
     }
 
@@ -268,7 +304,7 @@ impl Watcher {
                     State::Drained => DRAINED,
                     _ => self.shared.server_view(server).reason,
                 };
-                let detail = self.links[server].detail().to_owned();
+                let detail = self.desk.links[server].detail().to_owned();
                 news.push(if up { Event::ServerUp { server } } else { Event::ServerDown { server, reason, detail } });
             }
         }

@@ -55,13 +55,14 @@ macro_rules! take {
 }
 
 parameters! {
-    7:
+    8:
     text server add_server;
     text table add_table;
     number cmd_timeout set_cmd_timeout;
     number probe_interval set_probe_interval;
     number soft_failures set_soft_failures;
     number local_size set_local_size;
+    number repair_rate set_repair_rate;
     text event_callback set_event_callback;
 }
 
@@ -122,6 +123,8 @@ mod tests {
             ("probe_interval", number(20), 0),
             ("soft_failures", number(0), -1),
             ("local_size", number(1), 0),
+            ("repair_rate", number(5_000), 0),
+            ("repair_rate", number(9), -1),
             ("event_callback", text(c"ksr_event"), 0),
         ] {
             assert_eq!(give(name, value), want, "{name}");

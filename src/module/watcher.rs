@@ -10,6 +10,9 @@ mod journal;
 
 use journal::Journal;
 
+/// Between two rounds the process works in steps that come so often, milliseconds.
+const STEP_MS: u32 = 10;
+
 /// Announces the process to the host. Without servers there is nothing to watch, and no process. To be called from mod_init.
 pub fn prepare(shared: &Shared) -> Result<(), Refused> {
     let servers = shared.layout().len();
@@ -28,11 +31,11 @@ pub fn start(shared: &'static Shared) -> Result<(), Refused> {
     if shared.layout().is_empty() {
         return Ok(());
     }
-    let interval_us = shared.config().probe_interval_ms.saturating_mul(1000);
+    let step_us = shared.config().probe_interval_ms.min(STEP_MS) * 1000;
     // Everything that belongs to the new process is made there, on its first round.
     let mut round = None;
     let body = move || round.get_or_insert_with(|| Round::new(shared)).run();
-    process::start(c"shardcache watcher", interval_us, Box::new(body))
+    process::start(c"shardcache watcher", step_us, Box::new(body))
         .inspect_err(|_| log::error("the watcher process could not be started"))
 }
 
@@ -41,6 +44,8 @@ struct Round {
     watcher: Watcher,
     listeners: Listeners,
     journal: Journal,
+    /// When the next round is due.
+    next_ms: u64,
 }
 
 impl Round {
@@ -48,10 +53,21 @@ impl Round {
         let listeners = Listeners::find(shared.config().event_callback.as_deref());
         let layout = shared.layout();
         let names = layout.servers().map(|(_, server)| format!("{} ({})", server.name, server.addr));
-        Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::new(names) }
+        Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::new(names), next_ms: 0 }
     }
 
+    /// A round when one is due, else a step of what is left to do.
     fn run(&mut self) {
+        let (now_ms, interval_ms) = (monotonic_ms(), u64::from(self.shared.config().probe_interval_ms));
+        if now_ms < self.next_ms {
+            return self.watcher.work();
+        }
+        // Rounds keep their pace, whatever each takes; those that were missed are not made up for.
+        self.next_ms = (self.next_ms + interval_ms).max(now_ms + 1);
+        self.round();
+    }
+
+    fn round(&mut self) {
         for event in self.watcher.tick() {
             if let Some((level, line)) = self.journal.line(&event, monotonic_ms()) {
                 log::write(level, std::panic::Location::caller(), &line);

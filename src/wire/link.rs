@@ -57,6 +57,7 @@ pub struct Link {
     pipe: Option<Pipe>,
     stage: Stage,
     used_ns: u64,
+    connections: u64,
     request: Request,
     /// How much of the login or request is written.
     written: usize,
@@ -86,6 +87,7 @@ impl Link {
             pipe: None,
             stage: Stage::Closed,
             used_ns: 0,
+            connections: 0,
             request: Request::default(),
             written: 0,
             begun: false,
@@ -125,6 +127,12 @@ impl Link {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Ready && self.owner == pid()
+    }
+
+    /// How many connections were begun: another number, another connection.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// Looks whether the server has closed an open connection meanwhile, and drops it then. Worth its one system call
@@ -331,6 +339,7 @@ impl Link {
             }
             result => result?,
         };
+        self.connections += 1;
         self.pipe = Some(Pipe::new(socket, self.endpoint.tls.as_ref())?);
         self.owner = pid();
         self.stage = if opening == Opening::Done { Stage::Tls } else { Stage::Connecting };

@@ -43,7 +43,14 @@ fn one(reply: &Object<'_>, shared: &Shared, index: usize, server: &ServerSpec) -
     reply.count(c"timeouts", count(ServerStat::Timeouts))?;
     reply.count(c"trips", count(ServerStat::Trips))?;
     reply.int(c"drained", i64::from(view.state == "drained"))?;
-    reply.int(c"pool_down", i64::from(shared.mostly_down()))
+    reply.int(c"pool_down", i64::from(shared.mostly_down()))?;
+    let Some(whole) = view.copies.whole else { return Ok(()) };
+    let layout = shared.layout();
+    reply.text(c"pair", layout.pairs().partner(index).map_or("", |partner| layout.name(partner)))?;
+    reply.text(c"whole", if whole { "yes" } else { "no" })?;
+    reply.count(c"walked", view.copies.percent)?;
+    reply.count(c"repaired", count(ServerStat::Repaired))?;
+    reply.count(c"single", view.copies.single)
 }
 
 pub fn set_state(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {

@@ -1,0 +1,114 @@
+//! What the watcher does for tables with two copies: it polls all pairs, and repairs those whose lease it holds.
+
+pub mod catalogue;
+pub mod lister;
+mod mender;
+mod polls;
+pub mod rate;
+pub mod repair;
+mod shown;
+pub mod sieve;
+mod work;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::copies::{Pace, Polled, Rules, Scene};
+use super::courier::{Lines, Pair};
+use super::{Layout, Shared};
+use crate::clock;
+use crate::wire::Link;
+
+pub use shown::{CopiesView, RepairCell};
+
+use lister::Lister;
+use mender::Mender;
+use rate::Rate;
+use repair::Repair;
+
+/// The watcher's links.
+pub struct Desk {
+    pub links: Vec<Link>,
+}
+
+impl Lines for Desk {
+    fn links(&mut self) -> &mut [Link] {
+        &mut self.links
+    }
+
+    fn open(&mut self, server: usize) {
+        self.links[server].begin();
+    }
+
+    fn over(&mut self, _: usize) {}
+}
+
+/// Polls and repairs.
+pub struct Patrol {
+    shared: &'static Shared,
+    layout: Arc<Layout>,
+    rules: Rules,
+    /// This host's name in leases: another one at each start.
+    host: u64,
+    beats: Vec<Beat>,
+    polls: Vec<polls::Round>,
+    lister: Lister,
+    mender: Mender,
+    rate: Rate,
+    /// Whose turn it is to be worked on.
+    next: usize,
+}
+
+/// One pair on this host's round.
+struct Beat {
+    pair: Pair,
+    pace: [Pace; 2],
+    polled: Polled,
+    repair: Repair,
+}
+
+impl Patrol {
+    #[must_use]
+    pub fn new(shared: &'static Shared, layout: Arc<Layout>) -> Self {
+        let config = shared.config();
+        let rules = Rules::timed(config.cmd_timeout_ms, config.probe_interval_ms);
+        let mirrored = config.tables.iter().any(|table| table.copies > 1);
+        let interval_ms = u64::from(config.probe_interval_ms);
+        let beat = |pair: &Pair| Beat {
+            pair: pair.clone(),
+            pace: [Pace::new(interval_ms, 8 * interval_ms); 2],
+            polled: Polled::default(),
+            repair: Repair::default(),
+        };
+        let pairs = layout.servers().filter(|_| mirrored).filter_map(|(home, _)| layout.pair(home));
+        Self {
+            shared,
+            rules,
+            host: RandomState::new().build_hasher().finish() | 1,
+            beats: pairs.map(beat).collect(),
+            polls: Vec::new(),
+            lister: Lister::default(),
+            mender: Mender::default(),
+            rate: Rate::new(config.repair_rate),
+            next: 0,
+            layout,
+        }
+    }
+
+    /// How long an exchange may take.
+    fn budget(&self) -> Duration {
+        Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms))
+    }
+
+    fn scene(&self, pair: &Pair) -> Scene<'_> {
+        Scene {
+            rules: &self.rules,
+            up: pair.servers.map(|server| self.shared.server_up(server)),
+            fresh: true,
+            clock: clock::wall_us() / 100_000,
+            now_ms: clock::monotonic_ms(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the watcher tells the host's other processes of a pair, in shared memory.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::repair::Progress;
+use crate::cluster::Shared;
+
+/// All zero: nothing was told yet, or no table has two copies.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct RepairCell {
+    /// 0 = not told, 1 = no, 2 = yes.
+    whole: AtomicU64,
+    percent: AtomicU64,
+    single: AtomicU64,
+}
+
+/// The copies of what is at home on a server, as `shc.list` shows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopiesView {
+    /// Both servers hold all of it, and no host has trouble with either; `None` when no table has two copies.
+    pub whole: Option<bool>,
+    /// How much of its pass this host's repair has done, percent; 100 when it has none under way.
+    pub percent: u64,
+    /// Keys with one copy only, because they never rest: counters that are counted all the time.
+    pub single: u64,
+}
+
+impl RepairCell {
+    pub(super) fn tell(&self, whole: bool, progress: Progress) {
+        self.percent.store(progress.percent, Relaxed);
+        self.single.store(progress.restless, Relaxed);
+        self.whole.store(1 + u64::from(whole), Relaxed);
+    }
+
+    #[must_use]
+    pub fn view(&self) -> CopiesView {
+        let whole = match self.whole.load(Relaxed) {
+            0 => return CopiesView::default(),
+            told => Some(told > 1),
+        };
+        CopiesView { whole, percent: self.percent.load(Relaxed), single: self.single.load(Relaxed) }
+    }
+}
+
+impl Shared {
+    /// Are all copies of all servers whole? `None` when no table has two copies, and before the first poll.
+    #[must_use]
+    pub fn whole(&self) -> Option<bool> {
+        let layout = self.layout();
+        let mut all = layout.servers().map(|(server, _)| self.server_cell(server).repair.view().whole);
+        all.try_fold(true, |all, one| Some(all && one?)).filter(|_| !layout.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_shown_and_nothing_before() {
+        let cell = RepairCell::default();
+        assert_eq!(cell.view(), CopiesView::default());
+        cell.tell(false, Progress { percent: 42, restless: 3 });
+        assert_eq!(cell.view(), CopiesView { whole: Some(false), percent: 42, single: 3 });
+        cell.tell(true, Progress { percent: 100, restless: 0 });
+        assert_eq!(cell.view(), CopiesView { whole: Some(true), percent: 100, single: 0 });
+    }
+}

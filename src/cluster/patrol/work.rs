@@ -1,0 +1,87 @@
+//! The watcher's work on repairs between its polls, in small steps.
+
+use super::lister::{Listed, Order, Unlisted};
+use super::mender::Mender;
+use super::polls::place;
+use super::{Desk, Patrol};
+use crate::clock::{self, Deadline};
+use crate::cluster::copies::{Request, Side, View};
+use crate::cluster::courier::{Courier, Load, Want};
+
+/// One step takes so long, milliseconds, and what the exchange under way then needs.
+const STEP_MS: u64 = 5;
+/// A server that cannot list its keys is asked again after so many milliseconds, and up to as many more.
+const AGAIN_MS: u64 = 500;
+
+impl Patrol {
+    /// Goes on with what there is to repair.
+    pub fn work(&mut self, courier: &mut Courier, desk: &mut Desk) {
+        let until_ms = clock::monotonic_ms() + STEP_MS;
+        self.take_lists();
+        self.ask_for_lists();
+        while self.mend_some(courier, desk) && clock::monotonic_ms() < until_ms {}
+    }
+
+    fn take_lists(&mut self) {
+        let Some(Listed { home, slice, outcome }) = self.lister.finished() else { return };
+        let Some(beat) = self.beats.iter_mut().find(|beat| beat.pair.servers[0] == home) else { return };
+        let now_ms = clock::monotonic_ms();
+        match outcome {
+            Ok(listing) => beat.repair.listed(slice, listing.keys, now_ms),
+            Err(Unlisted::Busy) => beat.repair.unlisted(now_ms + AGAIN_MS + self.host % AGAIN_MS),
+            Err(_) => beat.repair.unlisted(now_ms + 10 * AGAIN_MS),
+        }
+    }
+
+    fn ask_for_lists(&mut self) {
+        if !self.lister.idle() {
+            return;
+        }
+        let now_ms = clock::monotonic_ms();
+        let wish = self.beats.iter_mut().find_map(|beat| Some((beat.repair.lists(now_ms)?, beat.pair.servers)));
+        if let Some((slice, servers)) = wish {
+            self.lister.start(Order { layout: self.layout.clone(), shared: self.shared, servers, slice });
+        }
+    }
+
+    /// Looks at some keys of the next pair that has any; false when there is nothing to do now.
+    fn mend_some(&mut self, courier: &mut Courier, desk: &mut Desk) -> bool {
+        for _ in 0..self.beats.len() {
+            self.next = (self.next + 1) % self.beats.len();
+            let (at, now_ms) = (self.next, clock::monotonic_ms());
+            let view = self.view(at);
+            // Nothing can be stamped under marks that are not active.
+            if !Side::BOTH.iter().all(|side| view.of(*side).active(&self.rules)) {
+                continue;
+            }
+            let free = self.rate.free(now_ms);
+            let Mender { turns, .. } = &mut self.mender;
+            let fresh = self.beats[at].repair.batch(free, now_ms, turns);
+            let some = !turns.is_empty();
+            if some {
+                self.rate.used(fresh);
+                self.mend(courier, desk, at);
+            }
+            let (view, now_ms, beat) = (self.view(at), clock::monotonic_ms(), &mut self.beats[at]);
+            if let Some(request) = beat.repair.over(&view, beat.polled.whole, &self.rules, now_ms) {
+                self.declare(courier, desk, at, &request);
+            }
+            if some {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Writes down that both sides are complete.
+    fn declare(&mut self, courier: &mut Courier, desk: &mut Desk, beat: usize, request: &Request) {
+        courier.begin();
+        courier.pack(desk, &place(&self.beats[beat].pair), request, &Load::default(), Want::Bare);
+        courier.send(desk, Deadline::after(self.budget()));
+    }
+
+    fn view(&self, beat: usize) -> View {
+        let pair = &self.beats[beat].pair;
+        self.shared.server_cell(pair.servers[0]).pair.view(pair.tag)
+    }
+}
