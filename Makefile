@@ -6,10 +6,11 @@ FUZZ_SECONDS ?= 600
 # Where cargo puts what it builds.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# The story that `make sim` tells.
+# The story that `make sim` tells, the order of the faults of `make chaos`, and how long these go on.
 SEED ?= 0
+MINUTES ?= 30
 
-.PHONY: all demo test sim test-hosts bench fuzz install setup clean
+.PHONY: all demo test sim chaos test-hosts bench fuzz install setup clean
 
 all:
 	$(CARGO) build --release
@@ -33,6 +34,12 @@ test:
 # One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test promises
 sim:
 	@$(CARGO) run --release --quiet --example simulate -- $(SEED)
+
+# A real farm under load, one fault after the other, and a judge. FAULTS=KillEmpty,CutOne tries some kinds only.
+chaos:
+	scripts/setup build demo
+	$(CARGO) build --release
+	SEED=$(SEED) MINUTES=$(MINUTES) $(CARGO) run --release --quiet --example chaos
 
 # The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).
 test-hosts:

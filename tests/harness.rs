@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use support::proxy::Mode;
-use support::{Fake, Memcached, Proxy, Script, certs::Certs, wait::until_true};
+use support::{Fake, Memcached, Proxy, Script, certs::Certs, memcached, wait::until_true};
 
 #[test]
 fn a_host_answers_sip_and_both_kinds_of_rpc() {
@@ -17,6 +17,18 @@ fn a_host_answers_sip_and_both_kinds_of_rpc() {
     assert!(host.kamcmd(&["core.version"]).expect("kamcmd").contains("kamailio"));
     assert!(host.rpc("no.such", &[]).is_err());
     assert!(host.kamcmd(&["no.such"]).is_err());
+}
+
+#[test]
+fn a_host_dies_and_comes_back_at_its_port() {
+    let mut host = Script::new().without_module().route("hello", "$var(out) = $pp;").start();
+    let port = host.port();
+    let first = host.out("hello");
+    host.kill();
+    assert!(support::rpc::json(port, "core.uptime", &[]).is_err());
+    host.revive();
+    assert_ne!(host.out("hello"), first);
+    assert_eq!(host.port(), port);
 }
 
 #[test]
@@ -39,6 +51,15 @@ fn memcached_lives_dies_and_comes_back() {
         server.restart();
         assert_eq!(server.get("k"), None);
     }
+    let warm = memcached::Options { warm: true, ..Default::default() };
+    let mut server = Memcached::start(warm);
+    server.set("k", 5);
+    server.rest();
+    std::thread::sleep(Duration::from_millis(1_100));
+    server.revive();
+    assert_eq!(server.get("k").as_deref(), Some(&b"5"[..]), "it comes back with what it held");
+    server.restart();
+    assert_eq!(server.get("k"), None, "it does not after SIGKILL");
     Memcached::tls(&Certs::new("cache.example"));
     Memcached::auth("user", "secret");
 }
@@ -73,7 +94,37 @@ fn fakes_misbehave_as_asked() {
     assert!(ask(proxy.addr()).1 > Duration::from_millis(80));
     proxy.set(Mode::LoseAnswersAfter(b"mn".to_vec()));
     assert_eq!(ask(proxy.addr()).0, Err(WouldBlock));
+    for mode in [Mode::Deaf, Mode::Mute, Mode::Hold] {
+        proxy.set(mode);
+        assert_eq!(ask(proxy.addr()).0, Err(WouldBlock));
+    }
     proxy.set(Mode::Cut);
     assert!(matches!(ask(proxy.addr()).0, Ok(text) if text.is_empty()));
-    assert_eq!((proxy.connections(), proxy.count("mn")), (4, 0));
+    assert_eq!((proxy.connections(), proxy.count("mn")), (7, 0));
+}
+
+#[test]
+fn a_proxy_loses_holds_and_resets_what_it_carries() {
+    let server = Memcached::tcp();
+    let proxy = Proxy::to(server.port());
+    let mut stream = TcpStream::connect(proxy.addr()).expect("connect");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("timeout");
+    let mut say = |text: &str, mode: Mode| {
+        proxy.set(mode);
+        stream.write_all(text.as_bytes()).expect("write");
+    };
+    say("set held 0 0 1\r\nx\r\n", Mode::Hold);
+    assert_eq!(server.get("held"), None);
+    say("", Mode::Forward);
+    until_true("what was held to arrive", Duration::from_secs(5), || server.get("held").is_some());
+    say("set acted 0 0 1\r\nx\r\n", Mode::Deaf);
+    until_true("the server to act", Duration::from_secs(5), || server.get("acted").is_some());
+    say("set lost 0 0 1\r\nx\r\n", Mode::Mute);
+    until_true("the proxy to lose it", Duration::from_secs(5), || proxy.count("set") == 3);
+    say("", Mode::Forward);
+    let mut bytes = [0; 64];
+    assert_eq!(stream.read(&mut bytes).expect("the first answer"), b"STORED\r\n".len());
+    proxy.reset();
+    assert_eq!(stream.read(&mut bytes).map_err(|e| e.kind()), Err(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(server.get("lost"), None);
 }

@@ -80,18 +80,7 @@ impl Fake {
     pub fn reset() -> Fake {
         Fake::new(|stream, counts, stop| {
             requests(stream, counts, stop, |stream, _| {
-                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-                // SAFETY: the descriptor is open for the call, and the pointer and size describe `linger`.
-                unsafe {
-                    let size = size_of::<libc::linger>() as libc::socklen_t;
-                    libc::setsockopt(
-                        stream.as_raw_fd(),
-                        libc::SOL_SOCKET,
-                        libc::SO_LINGER,
-                        (&raw const linger).cast(),
-                        size,
-                    );
-                }
+                reset_at_close(stream);
                 false
             })
         })
@@ -181,6 +170,17 @@ impl Drop for Fake {
         if let Some(acceptor) = self.acceptor.take() {
             drop(acceptor.join());
         }
+    }
+}
+
+/// Its end will be a reset.
+pub(super) fn reset_at_close(stream: &TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    // SAFETY: the descriptor is open for the call, and the pointer and size describe `linger`.
+    unsafe {
+        let size = size_of::<libc::linger>() as libc::socklen_t;
+        let option = (&raw const linger).cast();
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, option, size);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A running Kamailio: ask it by RPC, kamcmd and SIP, read its log. When it is dropped it is ended, its log is shown if
 //! the test failed, and a log with CRITICAL, BUG or a dead worker fails a test that did not.
 
-use super::kamailio::{Place, Ready};
+use super::kamailio::{Kamailio, Place, Ready};
 use super::process::{self, Process};
 use super::rpc::{self, Fault};
 use super::sip::{self, Reply, Request};
@@ -20,9 +20,7 @@ const AT_EVERY_END: &str = "receive_fd(): EOF on";
 pub struct Host {
     pub(super) process: Process,
     pub(super) place: Place,
-    pub(super) ready: Ready,
-    pub(super) daemon: bool,
-    pub(super) allowed: Vec<String>,
+    pub(super) plan: Kamailio,
     pub(super) judged: bool,
 }
 
@@ -46,7 +44,7 @@ impl Host {
 
     /// A daemon's first process ends well; then the one in its pid file counts.
     fn ended(&mut self) -> bool {
-        match (self.process.ended(), self.daemon) {
+        match (self.process.ended(), self.plan.daemon) {
             (None, _) => false,
             (Some(status), true) => !status.success(),
             (Some(_), false) => true,
@@ -54,7 +52,7 @@ impl Host {
     }
 
     fn answers(&self) -> Result<(), String> {
-        match self.ready {
+        match self.plan.ready {
             Ready::Http => match rpc::json(self.port(), "core.uptime", &[]) {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(fault)) => Err(fault.to_string()),
@@ -110,7 +108,19 @@ impl Host {
 
     /// Whether the main process lives.
     pub fn runs(&mut self) -> bool {
-        if self.daemon { process::alive(self.pid()) } else { self.process.ended().is_none() }
+        if self.plan.daemon { process::alive(self.pid()) } else { self.process.ended().is_none() }
+    }
+
+    /// All its processes end at once.
+    pub fn kill(&mut self) {
+        process::kill(-self.pid(), libc::SIGKILL);
+        self.process.kill();
+    }
+
+    /// Starts it again at the same port, after `kill`; its log goes on.
+    pub fn revive(&mut self) {
+        self.process = self.place.launch(&self.plan);
+        self.wait_ready().unwrap_or_else(|log| panic!("kamailio did not start again:\n{log}"));
     }
 
     /// All log lines up to now.
@@ -126,18 +136,18 @@ impl Host {
 
     /// A log line with this text is no defect, from now on.
     pub fn allow(&mut self, text: &str) {
-        self.allowed.push(text.into());
+        self.plan.allowed.push(text.into());
     }
 
     fn defects(&self) -> Vec<String> {
         let log = self.log();
-        let allowed = |line: &str| line.contains(AT_EVERY_END) || self.allowed.iter().any(|a| line.contains(a));
+        let allowed = |line: &str| line.contains(AT_EVERY_END) || self.plan.allowed.iter().any(|a| line.contains(a));
         let bad = |line: &&str| SIGNS.iter().any(|sign| line.contains(sign)) && !allowed(line);
         log.lines().filter(bad).map(String::from).collect()
     }
 
     fn end(&mut self) -> bool {
-        if !self.daemon {
+        if !self.plan.daemon {
             return self.process.stop(Duration::from_secs(10));
         }
         let (pid, start) = (self.pid(), Instant::now());

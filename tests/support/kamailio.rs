@@ -34,9 +34,9 @@ pub struct Kamailio {
     args: Vec<String>,
     root: Option<PathBuf>,
     envs: Vec<(String, String)>,
-    ready: Ready,
-    daemon: bool,
-    allowed: Vec<String>,
+    pub(super) ready: Ready,
+    pub(super) daemon: bool,
+    pub(super) allowed: Vec<String>,
 }
 
 impl Kamailio {
@@ -129,14 +129,8 @@ impl Kamailio {
 
     fn launch(&self) -> Result<Host, String> {
         let place = Place::new(self);
-        let mut command = place.kamailio(self);
-        match self.daemon {
-            true => command.args(["-P", &place.inner("pid")]),
-            false => command.args(["-DD", "-E"]),
-        };
-        let process = Process::start(command, &place.path("log"));
-        let allowed = self.allowed.clone();
-        let mut host = Host { process, place, ready: self.ready, daemon: self.daemon, allowed, judged: false };
+        let process = place.launch(self);
+        let mut host = Host { process, place, plan: self.clone(), judged: false };
         host.wait_ready()?;
         host.judged = true;
         Ok(host)
@@ -200,6 +194,15 @@ impl Place {
         let system = env::var("KAMAILIO_MODULES").ok();
         let system = system.or_else(|| known.iter().find(|d| root.join(d).is_dir()).map(|d| format!("/{d}")));
         format!("{}:{}", self.inner("modules"), system.expect("no kamailio modules: run scripts/setup"))
+    }
+
+    pub(super) fn launch(&self, plan: &Kamailio) -> Process {
+        let mut command = self.kamailio(plan);
+        match plan.daemon {
+            true => command.args(["-P", &self.inner("pid")]),
+            false => command.args(["-DD", "-E"]),
+        };
+        Process::start(command, &self.path("log"))
     }
 
     fn kamailio(&self, plan: &Kamailio) -> Command {

@@ -1,5 +1,5 @@
 //! A real memcached on a free port or a unix socket, with TLS or a password when asked; it can be killed, frozen, thawed
-//! and started again at the same address.
+//! and started again at the same address, empty or with what it held.
 
 use super::certs::Certs;
 use super::process::{self, Process};
@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -21,6 +21,8 @@ pub struct Memcached {
     socket: Option<PathBuf>,
     args: Vec<String>,
     plain: bool,
+    /// Where its memory outlives it.
+    memory: Option<TempDir>,
 }
 
 /// What to start; `Memcached::tcp()` and its sisters are the short forms.
@@ -30,6 +32,8 @@ pub struct Options {
     pub unix: bool,
     pub tls: Option<Certs>,
     pub auth: Option<(String, String)>,
+    /// Its memory is kept in a file of /dev/shm, for `rest`.
+    pub warm: bool,
     pub args: Vec<String>,
 }
 
@@ -56,7 +60,7 @@ impl Memcached {
     }
 
     pub fn start(options: Options) -> Memcached {
-        let dir = open_dir();
+        let dir = open_dir(&std::env::temp_dir());
         let plain = options.tls.is_none() && options.auth.is_none();
         let port = options.port.unwrap_or_else(ports::free);
         let socket = options.unix.then(|| dir.path().join("mc.sock"));
@@ -77,9 +81,13 @@ impl Memcached {
             let (chain, key) = certs.write_server(dir.path());
             args.extend(["-Z".into(), "-o".into(), format!("ssl_chain_cert={chain},ssl_key={key}")]);
         }
+        let memory = options.warm.then(|| open_dir("/dev/shm".as_ref()));
+        if let Some(memory) = &memory {
+            args.extend(["-e".into(), memory.path().join("memory").display().to_string()]);
+        }
         args.extend(options.args);
         let process = launch(&args, &dir);
-        let mut server = Memcached { process, dir, port, socket, args, plain };
+        let mut server = Memcached { process, dir, port, socket, args, plain, memory };
         server.wait_ready();
         server
     }
@@ -139,6 +147,17 @@ impl Memcached {
     /// An empty server at the same address; kills the old one first.
     pub fn restart(&mut self) {
         self.kill();
+        self.revive();
+    }
+
+    /// Ends it in good order, so that it comes back with what it held; for a server started `warm`.
+    pub fn rest(&mut self) {
+        self.process.signal(libc::SIGUSR1);
+        self.process.wait(Duration::from_secs(10)).expect("memcached to write down what it holds");
+    }
+
+    /// Starts it again at the same address: after `kill` empty, a second or more after `rest` with what it held.
+    pub fn revive(&mut self) {
         self.process = launch(&self.args, &self.dir);
         self.wait_ready();
     }
@@ -240,9 +259,9 @@ fn plain(key: &str) -> String {
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-fn open_dir() -> TempDir {
+fn open_dir(parent: &Path) -> TempDir {
     use std::os::unix::fs::PermissionsExt;
-    let dir = tempfile::Builder::new().prefix("shc-mc-").tempdir().expect("temporary directory");
+    let dir = tempfile::Builder::new().prefix("shc-mc-").tempdir_in(parent).expect("temporary directory");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).expect("permissions");
     dir
 }

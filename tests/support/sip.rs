@@ -1,8 +1,8 @@
-//! The smallest SIP client: one request over UDP, one reply.
+//! The smallest SIP client: one request over UDP, one reply, then perhaps the next.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct Reply {
     pub status: u16,
@@ -36,30 +36,53 @@ impl Default for Request<'_> {
 
 /// Sends the request to 127.0.0.1:`port`; `None` when no final reply came in time.
 pub fn send(port: u16, request: &Request) -> Option<Reply> {
-    static COUNT: AtomicU32 = AtomicU32::new(1);
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("udp");
-    let own = socket.local_addr().expect("address").port();
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let id = format!("{}-{own}-{number}", std::process::id());
-    let Request { method, user, from, headers, limit } = request;
-    let mut text = format!(
-        "{method} sip:{user}@127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK{id}\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:{from}@127.0.0.1>;tag={number}\r\nTo: <sip:{user}@127.0.0.1>\r\n\
-         Call-ID: {id}\r\nCSeq: {number} {method}\r\n"
-    );
-    for (name, value) in *headers {
-        text += &format!("{name}: {value}\r\n");
+    Client::new().send(port, request)
+}
+
+/// A socket that asks one thing after the other.
+pub struct Client {
+    socket: UdpSocket,
+    own: u16,
+}
+
+impl Client {
+    pub fn new() -> Client {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("udp");
+        let own = socket.local_addr().expect("address").port();
+        Client { socket, own }
     }
-    text += "Content-Length: 0\r\n\r\n";
-    socket.send_to(text.as_bytes(), ("127.0.0.1", port)).expect("send");
-    socket.set_read_timeout(Some(*limit)).expect("timeout");
-    let mut buffer = vec![0; 65_536];
-    loop {
-        let length = socket.recv(&mut buffer).ok()?;
-        let reply = parse(&buffer[..length]);
-        if reply.status >= 200 {
-            return Some(reply);
+
+    /// Sends the request once to 127.0.0.1:`port`; `None` when no final reply to it came in time.
+    pub fn send(&self, port: u16, request: &Request) -> Option<Reply> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-{}-{number}", std::process::id(), self.own);
+        self.socket.send_to(self.text(port, request, number, &id).as_bytes(), ("127.0.0.1", port)).expect("send");
+        let start = Instant::now();
+        let mut buffer = vec![0; 65_536];
+        while let Some(left) = request.limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+            self.socket.set_read_timeout(Some(left)).expect("timeout");
+            let Ok(length) = self.socket.recv(&mut buffer) else { continue };
+            let reply = parse(&buffer[..length]);
+            if reply.status >= 200 && reply.header("Call-ID") == id {
+                return Some(reply);
+            }
         }
+        None
+    }
+
+    fn text(&self, port: u16, request: &Request, number: u32, id: &str) -> String {
+        let own = self.own;
+        let Request { method, user, from, headers, .. } = request;
+        let mut text = format!(
+            "{method} sip:{user}@127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK{id}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{from}@127.0.0.1>;tag={number}\r\nTo: <sip:{user}@127.0.0.1>\r\n\
+             Call-ID: {id}\r\nCSeq: {number} {method}\r\n"
+        );
+        for (name, value) in *headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text + "Content-Length: 0\r\n\r\n"
     }
 }
 

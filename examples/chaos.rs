@@ -1,0 +1,43 @@
+//! `make chaos SEED=1 MINUTES=30`: three memcached servers and two Kamailio hosts under load, one fault after the other, and a
+//! judge who holds every answer against the promises. The report goes to the terminal and to bench-out; the exit code
+//! says whether all were kept.
+
+#[path = "../tests/chaos/mod.rs"]
+#[allow(dead_code)]
+mod chaos;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use chaos::{Plan, campaign, faults::Kind};
+use std::process::ExitCode;
+use std::time::Duration;
+
+fn main() -> ExitCode {
+    let length = Duration::from_secs(60 * number("MINUTES", 30));
+    let copies = number("COPIES", 1) as u8;
+    let plan =
+        Plan { seed: number("SEED", 0), length, kinds: kinds(), copies, keeps: copies > 1, rate: 40, told: true };
+    let report = campaign::run(plan);
+    let text = report.markdown();
+    println!("\n{text}");
+    std::fs::create_dir_all("bench-out").expect("bench-out");
+    std::fs::write("bench-out/chaos.md", text).expect("the report");
+    std::fs::write("bench-out/chaos.json", format!("{:#}\n", report.json())).expect("the report");
+    report.broken.iter().for_each(|broken| println!("{}", broken.text));
+    println!("{}", if report.kept() { "every promise was kept" } else { "BROKEN" });
+    if report.kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// From the environment.
+fn number(name: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(name).unwrap_or_default();
+    if text.is_empty() { otherwise } else { text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")) }
+}
+
+/// `FAULTS="KillEmpty,CutOne"`, or all.
+fn kinds() -> Vec<Kind> {
+    let text = std::env::var("FAULTS").unwrap_or_default();
+    let named = |name: &str| Kind::ALL.into_iter().find(|kind| format!("{kind:?}") == name);
+    let kind = |name: &str| named(name).unwrap_or_else(|| panic!("FAULTS: expected some of {:?}", Kind::ALL));
+    if text.is_empty() { Kind::ALL.to_vec() } else { text.split(',').map(kind).collect() }
+}

@@ -1,0 +1,170 @@
+//! The story: load on the farm, a fault, the fault made good, whole again, every key looked at on every host, the next one.
+
+use super::calls::Calls;
+use super::farm::{Farm, HOSTS};
+use super::faults::{Deck, Fault};
+use super::history::Call;
+use super::judge::{self, Rules, Verdict};
+use super::ledger::{Key, Ledger, Table};
+use super::outage::{Counted, Outage, too_long};
+use super::report::{Broken, Report, line};
+use super::requests::insist;
+use super::stalls::Stalls;
+use super::{DELTA, Plan, clients, now};
+use crate::support::sip::Client;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// No fault may leave its traces longer.
+const WHOLE_WITHIN: Duration = Duration::from_secs(60);
+/// Between looks at the hosts.
+const LOOK: Duration = Duration::from_millis(15);
+/// Before the next fault, so that there is something to lose.
+const CALM: Duration = Duration::from_millis(300);
+/// A key lives this many rounds.
+const ROUNDS: usize = 4;
+
+pub struct Campaign {
+    plan: Plan,
+    farm: Farm,
+    ledger: Arc<Ledger>,
+    client: Client,
+    stalls: Stalls,
+    report: Report,
+    /// Keys that were retired in the round before: nobody asks for them any more.
+    retired: Vec<Key>,
+}
+
+/// Runs the plan to its end.
+pub fn run(plan: Plan) -> Report {
+    let farm = Farm::start(plan.copies);
+    let ledger = Arc::new(Ledger::new());
+    let (ports, start) = (farm.ports(), Instant::now());
+    let (client, stalls, report) = (Client::new(), Stalls::watch(), Report::new(&plan));
+    let mut campaign = Campaign { plan: plan.clone(), farm, ledger, client, stalls, report, retired: Vec::new() };
+    campaign.wait_whole();
+    let clients = clients::start(&campaign.ledger, &ports, plan.seed);
+    let calls = Calls::start(&ports, plan.rate);
+    for (number, fault) in Deck::new(plan.seed, &plan.kinds).enumerate() {
+        if start.elapsed() >= plan.length || campaign.report.stuck {
+            break;
+        }
+        campaign.round(number, fault);
+    }
+    campaign.ledger.stop.store(true, SeqCst);
+    clients.into_iter().for_each(|client| client.join().expect("a client"));
+    campaign.report.requests = campaign.ledger.asked.load(SeqCst);
+    campaign.report.sip(calls.end(), campaign.ledger.unanswered.load(SeqCst));
+    campaign.end(start)
+}
+
+impl Campaign {
+    fn round(&mut self, number: usize, fault: Fault) {
+        sleep(CALM);
+        let before = self.counted(&fault);
+        fault.begin(&mut self.farm, &self.ledger);
+        let mut outage = Outage::new(fault);
+        self.look_on(&mut outage);
+        fault.end(&mut self.farm, &self.ledger);
+        outage.ended = now();
+        self.wait_whole();
+        outage.whole = now();
+        let after = self.counted(&fault);
+        outage.paid = std::array::from_fn(|host| after[host].since(before[host]));
+        self.survey();
+        self.close(outage);
+        self.retire(number);
+    }
+
+    fn counted(&self, fault: &Fault) -> [Counted; HOSTS] {
+        std::array::from_fn(|host| Counted::of(&self.farm, host, fault.server))
+    }
+
+    /// While the fault lasts: who notices when.
+    fn look_on(&self, outage: &mut Outage) {
+        let start = Instant::now();
+        while start.elapsed() < outage.fault.lasts {
+            for host in 0..HOSTS {
+                let gone =
+                    self.ledger.alive[host].load(SeqCst) && self.farm.uses(host, outage.fault.server) == Some(false);
+                if gone && outage.noticed[host].is_none() {
+                    outage.noticed[host] = Some(now());
+                }
+            }
+            sleep(LOOK.min(outage.fault.lasts.saturating_sub(start.elapsed())));
+        }
+    }
+
+    /// Until every host calls the farm whole.
+    fn wait_whole(&mut self) {
+        let start = Instant::now();
+        loop {
+            let broken = (0..HOSTS).find_map(|host| self.farm.broken(host).map(|why| (host, why)));
+            match broken {
+                None => return,
+                Some((host, why)) if start.elapsed() > WHOLE_WITHIN => {
+                    self.report.stuck(host, &why);
+                    return;
+                }
+                Some(_) => sleep(LOOK),
+            }
+        }
+    }
+
+    /// Every key in use, read on every host.
+    fn survey(&self) {
+        for (host, port) in self.farm.ports().into_iter().enumerate() {
+            for key in self.ledger.keys() {
+                self.ledger.write(insist(&self.client, (host, port), key));
+            }
+        }
+    }
+
+    /// Judges what belongs to the round as a whole: times.
+    fn close(&mut self, mut outage: Outage) {
+        let calls = std::mem::take(&mut self.ledger.book().round);
+        outage.count(&calls);
+        let stalls = &self.stalls;
+        let long = calls.iter().filter(|call| too_long(call, stalls.during(call.begun, call.ended)));
+        let long: Vec<Call> = long.copied().collect();
+        if self.plan.told {
+            println!("{}", line(&outage));
+        }
+        self.report.round(outage, &calls, &long);
+    }
+
+    /// A part of the keys give way to new ones; those of the round before are judged.
+    fn retire(&mut self, number: usize) {
+        for key in std::mem::take(&mut self.retired) {
+            self.judge(key);
+        }
+        let old = self.ledger.keys().into_iter().filter(|key| key.slot % ROUNDS == number % ROUNDS);
+        self.retired = old.inspect(|key| self.ledger.retire(*key)).collect();
+    }
+
+    fn judge(&mut self, key: Key) {
+        let mut calls = self.ledger.book().keys.remove(&key).unwrap_or_default();
+        calls.sort_by_key(|call| call.begun);
+        let two = Rules { keeps: self.plan.keeps, delta: DELTA };
+        let Verdict { violations, late } = match key.table {
+            Table::Values => judge::value(&calls, &two),
+            Table::Sums => judge::counter(&calls, &two),
+            Table::Single => judge::value(&calls, &Rules { keeps: false, ..two }),
+        };
+        self.report.late += late;
+        if let Some(violation) = violations.first() {
+            self.report.broken.push(Broken::new(key, violations.len(), violation, &calls));
+        }
+    }
+
+    fn end(mut self, start: Instant) -> Report {
+        self.survey();
+        let keys: Vec<Key> = self.ledger.book().keys.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.judge(key));
+        self.report.stall = self.stalls.longest();
+        self.report.lasted = start.elapsed();
+        self.report
+    }
+}
