@@ -127,8 +127,8 @@ impl Campaign {
         let calls = std::mem::take(&mut self.ledger.book().round);
         outage.count(&calls);
         let stalls = &self.stalls;
-        let long = calls.iter().filter(|call| too_long(call, stalls.during(call.begun, call.ended)));
-        let long: Vec<Call> = long.copied().collect();
+        let long = calls.iter().map(|(_, call)| *call);
+        let long: Vec<Call> = long.filter(|call| too_long(call, stalls.during(call.begun, call.ended))).collect();
         if self.plan.told {
             println!("{}", line(&outage));
         }

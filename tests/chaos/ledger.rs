@@ -70,7 +70,7 @@ pub struct Ledger {
 pub struct Book {
     pub keys: HashMap<Key, Vec<Call>>,
     /// All calls since the round began.
-    pub round: Vec<Call>,
+    pub round: Vec<(Table, Call)>,
 }
 
 impl Ledger {
@@ -104,7 +104,7 @@ impl Ledger {
         let mut book = self.book();
         for (key, call) in calls {
             book.keys.entry(key).or_default().push(call);
-            book.round.push(call);
+            book.round.push((key.table, call));
         }
     }
 

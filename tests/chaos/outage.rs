@@ -3,6 +3,7 @@
 use super::farm::{Farm, HOSTS, WORKERS, server_name};
 use super::faults::{Fault, Kind};
 use super::history::Call;
+use super::ledger::Table;
 use super::{CMD_TIMEOUT_MS, SOFT_FAILURES, now};
 
 /// What a host's statistics say of the server that is struck.
@@ -27,6 +28,16 @@ impl Counted {
     }
 }
 
+/// Calls that were answered -2 or -3.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Failed {
+    /// While the fault lasted, and when it was over.
+    pub during: usize,
+    pub later: usize,
+    /// The end of the last one during the fault, microseconds after its begin.
+    pub until: u64,
+}
+
 #[derive(Clone, Debug)]
 pub struct Outage {
     pub fault: Fault,
@@ -39,50 +50,46 @@ pub struct Outage {
     /// Deadlines that each host's workers paid to the struck server, and how often it was given up.
     pub paid: [Counted; HOSTS],
     pub calls: usize,
-    /// Calls answered -2 and -3, while it lasted and afterwards.
-    pub failed: [usize; 2],
-    /// The last of these that began while it lasted, microseconds after its begin.
-    pub failing: u64,
+    /// Of tables with two copies, and with one.
+    pub failed: [Failed; 2],
     /// The longest call, microseconds.
     pub longest: u64,
 }
 
 impl Outage {
     pub fn new(fault: Fault) -> Outage {
-        let (noticed, paid) = ([None; HOSTS], [Counted::default(); HOSTS]);
-        Outage {
-            fault,
-            begun: now(),
-            ended: 0,
-            whole: 0,
-            noticed,
-            paid,
-            calls: 0,
-            failed: [0; 2],
-            failing: 0,
-            longest: 0,
-        }
+        let (noticed, paid, failed) = Default::default();
+        Outage { fault, begun: now(), ended: 0, whole: 0, noticed, paid, calls: 0, failed, longest: 0 }
     }
 
     /// Counts what was called in the round.
-    pub fn count(&mut self, calls: &[Call]) {
+    pub fn count(&mut self, calls: &[(Table, Call)]) {
         self.calls = calls.len();
-        self.longest = calls.iter().map(Call::took).max().unwrap_or(0);
-        for call in calls.iter().filter(|call| call.rc.is_some_and(|rc| rc < -1) && call.begun >= self.begun) {
-            let after = call.begun > self.ended;
-            self.failed[usize::from(after)] += 1;
-            if !after {
-                self.failing = self.failing.max(call.ended - self.begun);
+        self.longest = calls.iter().map(|(_, call)| call.took()).max().unwrap_or(0);
+        let begun = self.begun;
+        let failed = |call: &Call| call.rc.is_some_and(|rc| rc < -1) && call.begun >= begun;
+        for (table, call) in calls.iter().filter(|(_, call)| failed(call)) {
+            let failed = &mut self.failed[usize::from(*table == Table::Single)];
+            if call.begun > self.ended {
+                failed.later += 1;
+            } else {
+                failed.during += 1;
+                failed.until = failed.until.max(call.ended - begun);
             }
         }
     }
 
-    /// More deadlines than one outage may cost: a series until the server is given up, and one for each worker that waits by
-    /// then.
+    /// Whether this call met the fault at its height: its host had taken the server out of use.
+    pub fn covers(&self, call: &Call) -> bool {
+        self.noticed[call.host].is_some_and(|noticed| (noticed..self.ended).contains(&call.begun))
+    }
+
+    /// More deadlines than one outage may cost: a series until the server is given up, and one for each other worker, which
+    /// may be waiting by then.
     pub fn overpaid(&self) -> Option<(usize, u64, u64)> {
         (0..HOSTS).filter(|host| self.fault.kind != Kind::HostDeath || *host != self.fault.host).find_map(|host| {
             let paid = self.paid[host];
-            let most = paid.trips.max(1) * (SOFT_FAILURES + WORKERS as u64);
+            let most = paid.trips.max(1) * (SOFT_FAILURES + WORKERS as u64 - 1);
             (paid.timeouts > most).then_some((host, paid.timeouts, most))
         })
     }

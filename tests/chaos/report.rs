@@ -7,7 +7,7 @@ pub use tables::line;
 use super::calls::Tally;
 use super::history::{Act, Call, host_name};
 use super::judge::Violation;
-use super::ledger::Key;
+use super::ledger::{Key, Table};
 use super::outage::Outage;
 use super::{CMD_TIMEOUT_MS, Plan};
 use std::collections::BTreeMap;
@@ -53,6 +53,8 @@ pub struct Report {
     pub above: usize,
     /// Reads of a write that was left open, in the place of a later one that was acknowledged.
     pub late: usize,
+    /// How long gets took in health, and while a server was out of use, microseconds.
+    gets: [Vec<u64>; 2],
     pub requests: u64,
     pub sip: Tally,
     /// The longest time the machine kept a program from running, microseconds.
@@ -102,13 +104,18 @@ impl Report {
     }
 
     /// Takes a round in; `long` are the calls that took too long whatever the machine did.
-    pub fn round(&mut self, outage: Outage, calls: &[Call], long: &[Call]) {
-        for call in calls {
+    pub fn round(&mut self, outage: Outage, calls: &[(Table, Call)], long: &[Call]) {
+        for (_, call) in calls {
             *self.calls.entry(operation(call.act)).or_default() += 1;
             self.ambiguous += usize::from(call.rc == Some(-3));
             self.unavailable += usize::from(call.rc == Some(-2));
             self.above += usize::from(call.took() > CMD_TIMEOUT_MS * 1_000 + 1_000);
             self.longest = self.longest.max(call.took());
+            if call.act == Act::Get && call.done() {
+                let healthy = call.begun < outage.begun || call.begun > outage.whole;
+                self.gets[0].extend(healthy.then_some(call.took()));
+                self.gets[1].extend(outage.covers(call).then_some(call.took()));
+            }
         }
         for call in long {
             self.breaks("P4: a call took too long", format!("{}\n  {call}", outage.fault));

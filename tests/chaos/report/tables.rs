@@ -2,10 +2,23 @@
 
 use super::Report;
 use crate::chaos::faults::Kind;
-use crate::chaos::outage::Outage;
+use crate::chaos::outage::{Failed, Outage};
 use crate::chaos::{CMD_TIMEOUT_MS, PROBE_INTERVAL_MS};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+const KINDS: [&str; 10] = [
+    "fault",
+    "times",
+    "noticed",
+    "two copies fail until",
+    "failed + later",
+    "one copy fails until",
+    "failed + later",
+    "whole again",
+    "deadlines",
+    "longest",
+];
 
 impl Report {
     pub fn markdown(&self) -> String {
@@ -19,20 +32,7 @@ impl Report {
         );
         text += &table(&["what", "count"], &self.totals());
         text += "\nMedian / worst of each kind of fault, milliseconds:\n\n";
-        text += &table(
-            &[
-                "fault",
-                "times",
-                "noticed",
-                "calls fail until",
-                "whole again",
-                "failed",
-                "failed later",
-                "deadlines",
-                "longest",
-            ],
-            &self.kinds(),
-        );
+        text += &table(&KINDS, &self.kinds());
         text
     }
 
@@ -42,6 +42,7 @@ impl Report {
         let answers =
             self.sip.answers.iter().map(|(answer, count)| format!("{count} with {answer}")).collect::<Vec<_>>();
         let other = self.broken.len() - ["P1", "P2", "P3", "P4"].map(|what| self.count(what)).iter().sum::<usize>();
+        let medians = format!("{}, {}", median(&self.gets[0]), median(&self.gets[1]));
         let rows = [
             ("plain SIP calls", format!("{}: {}", self.sip.begun, answers.join(", "))),
             ("requests with one operation", self.requests.to_string()),
@@ -55,6 +56,7 @@ impl Report {
             ("ambiguous (-3)", self.ambiguous.to_string()),
             ("unavailable (-2)", self.unavailable.to_string()),
             ("unanswered writes seen after later ones", self.late.to_string()),
+            ("median get, us: in health, while a server is out of use", medians),
             ("longest call, ms", ms(self.longest)),
             ("calls above cmd_timeout + 1 ms", self.above.to_string()),
             ("longest stall of the machine, ms", ms(self.stall)),
@@ -78,10 +80,11 @@ impl Report {
                 format!("{kind:?}"),
                 outages.len().to_string(),
                 spread(noticed),
-                spread(each(|o| o.failing)),
+                spread(each(|o| o.failed[0].until)),
+                failed(&outages, 0),
+                spread(each(|o| o.failed[1].until)),
+                failed(&outages, 1),
                 spread(each(|o| o.whole - o.ended)),
-                each(|o| o.failed[0] as u64).iter().sum::<u64>().to_string(),
-                each(|o| o.failed[1] as u64).iter().sum::<u64>().to_string(),
                 worst(|o| o.paid.iter().map(|paid| paid.timeouts).max().unwrap_or(0)).to_string(),
                 ms(worst(|o| o.longest)),
             ]
@@ -90,15 +93,16 @@ impl Report {
     }
 
     pub fn json(&self) -> Value {
+        let failures = |failed: &Failed| json!({"failed": failed.during, "failed_later": failed.later, "fail_until_us": failed.until});
         let outage = |outage: &Outage| {
             json!({
                 "fault": outage.fault.to_string(),
                 "kind": format!("{:?}", outage.fault.kind),
                 "noticed_us": outage.noticed.map(|at| at.map(|at| at - outage.begun)),
-                "fail_until_us": outage.failing,
                 "whole_again_us": outage.whole - outage.ended,
                 "calls": outage.calls,
-                "failed": outage.failed,
+                "two_copies": failures(&outage.failed[0]),
+                "one_copy": failures(&outage.failed[1]),
                 "deadlines": outage.paid.map(|paid| paid.timeouts),
                 "trips": outage.paid.map(|paid| paid.trips),
                 "longest_us": outage.longest,
@@ -117,16 +121,16 @@ impl Report {
 
 /// One outage in a line, as it is over.
 pub fn line(outage: &Outage) -> String {
+    let failed = outage.failed.map(|f| format!("{} until {} ms and {} later", f.during, ms(f.until), f.later));
     let noticed = outage.noticed.map(|at| at.map_or("-".into(), |at| ms(at.saturating_sub(outage.begun))));
     format!(
-        "{}: noticed after {} ms, calls fail until {} ms; {} of {} failed, {} later; deadlines {}, longest {} ms, whole {} ms \
-         after its end",
+        "{}: noticed after {} ms; {} calls, failed with two copies {}, with one {}; deadlines {}, longest {} ms, \
+         whole {} ms after its end",
         outage.fault,
         noticed.join("/"),
-        ms(outage.failing),
-        outage.failed[0],
         outage.calls,
-        outage.failed[1],
+        failed[0],
+        failed[1],
         outage.paid.map(|paid| paid.timeouts.to_string()).join("/"),
         ms(outage.longest),
         ms(outage.whole - outage.ended)
@@ -135,6 +139,18 @@ pub fn line(outage: &Outage) -> String {
 
 fn ms(micros: u64) -> String {
     format!("{:.1}", micros as f64 / 1e3)
+}
+
+fn median(times: &[u64]) -> String {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len() / 2).map_or("-".into(), u64::to_string)
+}
+
+/// Calls that failed in all outages of a kind: "during + later".
+fn failed(outages: &[&Outage], copies: usize) -> String {
+    let sum = |number: fn(&Failed) -> usize| outages.iter().map(|o| number(&o.failed[copies])).sum::<usize>();
+    format!("{} + {}", sum(|f| f.during), sum(|f| f.later))
 }
 
 /// "median / worst", or "-" when there is none.
