@@ -10,9 +10,15 @@ mod support;
 
 use chaos::{Plan, campaign, faults::Kind};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 fn main() -> ExitCode {
+    let on_signal: extern "C" fn(libc::c_int) = stop;
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the handler only stores into an atomic, which is async-signal-safe.
+        unsafe { libc::signal(signal, on_signal as libc::sighandler_t) };
+    }
     let length = Duration::from_secs(60 * number("MINUTES", 30));
     let copies = number("COPIES", 1) as u8;
     let plan =
@@ -26,6 +32,11 @@ fn main() -> ExitCode {
     report.broken.iter().for_each(|broken| println!("{}", broken.text));
     println!("{}", if report.kept() { "every promise was kept" } else { "BROKEN" });
     if report.kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The report is of what was done until then.
+extern "C" fn stop(_signal: libc::c_int) {
+    chaos::STOP.store(true, Ordering::Relaxed);
 }
 
 /// From the environment.

@@ -10,7 +10,7 @@ use super::outage::{Counted, Outage, too_long};
 use super::report::{Broken, Report, line};
 use super::requests::insist;
 use super::stalls::Stalls;
-use super::{DELTA, Plan, clients, now};
+use super::{DELTA, Plan, STOP, clients, now};
 use crate::support::sip::Client;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -48,7 +48,7 @@ pub fn run(plan: Plan) -> Report {
     let clients = clients::start(&campaign.ledger, &ports, plan.seed);
     let calls = Calls::start(&ports, plan.rate);
     for (number, fault) in Deck::new(plan.seed, &plan.kinds).enumerate() {
-        if start.elapsed() >= plan.length || campaign.report.stuck {
+        if start.elapsed() >= plan.length || campaign.report.stuck || STOP.load(SeqCst) {
             break;
         }
         campaign.round(number, fault);

@@ -20,7 +20,11 @@ pub mod stalls;
 #[path = "../simulation/rng.rs"]
 mod rng;
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// To be set when the round under way shall be the last.
+pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// What to run.
 #[derive(Clone, Debug)]
