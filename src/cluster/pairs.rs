@@ -1,10 +1,10 @@
 //! Which server keeps the second copy of what is at home on another.
 //!
-//! Each server has one partner, fixed by the configuration alone: its `pair=`, else its successor in a cycle through all
-//! servers that changes the zone at each step where the zones allow it. So each server is the partner of one other, a dead
-//! server's load falls on its partner alone, and every host computes the same cycle: it starts from the sorted names on the ring.
-
-use std::cmp::Reverse;
+//! Each server has one partner, fixed by the list alone: its `pair=`, else the next server on a circle, where all stand in
+//! the order of their names' hashes. Those whose neighbour is in their own zone exchange partners with others, as far as
+//! the zones allow it. So each server is the partner of one other, a dead server's load falls on its partner alone,
+//! every host computes the same, and a server that comes or goes changes one partner where there are no zones, and few
+//! where there are.
 
 /// What the choice looks at.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +30,10 @@ impl Pairs {
     pub fn new(members: &[Member<'_>]) -> Self {
         let slots = members.iter().map(|member| member.slot + 1).max().unwrap_or(0);
         let mut partner = vec![None; slots];
-        let cycle = cycle(members);
-        for (at, member) in cycle.iter().enumerate() {
-            let next = cycle[(at + 1) % cycle.len()].slot;
-            partner[member.slot] = member.pair.or(Some(next)).filter(|partner| *partner != member.slot);
+        let circle = Circle::new(members);
+        for (home, next) in circle.members.iter().zip(&circle.next) {
+            let next = circle.members[*next].slot;
+            partner[home.slot] = home.pair.or(Some(next)).filter(|partner| *partner != home.slot);
         }
         Self { partner }
     }
@@ -50,13 +50,62 @@ impl Pairs {
     }
 }
 
-/// All servers, the fullest zone spread over every other place, so that neighbours share a zone only if they must.
-fn cycle<'a>(members: &[Member<'a>]) -> Vec<Member<'a>> {
-    let size = |zone: &str| members.iter().filter(|member| member.zone == zone).count();
-    let mut sorted = members.to_vec();
-    sorted.sort_by_cached_key(|member| (Reverse(size(member.zone)), member.zone, member.name));
-    let (even, odd) = sorted.split_at(sorted.len().div_ceil(2));
-    (0..sorted.len()).map(|place| if place % 2 == 0 { even[place / 2] } else { odd[place / 2] }).collect()
+/// All servers in the order of their hashes, and whom each has for a partner, by their places here.
+struct Circle<'a> {
+    members: Vec<Member<'a>>,
+    hashes: Vec<u64>,
+    next: Vec<usize>,
+}
+
+impl<'a> Circle<'a> {
+    fn new(members: &[Member<'a>]) -> Self {
+        let mut hashed: Vec<(u64, Member<'a>)> = members.iter().map(|member| (hash(member.name), *member)).collect();
+        hashed.sort_by_key(|(hash, member)| (*hash, member.name));
+        let (hashes, members): (Vec<u64>, Vec<Member<'a>>) = hashed.into_iter().unzip();
+        let next = (0..members.len()).map(|at| (at + 1) % members.len()).collect();
+        let mut circle = Self { members, hashes, next };
+        circle.spread();
+        circle
+    }
+
+    /// Lets each home whose partner is in its own zone exchange partners with another home: best with one that is as badly
+    /// off, else with one that stays well off; among those, their hashes decide, so that other choices move few.
+    fn spread(&mut self) {
+        for home in 0..self.next.len() {
+            if self.apart(home, self.next[home]) {
+                continue;
+            }
+            let rank =
+                |other: usize| (!self.apart(other, self.next[other]), mix(self.hashes[home] ^ mix(self.hashes[other])));
+            let others = (0..self.next.len()).filter(|other| self.may_exchange(home, *other));
+            if let Some(other) = others.max_by_key(|other| rank(*other)) {
+                self.next.swap(home, other);
+            }
+        }
+    }
+
+    /// Would `home` be well off with the other's partner, and the other no worse than it is?
+    fn may_exchange(&self, home: usize, other: usize) -> bool {
+        let (ours, theirs) = (self.next[home], self.next[other]);
+        other != ours && self.apart(home, theirs) && (self.apart(other, ours) || !self.apart(other, theirs))
+    }
+
+    fn apart(&self, home: usize, partner: usize) -> bool {
+        self.members[home].zone != self.members[partner].zone
+    }
+}
+
+/// FNV-1a, mixed: the same on every host.
+fn hash(name: &str) -> u64 {
+    let step = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    mix(name.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// The finalizer of splitmix64.
+fn mix(number: u64) -> u64 {
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ number >> 31
 }
 
 #[cfg(test)]
@@ -115,6 +164,30 @@ mod tests {
         assert_eq!(partners(&turned), there);
         let moved: Vec<Member<'_>> = list.iter().map(|one| Member { slot: (one.slot * 7 + 3) % 11, ..*one }).collect();
         assert_eq!(partners(&moved), there);
+    }
+
+    /// How many of the servers that stay get another partner when `gone` goes; and by going backwards, when it comes.
+    fn changed(list: &[Member<'_>], gone: usize) -> usize {
+        let rest: Vec<Member<'_>> = list.iter().filter(|member| member.slot != gone).copied().collect();
+        let (before, after) = (Pairs::new(list), Pairs::new(&rest));
+        rest.iter().filter(|member| before.partner(member.slot) != after.partner(member.slot)).count()
+    }
+
+    #[test]
+    fn a_server_that_comes_or_goes_changes_few_partners() {
+        let zones = ["a", "b", "c"];
+        for (count, zoned, mean, most) in
+            [(3, 1, 1.0, 1), (50, 1, 1.0, 1), (4, 2, 2.0, 2), (9, 3, 3.0, 7), (20, 2, 4.0, 12), (50, 3, 5.0, 14)]
+        {
+            let names: Vec<String> = (0..count).map(|n| format!("10.0.0.{n}:11211")).collect();
+            let named = names.iter().enumerate();
+            let list: Vec<Member<'_>> =
+                named.map(|(slot, name)| Member { slot, name, zone: zones[slot % zoned], pair: None }).collect();
+            let changes: Vec<usize> = (0..count).map(|gone| changed(&list, gone)).collect();
+            let sum = changes.iter().sum::<usize>() as f64;
+            assert!(sum / count as f64 <= mean, "{count} servers, {zoned} zones: {changes:?}");
+            assert!(changes.iter().all(|moved| *moved <= most), "{count} servers, {zoned} zones: {changes:?}");
+        }
     }
 
     #[test]
