@@ -357,6 +357,9 @@ impl Cache {
 
     /// Lets `$shcst(server)` and `$shcst(err)` speak of an event.
     pub fn note_event(&mut self, server: Option<usize>, err: &'static str) {
+        if let Back::Farm(farm) = &mut self.back {
+            farm.begin();
+        }
         self.last = Last::new(Verdict::Done, server, err);
     }
 

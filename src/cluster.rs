@@ -10,17 +10,21 @@ pub mod greeting;
 pub mod layout;
 pub mod lifetime;
 pub(crate) mod listing;
+pub mod lists;
 pub mod lookup;
 pub mod pairs;
 pub mod patrol;
 pub(crate) mod record;
+mod roster;
 pub mod shared;
 mod standing;
+mod text;
 pub mod views;
 pub mod watcher;
 
 pub use count::{ServerStat, TableStat};
 pub use layout::{Layout, LayoutError, tls_options};
+pub use lists::{Changes, ListError};
 pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
 pub use watcher::{DRAINED, Event, Watcher};
 

@@ -1,16 +1,19 @@
 //! The checked configuration: every module parameter as text comes in here, and only sound values leave.
 //!
 //! Whatever is unknown, doubled, out of range or would be ignored is one [`ConfigError`] that names the parameter's
-//! whole text and what was expected; the host does not start then. Files are only named here, not opened.
+//! whole text and what was expected; the host does not start then. Files are only named here, but for the list of
+//! servers, which is read.
 //! Filled by `module` while the configuration is read, fixed before the host forks.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use crate::table::Table;
 
 mod addr;
 mod attrs;
 mod error;
+mod list;
 mod server;
 mod tables;
 
@@ -18,11 +21,18 @@ pub use addr::Addr;
 pub use error::ConfigError;
 pub use server::{Auth, ServerSpec, TlsSpec};
 
+/// By so many servers the list may grow while the host runs, unless the operator says otherwise.
+const SPARE_SERVERS: usize = 16;
+
 /// All that the operator may set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// In the order given; none = this host's own store.
+    /// In the order given; none = this host's own store. Those of `server_list` are not among them.
     pub servers: Vec<ServerSpec>,
+    /// A file with further servers.
+    pub server_list: Option<PathBuf>,
+    /// How many servers the list may grow to while the host runs; `None` = by [`SPARE_SERVERS`].
+    pub max_servers: Option<u32>,
     /// In the order given.
     pub tables: Vec<Table>,
     /// The total a script call may take, milliseconds.
@@ -43,6 +53,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            server_list: None,
+            max_servers: None,
             tables: Vec::new(),
             cmd_timeout_ms: 50,
             probe_interval_ms: 100,
@@ -61,10 +73,18 @@ impl Config {
     /// Anything but a full, sound and new server.
     pub fn add_server(&mut self, text: &str) -> Result<(), ConfigError> {
         let fail = |problem| ConfigError::new("server", text, problem);
-        let server = server::parse(text).map_err(fail)?;
+        let server = Self::server(text)?;
         self.servers.iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
         self.servers.push(server);
         Ok(())
+    }
+
+    /// One server by its text alone.
+    ///
+    /// # Errors
+    /// Anything but a full and sound server.
+    pub fn server(text: &str) -> Result<ServerSpec, ConfigError> {
+        server::parse(text).map_err(|problem| ConfigError::new("server", text, problem))
     }
 
     /// Takes one `table` parameter: `ipauth=>autoexpire=1800;copies=1`.
@@ -111,6 +131,33 @@ impl Config {
         Ok(())
     }
 
+    /// Sets how many servers the list may grow to: 1 to 4096.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_max_servers(&mut self, count: i64) -> Result<(), ConfigError> {
+        self.max_servers = Some(ranged("max_servers", count, 1..=4096, "servers")?);
+        Ok(())
+    }
+
+    /// Names the file with further servers.
+    ///
+    /// # Errors
+    /// Anything but an absolute path.
+    pub fn set_server_list(&mut self, text: &str) -> Result<(), ConfigError> {
+        if !text.starts_with('/') || text.chars().any(char::is_control) {
+            return Err(ConfigError::new("server_list", text, "expected the absolute path of a file".to_owned()));
+        }
+        self.server_list = Some(text.into());
+        Ok(())
+    }
+
+    /// How many servers the list may grow to when it begins with `servers`.
+    #[must_use]
+    pub fn most_servers(&self, servers: usize) -> usize {
+        self.max_servers.map_or(servers + SPARE_SERVERS, |most| most as usize)
+    }
+
     /// Sets the size of the host's own store: 1 to 65536 MB.
     ///
     /// # Errors
@@ -154,6 +201,10 @@ impl Config {
             let fail = |problem| ConfigError::new("server", &server.to_string(), problem);
             self.servers[..at].iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
             server.paired(self.servers.iter().enumerate()).map_err(fail)?;
+        }
+        if let Some(most) = self.max_servers.filter(|most| self.servers.len() > *most as usize) {
+            let problem = format!("there are {} servers already", self.servers.len());
+            return Err(ConfigError::new("max_servers", &most.to_string(), problem));
         }
         for (at, table) in self.tables.iter().enumerate() {
             if self.table(&table.name) != Some(at) {

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod children;
+pub(crate) mod owner;
 mod region;
 mod store;
 

@@ -68,8 +68,12 @@ impl Ring {
     fn of(points: Vec<u32>, owners: Vec<u32>, slots: Vec<usize>) -> Self {
         let bits = points.len().next_power_of_two().ilog2().clamp(1, 20);
         let shift = u32::BITS - bits;
-        let first = |slot: u32| points.partition_point(|point| *point < slot << shift) as u32;
-        let firsts = (0..1 << bits).map(first).collect();
+        let mut first = 0;
+        let firsts = (0..1 << bits).map(|slot: u32| {
+            first += points[first..].iter().take_while(|point| **point < slot << shift).count();
+            first as u32
+        });
+        let firsts = firsts.collect();
         Self { points, owners, firsts, shift, slots }
     }
 

@@ -96,6 +96,25 @@ fn every_spelling_of_a_server_reaches_it() {
 }
 
 #[test]
+fn servers_may_come_from_the_modules_file() {
+    let servers = Memcached::many(2);
+    let folder = tempfile::tempdir().expect("temporary directory");
+    let file = folder.path().join("list").display().to_string();
+    std::fs::write(&file, format!("# ours\n{}\n{}\n", servers[0].spec("mc0"), servers[1].spec("mc1")))
+        .expect("the list");
+    let (listed, named) = (Tool(vec!["--server-list".into(), file.clone()]), Tool::new(&[&servers[0], &servers[1]]));
+    for key in ["a", "b", "c", "d", "e"] {
+        assert_eq!(listed.out(&["hash", "t", key]), named.out(&["hash", "t", key]));
+    }
+    std::fs::write(&file, "name=mc0\n").expect("the list");
+    let bad = listed.run(&["servers"]);
+    assert_eq!(code(&bad), 3);
+    assert!(said(&bad).contains("list line 1: server \"name=mc0\""), "{}", said(&bad));
+    std::fs::write(&file, "").expect("the list");
+    assert_eq!(code(&listed.run(&["servers"])), 3);
+}
+
+#[test]
 fn a_server_with_a_password_is_asked_with_it() {
     let server = Memcached::auth("proxy", "secret");
     let good = Tool::plain(&format!("{};user=proxy;pass=secret", server.spec("mc1")));

@@ -73,8 +73,8 @@ impl Cursor {
 
 impl Farm {
     pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
-        let mut at = Cursor::parse(cursor, self.links.len())?;
         self.begin();
+        let mut at = Cursor::parse(cursor, self.links.len())?;
         let mut page = Page::default();
         while at.server < self.links.len() {
             if self.layout.server(at.server).is_some() {

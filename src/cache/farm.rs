@@ -51,6 +51,9 @@ enum Held {
     },
 }
 
+/// To which server, and until when.
+type To = (usize, Deadline);
+
 /// May a command run twice without harm?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -67,12 +70,11 @@ pub(crate) struct Leg {
 
 impl Farm {
     pub fn new(shared: &'static Shared) -> Self {
-        let layout = shared.layout();
-        let slots = 0..layout.slots();
-        Self {
+        let mut farm = Self {
             shared,
-            links: slots.clone().map(|server| Link::new(shared.endpoint(&layout, server))).collect(),
-            incarnations: slots.map(|server| shared.server_cell(server).health.incarnation()).collect(),
+            layout: Arc::default(),
+            links: Vec::new(),
+            incarnations: Vec::new(),
             key: WireKey::new(),
             record: WireKey::new(),
             flags: String::new(),
@@ -80,8 +82,20 @@ impl Farm {
             held: Held::Nothing,
             asked: None,
             now_ns: 0,
-            layout,
+        };
+        farm.follow();
+        farm
+    }
+
+    /// Takes over the host's list of servers as it is now.
+    #[cold]
+    fn follow(&mut self) {
+        let next = self.shared.layout();
+        self.incarnations.resize(next.slots(), 0);
+        for slot in self.shared.relink(&mut self.links, &self.layout, &next) {
+            self.incarnations[slot] = self.shared.server_cell(slot).health.incarnation();
         }
+        self.layout = next;
     }
 
     pub fn asked(&self) -> Option<usize> {
@@ -141,6 +155,7 @@ impl Farm {
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
         let mut digits = Digits::default();
         let (data, client_flags) = value.to_wire(&mut digits);
+        let deadline = self.begin();
         let server = self.home(table, key);
         if data.len() > self.shared.value_max(server, key.len()) {
             return Err(Fault::TooLarge);
@@ -158,7 +173,7 @@ impl Farm {
             Mode::Cas(token) => write!(self.flags, " C{token}"),
         };
         let bare = matches!(value, Value::Int(_));
-        let leg = self.leg_to(server, table, key, repeat, |link, key, flags| match key.full() {
+        let leg = self.leg_to((server, deadline), table, key, repeat, |link, key, flags| match key.full() {
             Some(full) if !bare => {
                 let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
                 link.ms(key_ref(key), &[&length, full, data], flags);
@@ -175,24 +190,25 @@ impl Farm {
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
         let deadline = self.begin();
-        self.step(table, key, step, ttl)?;
+        let server = self.home(table, key);
+        self.step((server, deadline), table, key, step, ttl)?;
         if matches!(self.held, Held::Number(0..=COUNTER_MAX)) {
             return Ok(true);
         }
         // Taken back within the same call's time.
         self.held = Held::Nothing;
         let back = if step.way == Way::Up { "MD" } else { "MI" };
-        let (server, flags) = (self.home(table, key), format!("{back} D{}", step.by));
+        let flags = format!("{back} D{}", step.by);
         self.send(server, deadline, Repeat::Never, |link, key, _, _| link.ma(key_ref(key), &flags))?;
         Err(Fault::Overflow)
     }
 
     /// Moves a counter; a missing one is created.
-    fn step(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
+    fn step(&mut self, to: To, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
         self.flags.clear();
         let way = if step.way == Way::Up { "MI" } else { "MD" };
         let _ = write!(self.flags, "{way} D{} v N{} J{}", step.by, wire_ttl(ttl), step.created);
-        let leg = self.leg(table, key, Repeat::Never, |link, key, flags| link.ma(key, flags))?;
+        let leg = self.leg_to(to, table, key, Repeat::Never, |link, key, flags| link.ma(key_ref(key), flags))?;
         match self.links[leg.server].reply(leg.at) {
             Reply::Value { data, .. } => {
                 let text = std::str::from_utf8(data.trim_ascii_end()).ok();
@@ -206,6 +222,7 @@ impl Farm {
     }
 
     pub fn locate(&mut self, table: usize, key: &[u8]) -> Result<Location, Fault> {
+        self.begin();
         self.set_key(table, key)?;
         let wire_key = String::from_utf8_lossy(self.key.bytes()).into_owned();
         Ok(Location { server: Some(self.home(table, key)), wire_key })
@@ -216,9 +233,13 @@ impl Farm {
         self.layout.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
-    /// Begins a call: what the last one brought is forgotten. Returns when this one has to end.
+    /// Begins a call, before the call looks for any server: what the last one brought is forgotten, and a new list of
+    /// servers is taken over. Returns when this call has to end.
     pub fn begin(&mut self) -> Deadline {
         self.held = Held::Nothing;
+        if self.layout.version() != self.shared.list_version() {
+            self.follow();
+        }
         self.now_ns = clock::monotonic_ns();
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
@@ -237,20 +258,20 @@ impl Farm {
         repeat: Repeat,
         fill: impl Fn(&mut Link, KeyRef<'_>, &str),
     ) -> Result<Leg, Fault> {
+        let deadline = self.begin();
         let server = self.home(table, key);
-        self.leg_to(server, table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
+        self.leg_to((server, deadline), table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
     }
 
     /// Sends what `fill` says to the key's home, `server`, and waits for the answer, following the table's generation.
     fn leg_to(
         &mut self,
-        server: usize,
+        (server, deadline): To,
         table: usize,
         key: &[u8],
         repeat: Repeat,
         fill: impl Fn(&mut Link, &WireKey, &str),
     ) -> Result<Leg, Fault> {
-        let deadline = self.begin();
         self.asked = Some(server);
         let vouched = self.vouched(server);
         for _ in 0..CHASES {

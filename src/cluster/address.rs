@@ -18,17 +18,26 @@ pub struct SharedAddress {
 }
 
 impl SharedAddress {
-    /// Only the watcher (before it exists: the main process) calls this.
+    /// Only the watcher calls this; before it knows of the server, who puts that on the list.
     pub fn set(&self, address: SocketAddr) {
         let bits = match address.ip() {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
             IpAddr::V6(v6) => v6.to_bits(),
         };
+        self.store(bits, 1 << 16 | u64::from(address.port()));
+    }
+
+    /// As long as nobody sets another one, there is none; to be called by whoever may [`set`](Self::set).
+    pub fn forget(&self) {
+        self.store(0, 0);
+    }
+
+    fn store(&self, bits: u128, port: u64) {
         let version = self.version.load(Ordering::Relaxed) | 1;
         self.version.store(version, Ordering::SeqCst);
         self.high.store((bits >> 64) as u64, Ordering::SeqCst);
         self.low.store(bits as u64, Ordering::SeqCst);
-        self.port.store(1 << 16 | u64::from(address.port()), Ordering::SeqCst);
+        self.port.store(port, Ordering::SeqCst);
         self.version.store(version + 1, Ordering::SeqCst);
     }
 
@@ -75,6 +84,8 @@ mod tests {
             shared.set(address);
             assert_eq!(shared.get(), Some(address), "{text}");
         }
+        shared.forget();
+        assert_eq!(shared.get(), None);
     }
 
     #[test]

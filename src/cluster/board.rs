@@ -1,4 +1,7 @@
-//! The cells of the pool, its servers and the tables in one anonymous shared mapping that children inherit by fork.
+//! The cells of the pool, its servers and the tables, and words for a text, in one anonymous shared mapping that children
+//! inherit by fork.
+
+use std::sync::atomic::AtomicU64;
 
 use super::shared::{ServerCell, SharedError, TableCell};
 use crate::health::Pool;
@@ -10,14 +13,15 @@ pub struct Board {
     region: Region,
     servers: usize,
     tables: usize,
+    words: usize,
 }
 
 impl Board {
     /// Maps fresh cells: all zero, which every cell takes for "nothing known yet".
-    pub fn map(servers: usize, tables: usize) -> Result<Self, SharedError> {
-        let bytes = (Self::tables_at(servers) + tables * size_of::<TableCell>()).max(1);
+    pub fn map(servers: usize, tables: usize, words: usize) -> Result<Self, SharedError> {
+        let bytes = Self::words_at(servers, tables) + words * size_of::<AtomicU64>();
         let region = Region::anonymous(bytes).map_err(|cause| SharedError::Map { bytes, cause })?;
-        Ok(Self { region, servers, tables })
+        Ok(Self { region, servers, tables, words })
     }
 
     /// Where the servers' cells begin; the pool's lies before them.
@@ -33,6 +37,10 @@ impl Board {
         unsafe { self.region.start().cast().as_ref() }
     }
 
+    const fn words_at(servers: usize, tables: usize) -> usize {
+        (Self::tables_at(servers) + tables * size_of::<TableCell>()).next_multiple_of(align_of::<AtomicU64>())
+    }
+
     pub fn servers(&self) -> &[ServerCell] {
         // SAFETY: as in `pool`; `SERVERS_AT` is a multiple of the cell's alignment, and by `map` `servers` cells lie there.
         unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().add(Self::SERVERS_AT).cast(), self.servers) }
@@ -46,5 +54,11 @@ impl Board {
                 self.tables,
             )
         }
+    }
+
+    pub fn words(&self) -> &[AtomicU64] {
+        let at = Self::words_at(self.servers, self.tables);
+        // SAFETY: as in `servers`; by `map` so many words begin at `at`, a multiple of their alignment.
+        unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().add(at).cast(), self.words) }
     }
 }

@@ -18,6 +18,11 @@ impl<const N: usize> Counts<N> {
         self.0[slot].fetch_add(n, Relaxed);
     }
 
+    /// Begins anew.
+    pub fn clear(&self) {
+        self.0.iter().for_each(|count| count.store(0, Relaxed));
+    }
+
     #[must_use]
     pub fn get(&self, slot: usize) -> u64 {
         self.0[slot].load(Relaxed)

@@ -26,7 +26,7 @@ pub struct Generations {
 }
 
 impl Generations {
-    pub fn new(shared: &'static Shared, servers: usize) -> Self {
+    pub fn new(shared: &'static Shared) -> Self {
         let record = |kind: &str, table: &str| {
             let mut key = WireKey::new();
             let _ = key.record(kind, table, b"");
@@ -36,9 +36,15 @@ impl Generations {
             shared,
             records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
             root: record("root", ""),
-            read_ms: vec![0; servers],
+            read_ms: Vec::new(),
             known: 0,
         }
+    }
+
+    /// The list of servers is another one: it has so many slots, of which these got another server.
+    pub fn follow(&mut self, servers: usize, renewed: &[usize]) {
+        self.read_ms.resize(servers, 0);
+        renewed.iter().for_each(|server| self.read_ms[*server] = 0);
     }
 
     /// A generation that this host has learned of since the last round may be missing on any server: all are asked.

@@ -12,7 +12,7 @@ use crate::ring::{Node, Ring};
 use crate::wire::{Address, Endpoint, Tls, TlsOptions};
 
 /// One list of servers and all that follows from it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Layout {
     version: u64,
     slots: Vec<Option<Placed>>,
@@ -26,7 +26,8 @@ pub struct Layout {
 #[derive(Debug)]
 struct Placed {
     spec: ServerSpec,
-    tls: Option<Tls>,
+    /// Or why it cannot be used: then there is no way to the server.
+    tls: Result<Option<Tls>, String>,
 }
 
 /// Why a list of servers cannot be used.
@@ -37,34 +38,73 @@ pub struct LayoutError {
     problem: String,
 }
 
+impl LayoutError {
+    fn of(spec: &ServerSpec, problem: String) -> Self {
+        Self { server: spec.name.clone(), problem }
+    }
+}
+
 impl Layout {
     /// Lays out servers, each in the slot of its place in `slots`. The files that TLS needs are read.
     ///
     /// # Errors
     /// Files that cannot be used, and a `pair` that names no server of the list.
     pub fn new(version: u64, slots: Vec<Option<ServerSpec>>) -> Result<Self, LayoutError> {
-        let fail = |spec: &ServerSpec, problem| LayoutError { server: spec.name.clone(), problem };
+        let layout = Self::default().follow(version, slots)?;
+        layout.check()?;
+        Ok(layout)
+    }
+
+    /// The layout of a later list. Files are read for servers that are new or reached in another way than before; one
+    /// whose files cannot be used keeps its place, but there is no way to it (see [`Layout::check`]).
+    ///
+    /// # Errors
+    /// A `pair` that names no server of the list.
+    pub fn follow(&self, version: u64, slots: Vec<Option<ServerSpec>>) -> Result<Self, LayoutError> {
         let listed = || slots.iter().enumerate().filter_map(|(slot, spec)| Some((slot, spec.as_ref()?)));
         let names: Vec<String> = listed().map(|(_, spec)| spec.ring_name()).collect();
         let (mut nodes, mut members) = (Vec::with_capacity(names.len()), Vec::with_capacity(names.len()));
         for ((slot, spec), name) in listed().zip(&names) {
-            let pair = spec.paired(listed()).map_err(|problem| fail(spec, problem))?;
+            let pair = spec.paired(listed()).map_err(|problem| LayoutError::of(spec, problem))?;
             nodes.push(Node { slot, name, weight: spec.weight });
             members.push(Member { slot, name, zone: &spec.zone, pair: pair.map(|(slot, _)| slot) });
         }
         let (ring, pairs) = (Ring::placed(nodes), Pairs::new(&members));
-        let mut couples: Vec<Option<Pair>> = vec![None; slots.len()];
-        for home in &members {
-            let partner = pairs.partner(home.slot).and_then(|slot| members.iter().find(|member| member.slot == slot));
-            couples[home.slot] = partner.map(|with| Pair::new([home.slot, with.slot], [home.name, with.name]));
-        }
-        let placed = |spec: ServerSpec| {
-            let tls = spec.tls.as_ref().map(|tls| Tls::new(&tls_options(tls, &spec.addr))).transpose();
-            let tls = tls.map_err(|error| fail(&spec, error.to_string()))?;
-            Ok(Placed { spec, tls })
-        };
-        let slots = slots.into_iter().map(|spec| spec.map(placed).transpose()).collect::<Result<_, _>>()?;
+        let couples = couples(slots.len(), &members, &pairs);
+        let placed =
+            |(slot, spec): (usize, Option<ServerSpec>)| spec.map(|spec| Placed { tls: self.tls(slot, &spec), spec });
+        let slots = slots.into_iter().enumerate().map(placed).collect();
         Ok(Self { version, slots, ring, pairs, couples })
+    }
+
+    /// What a server in a slot needs for TLS: as before where nothing changed.
+    fn tls(&self, slot: usize, spec: &ServerSpec) -> Result<Option<Tls>, String> {
+        match self.placed(slot) {
+            Some(before) if before.tls.is_ok() && before.spec.reached_as(spec) => before.tls.clone(),
+            _ => spec
+                .tls
+                .as_ref()
+                .map(|tls| Tls::new(&tls_options(tls, &spec.addr)))
+                .transpose()
+                .map_err(|e| e.to_string()),
+        }
+    }
+
+    /// Fails when there is no way to a server, because the files that TLS needs cannot be used.
+    ///
+    /// # Errors
+    /// The first of these servers.
+    pub fn check(&self) -> Result<(), LayoutError> {
+        let failed = |placed: &Placed| placed.tls.as_ref().err().map(|why| LayoutError::of(&placed.spec, why.clone()));
+        self.slots.iter().flatten().find_map(failed).map_or(Ok(()), Err)
+    }
+
+    /// The slots whose server is another one than in `old`, or is gone, or reached in another way.
+    pub fn renewed<'a>(&'a self, old: &'a Self) -> impl Iterator<Item = usize> + 'a {
+        (0..self.slots()).filter(|slot| match (self.server(*slot), old.server(*slot)) {
+            (Some(new), Some(old)) => !new.reached_as(old),
+            (new, old) => new.is_some() || old.is_some(),
+        })
     }
 
     /// Grows with each change of the host's list.
@@ -94,7 +134,11 @@ impl Layout {
     /// The server in a slot; `None` where there is none.
     #[must_use]
     pub fn server(&self, slot: usize) -> Option<&ServerSpec> {
-        self.slots.get(slot)?.as_ref().map(|placed| &placed.spec)
+        self.placed(slot).map(|placed| &placed.spec)
+    }
+
+    fn placed(&self, slot: usize) -> Option<&Placed> {
+        self.slots.get(slot)?.as_ref()
     }
 
     /// The name of the server in a slot; empty where there is none.
@@ -135,9 +179,7 @@ impl Layout {
     /// How to reach the server in a slot; `address` is what its name was last looked up as.
     #[must_use]
     pub fn endpoint(&self, slot: usize, address: Option<SocketAddr>) -> Endpoint {
-        let Some(Placed { spec, tls }) = self.slots.get(slot).and_then(Option::as_ref) else {
-            return Endpoint { address: Address::Unresolved, auth: None, tls: None };
-        };
+        let Some(Placed { spec, tls: Ok(tls) }) = self.placed(slot) else { return Endpoint::default() };
         let address = match &spec.addr {
             Addr::Unix(path) => Address::Unix(path.clone()),
             Addr::Tcp { .. } => address.map_or(Address::Unresolved, Address::Tcp),
@@ -145,6 +187,16 @@ impl Layout {
         let auth = spec.auth.as_ref().map(|auth| (auth.user.clone(), auth.pass.clone()));
         Endpoint { address, auth, tls: tls.clone() }
     }
+}
+
+/// The pair of each home, by its slot.
+fn couples(slots: usize, members: &[Member<'_>], pairs: &Pairs) -> Vec<Option<Pair>> {
+    let mut couples = vec![None; slots];
+    for home in members {
+        let partner = pairs.partner(home.slot).and_then(|slot| members.iter().find(|member| member.slot == slot));
+        couples[home.slot] = partner.map(|with| Pair::new([home.slot, with.slot], [home.name, with.name]));
+    }
+    couples
 }
 
 /// How to talk TLS to a server: its certificate is for the configured name, else for the host that is connected to.
@@ -212,6 +264,35 @@ mod tests {
         assert_eq!(layout.pairs().partner(1), Some(3));
         let error = Layout::new(0, specs(&["name=a;addr=h1;pair=x", "name=b;addr=h2"])).unwrap_err().to_string();
         assert_eq!(error, "server \"a\": pair=x: expected the name of another server in the list");
+    }
+
+    #[test]
+    fn a_later_list_tells_which_slots_are_reached_anew() {
+        let (a, b, c) = ("name=a;addr=h1", "name=b;addr=h2;user=u;pass=p", "name=c;addr=h3");
+        let first = layout(&[a, b, c]);
+        for (texts, want) in [
+            (&[a, b, c][..], &[][..]),
+            (&["name=x;addr=h1;weight=5;zone=z", b, c], &[]),
+            (&["name=a;addr=h1:1", b, c], &[0]),
+            (&[a, "name=b;addr=h2;user=u;pass=q", "", c], &[1, 2, 3]),
+            (&[a], &[]),
+        ] {
+            let next = first.follow(8, specs(texts)).unwrap();
+            assert_eq!(next.renewed(&first).collect::<Vec<_>>(), want, "{texts:?}");
+            assert_eq!(next.version(), 8);
+        }
+    }
+
+    #[test]
+    fn a_server_whose_files_cannot_be_used_keeps_its_place_and_there_is_no_way_to_it() {
+        let texts = ["name=a;addr=10.0.0.1", "name=b;addr=10.0.0.2;tls=1;tls_ca=/nowhere/ca.pem"];
+        let next = layout(&[texts[0]]).follow(2, specs(&texts)).unwrap();
+        assert_eq!(homes(&next), homes(&layout(&[texts[0], "name=b;addr=10.0.0.2"])));
+        let address = "10.0.0.2:11211".parse().ok();
+        assert!(matches!(next.endpoint(1, address).address, Address::Unresolved));
+        let error = next.check().unwrap_err().to_string();
+        assert!(error.starts_with("server \"b\": cannot read /nowhere/ca.pem"), "{error}");
+        assert_eq!(Layout::new(2, specs(&texts)).unwrap_err(), next.check().unwrap_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::time::{Duration, Instant};
 
 use super::address;
 use crate::config::Addr;
@@ -40,6 +41,12 @@ impl Lookups {
         }
     }
 
+    /// What is under way for a server concerns another one than is there now.
+    pub fn forget(&mut self, server: usize) {
+        self.asked.remove(&server);
+        self.ended_ms.remove(&server);
+    }
+
     /// The answers that arrived since the last call.
     pub fn finished(&mut self, now_ms: u64) -> Vec<(usize, SocketAddr)> {
         let (mut found, ended_ms) = (Vec::new(), &mut self.ended_ms);
@@ -54,6 +61,26 @@ impl Lookups {
         });
         found
     }
+}
+
+/// The addresses of servers, as far as they are known within `patience`.
+pub fn within(servers: Vec<(usize, Addr)>, patience: Duration) -> Vec<(usize, SocketAddr)> {
+    let (answer, answers) = mpsc::channel();
+    let ask = move || {
+        for (server, addr) in servers {
+            if let Addr::Tcp { host, port } = addr
+                && let Some(found) = address::lookup(&host, port)
+                && answer.send((server, found)).is_err()
+            {
+                return;
+            }
+        }
+    };
+    if without_signals(|| std::thread::Builder::new().spawn(ask)).is_err() {
+        return Vec::new();
+    }
+    let end = Instant::now() + patience;
+    std::iter::from_fn(|| answers.recv_timeout(end.saturating_duration_since(Instant::now())).ok()).collect()
 }
 
 /// Threads inherit the mask: the host's signal handlers must run on its own thread only.
@@ -75,7 +102,16 @@ pub(super) fn without_signals<T>(make: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+
+    #[test]
+    fn addresses_are_waited_for_and_no_longer_than_allowed() {
+        let tcp = |host: &str| Addr::Tcp { host: host.into(), port: 7 };
+        let asked = vec![(4, tcp("127.0.0.1")), (5, Addr::Unix("/run/x".into())), (6, tcp("::1"))];
+        let mut found = within(asked, Duration::from_secs(20));
+        found.sort_unstable();
+        assert_eq!(found, [(4, "127.0.0.1:7".parse().unwrap()), (6, "[::1]:7".parse().unwrap())]);
+        assert_eq!(within(Vec::new(), Duration::from_secs(20)), []);
+    }
 
     #[test]
     fn a_name_is_looked_up_beside_and_a_number_not_at_all() {
@@ -98,6 +134,9 @@ mod tests {
         assert!(lookups.asked.is_empty());
         lookups.start(0, &local, 4 + REST_MS);
         assert!(lookups.asked.is_empty(), "asked again at once");
+        lookups.start(0, &local, 5 + REST_MS);
+        lookups.forget(0);
+        assert!(lookups.asked.is_empty() && lookups.ended_ms.is_empty());
         (0..100).for_each(|server| lookups.start(server, &local, 5 + REST_MS));
         assert_eq!(lookups.asked.len(), MOST);
     }

@@ -71,9 +71,25 @@ struct Beat {
 
 impl Patrol {
     #[must_use]
-    pub fn new(shared: &'static Shared, layout: Arc<Layout>) -> Self {
+    pub fn new(shared: &'static Shared) -> Self {
         let config = shared.config();
-        let rules = Rules::timed(config.cmd_timeout_ms, config.probe_interval_ms);
+        Self {
+            shared,
+            layout: Arc::default(),
+            rules: Rules::timed(config.cmd_timeout_ms, config.probe_interval_ms),
+            host: RandomState::new().build_hasher().finish() | 1,
+            beats: Vec::new(),
+            polls: Vec::new(),
+            lister: Lister::default(),
+            mender: Mender::default(),
+            rate: Rate::new(config.repair_rate),
+            next: 0,
+        }
+    }
+
+    /// The list of servers is another one: each pair of it is walked anew.
+    pub fn follow(&mut self, layout: &Arc<Layout>) {
+        let config = self.shared.config();
         let mirrored = config.tables.iter().any(|table| table.copies > 1);
         let interval_ms = u64::from(config.probe_interval_ms);
         let beat = |pair: &Pair| Beat {
@@ -83,18 +99,10 @@ impl Patrol {
             repair: Repair::default(),
         };
         let pairs = layout.servers().filter(|_| mirrored).filter_map(|(home, _)| layout.pair(home));
-        Self {
-            shared,
-            rules,
-            host: RandomState::new().build_hasher().finish() | 1,
-            beats: pairs.map(beat).collect(),
-            polls: Vec::new(),
-            lister: Lister::default(),
-            mender: Mender::default(),
-            rate: Rate::new(config.repair_rate),
-            next: 0,
-            layout,
-        }
+        self.beats = pairs.map(beat).collect();
+        self.polls.clear();
+        self.next = 0;
+        self.layout = Arc::clone(layout);
     }
 
     /// How long an exchange may take.

@@ -4,18 +4,19 @@
 //! The configuration is read-only and reaches the children as their copy of the parent's memory.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
 use super::layout::{Layout, LayoutError};
+use super::lists::Lists;
 use super::patrol::{CopiesView, RepairCell};
 use super::standing::Failure;
+use super::text::SharedText;
 use super::views::PairCell;
 use crate::clock;
-use crate::config::{Addr, Config, ServerSpec};
+use crate::config::{Addr, Config, ConfigError, ServerSpec};
 use crate::health::{Cell, Policy, Pool, State};
 use crate::near::Store;
 use crate::wire::Endpoint;
@@ -50,6 +51,19 @@ pub struct ServerCell {
     pub failure: AtomicU64,
     /// How far its copies are repaired.
     pub repair: RepairCell,
+}
+
+impl ServerCell {
+    /// The cell is to be another server's. Nobody uses it at this time.
+    pub(super) fn renew(&self, now_ms: u64) {
+        let Self { health, counts, address, polled_ms, latency_us, version, item_max, pair, failure, repair } = self;
+        [polled_ms, latency_us, version, item_max, failure].into_iter().for_each(|word| word.store(0, Relaxed));
+        counts.clear();
+        address.forget();
+        pair.clear();
+        repair.clear();
+        health.renew(now_ms);
+    }
 }
 
 /// What is known of one table by every process.
@@ -87,7 +101,11 @@ pub enum SharedError {
     #[error("cannot map {bytes} bytes of shared memory: {cause}")]
     Map { bytes: usize, cause: std::io::Error },
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Layout(#[from] LayoutError),
+    #[error("the list of servers has no room in shared memory")]
+    List,
     #[error("the host's own store of {megabytes} MB: {cause}")]
     Store { megabytes: u32, cause: String },
 }
@@ -96,7 +114,7 @@ pub enum SharedError {
 #[derive(Debug)]
 pub struct Shared {
     config: Config,
-    layout: Arc<Layout>,
+    lists: Lists,
     policy: Policy,
     board: Board,
     local: Option<Store>,
@@ -105,25 +123,27 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Maps the shared memory and looks the servers' names up, as far as that goes quickly. To be called once, before the host forks.
+    /// Checks the configuration, reads the list of servers, maps the shared memory and looks the servers' names up, as far
+    /// as that goes quickly. To be called once, before the host forks.
     pub fn create(mut config: Config) -> Result<&'static Self, SharedError> {
-        let servers = std::mem::take(&mut config.servers);
-        let board = Board::map(servers.len(), config.tables.len())?;
+        let servers = config.list()?;
+        let lists = Lists::new(std::mem::take(&mut config.servers), config.most_servers(servers.len()));
+        let board = Board::map(lists.slots(&servers), config.tables.len(), lists.words(&servers))?;
         let local = if servers.is_empty() { Some(Self::store(config.local_mb)?) } else { None };
-        let layout = Arc::new(Layout::new(1, servers.into_iter().map(Some).collect())?);
         let policy = Policy {
             soft_failures: config.soft_failures,
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
-        let shared = Self { config, layout, policy, board, local, made_ms: clock::monotonic_ms() };
+        let shared = Self { config, lists, policy, board, local, made_ms: clock::monotonic_ms() };
+        shared.begin_list(servers)?;
         shared.look_up_names();
         Ok(Box::leak(Box::new(shared)))
     }
 
     fn look_up_names(&self) {
         let begun_ms = clock::monotonic_ms();
-        for (server, ServerSpec { addr, .. }) in self.layout.servers() {
+        for (server, ServerSpec { addr, .. }) in self.layout().servers() {
             let patient = clock::monotonic_ms() - begun_ms < NAMES_MS;
             if let Addr::Tcp { host, port } = addr
                 && (patient || super::address::numeric(host))
@@ -145,10 +165,13 @@ impl Shared {
         &self.config
     }
 
-    /// The servers and what follows from their list.
-    #[must_use]
-    pub fn layout(&self) -> Arc<Layout> {
-        Arc::clone(&self.layout)
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// The list of servers as all processes of the host share it.
+    pub(super) fn list_text(&self) -> SharedText<'_> {
+        SharedText::new(self.board.words())
     }
 
     pub(crate) fn policy(&self) -> &Policy {

@@ -34,6 +34,11 @@ impl PairCell {
             let _ = cell.fetch_update(Relaxed, Relaxed, |old| (mark(old, tag) < new).then_some(word));
         }
     }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.marks.iter().for_each(|mark| mark.store(0, Relaxed));
+    }
 }
 
 fn mark(word: u64, tag: u32) -> Mark {
@@ -61,6 +66,8 @@ mod tests {
         cell.merge(7, &View { home: Mark(10), partner: Mark(0) });
         cell.merge(7, &View { home: Mark(9), partner: Mark(5) });
         assert_eq!(cell.view(7), View { home: Mark(10), partner: Mark(5) });
+        cell.clear();
+        assert_eq!(cell.view(7), View::default());
     }
 
     #[test]

@@ -64,6 +64,12 @@ struct Watched {
     told_up: bool,
 }
 
+impl Default for Watched {
+    fn default() -> Self {
+        Self { incarnation: 0, greeting: None, connection: 0, process: 0, root: None, told_up: true }
+    }
+}
+
 /// What a poll came to.
 struct Polled {
     server: usize,
@@ -95,34 +101,45 @@ pub struct Watcher {
 impl Watcher {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
-        let layout = shared.layout();
         let mut root = WireKey::new();
         let _ = root.record("root", "", b"");
-        Self {
+        let mut watcher = Self {
             shared,
-            desk: Desk {
-                links: (0..layout.slots()).map(|server| Link::new(shared.endpoint(&layout, server))).collect(),
-            },
+            layout: Arc::default(),
+            desk: Desk { links: Vec::new() },
             courier: Courier::default(),
-            watched: (0..layout.slots())
-                .map(|_| Watched {
-                    incarnation: 0,
-                    greeting: None,
-                    connection: 0,
-                    process: 0,
-                    root: None,
-                    told_up: true,
-                })
-                .collect(),
-            generations: Generations::new(shared, layout.slots()),
-            patrol: Patrol::new(shared, Arc::clone(&layout)),
+            watched: Vec::new(),
+            generations: Generations::new(shared),
+            patrol: Patrol::new(shared),
             lookups: Lookups::default(),
             root,
             told: Told::default(),
             jitter: (clock::wall_us() as u32) | 1,
             turn: 0,
-            layout,
+        };
+        watcher.follow();
+        watcher
+    }
+
+    /// The list of servers that the last round followed.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Takes over the host's list of servers as it is now.
+    fn follow(&mut self) {
+        let next = self.shared.layout();
+        let renewed = self.shared.relink(&mut self.desk.links, &self.layout, &next);
+        self.generations.follow(next.slots(), &renewed);
+        self.watched.resize_with(next.slots(), Watched::default);
+        for slot in renewed {
+            self.watched[slot] = Watched::default();
+            self.lookups.forget(slot);
         }
+        self.patrol.follow(&next);
+        self.turn = self.turn.min(next.slots().saturating_sub(1));
+        self.layout = next;
     }
 
     /// One round: returns what changed since the last one. Takes at most two `cmd_timeout`, and a step of
@@ -130,6 +147,9 @@ impl Watcher {
     ///
     /// A poll vouches for a server, and counts towards its return, only once the details behind its root are known.
     pub fn tick(&mut self) -> Vec<Event> {
+        if self.layout.version() != self.shared.list_version() {
+            self.follow();
+        }
         self.follow_names();
         let due = self.due();
         let sent_ns = self.poll(&due);
@@ -164,6 +184,9 @@ impl Watcher {
         // Rounds do not come to the millisecond.
         let lead_ms = u64::from(self.shared.config().probe_interval_ms) / 2;
         for server in (first..all).chain(0..first) {
+            if self.layout.server(server).is_none() {
+                continue;
+            }
             let health = &self.shared.server_cell(server).health;
             let away = matches!(health.health(), State::Down | State::Returning);
             if !health.probe_due(if away { now } else { now + lead_ms }) {
@@ -296,7 +319,8 @@ impl Watcher {
     /// What changed since it was last told.
     fn news(&mut self) -> Vec<Event> {
         let mut news = Vec::new();
-        for (server, watched) in self.watched.iter_mut().enumerate() {
+        for (server, _) in self.layout.servers() {
+            let watched = &mut self.watched[server];
             let up = self.shared.server_up(server);
             if up != watched.told_up {
                 watched.told_up = up;

@@ -1,13 +1,16 @@
 //! The one error of this room: the parameter, its whole text without passwords, and what was expected.
 
 use std::fmt;
+use std::path::Path;
 
 use super::attrs;
 
 /// A parameter that stops the start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{parameter} \"{text}\": {problem}")]
+#[error("{place}{parameter} \"{text}\": {problem}")]
 pub struct ConfigError {
+    /// The line of a file that it stands in; empty for a parameter.
+    place: String,
     parameter: &'static str,
     text: Shown,
     problem: String,
@@ -16,7 +19,12 @@ pub struct ConfigError {
 impl ConfigError {
     pub(super) fn new(parameter: &'static str, text: &str, problem: String) -> Self {
         let text = if parameter == "server" { masked(text) } else { text.to_owned() };
-        Self { parameter, text: Shown(text), problem }
+        Self { place: String::new(), parameter, text: Shown(text), problem }
+    }
+
+    /// The same, found in that line of a file.
+    pub(super) fn at(self, file: &Path, line: usize) -> Self {
+        Self { place: format!("{} line {line}: ", file.display()), ..self }
     }
 
     /// The module parameter it is about.

@@ -151,6 +151,40 @@ impl ServerSpec {
         found.map(Some).ok_or_else(|| format!("pair={pair}: expected the name of another server in the list"))
     }
 
+    /// As it would be configured, password included.
+    pub(crate) fn spelled(&self) -> String {
+        let mut text = String::new();
+        let _ = self.spell(&mut text, |pass| pass);
+        text
+    }
+
+    fn spell(&self, f: &mut impl fmt::Write, shown: impl Fn(&str) -> &str) -> fmt::Result {
+        write!(f, "name={};addr={};weight={}", self.name, self.addr, self.weight)?;
+        if !self.zone.is_empty() {
+            write!(f, ";zone={}", self.zone)?;
+        }
+        if let Some(pair) = &self.pair {
+            write!(f, ";pair={pair}")?;
+        }
+        if let Some(ring) = &self.ring {
+            write!(f, ";ring={ring}")?;
+        }
+        if let Some(auth) = &self.auth {
+            write!(f, ";user={};pass={}", auth.user, shown(&auth.pass))?;
+        }
+        self.tls.as_ref().map_or(Ok(()), |tls| write!(f, ";tls=1{tls}"))
+    }
+
+    /// True when `other` is the same server, whatever else is said of it.
+    pub(crate) fn stays(&self, other: &Self) -> bool {
+        self.addr == other.addr && self.ring_name() == other.ring_name()
+    }
+
+    /// True when `other` is reached in the same way: connections made before still serve.
+    pub(crate) fn reached_as(&self, other: &Self) -> bool {
+        self.stays(other) && self.auth == other.auth && self.tls == other.tls
+    }
+
     /// Fails when both share what must be each one's own.
     pub(super) fn differs(&self, other: &Self) -> Result<(), String> {
         let what = if self.name == other.name {
@@ -169,20 +203,7 @@ impl ServerSpec {
 /// As it would be configured, with `***` for the password.
 impl fmt::Display for ServerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "name={};addr={};weight={}", self.name, self.addr, self.weight)?;
-        if !self.zone.is_empty() {
-            write!(f, ";zone={}", self.zone)?;
-        }
-        if let Some(pair) = &self.pair {
-            write!(f, ";pair={pair}")?;
-        }
-        if let Some(ring) = &self.ring {
-            write!(f, ";ring={ring}")?;
-        }
-        if let Some(auth) = &self.auth {
-            write!(f, ";user={};pass=***", auth.user)?;
-        }
-        self.tls.as_ref().map_or(Ok(()), |tls| write!(f, ";tls=1{tls}"))
+        self.spell(f, |_| "***")
     }
 }
 

@@ -79,6 +79,12 @@ impl Cell {
         self.swap(|word| Some(word.reborn())).map_or(0, |(_, new)| new.incarnation())
     }
 
+    /// The cell is to be another server's: fresh, and deaf to whatever was begun for the one before.
+    pub fn renew(&self, now_ms: u64) {
+        let _ = self.swap(|word| Some(word.renewed(now_ms)));
+        [&self.probe, &self.calm].into_iter().for_each(|word| word.store(0, SeqCst));
+    }
+
     /// What the server is to this host.
     #[must_use]
     pub fn state(&self) -> State {

@@ -82,6 +82,11 @@ impl Word {
         self.with(INCARNATION, self.get(INCARNATION).wrapping_add(1))
     }
 
+    /// A fresh server, of which nothing that was begun before can tell.
+    pub fn renewed(self, now_ms: u64) -> Self {
+        Self(0).with(INCARNATION, self.get(INCARNATION)).reborn().at(now_ms)
+    }
+
     fn down(self, reason: Reason, now_ms: u64) -> Self {
         self.to(State::Down, 0, reason).reborn().at(now_ms)
     }

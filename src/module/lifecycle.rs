@@ -64,14 +64,14 @@ pub extern "C" fn mod_init() -> c_int {
 /// The checked configuration becomes the state that all processes share.
 fn create() -> Result<&'static Shared, String> {
     let config = CONFIG.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-    config.check().map_err(|error| error.to_string())?;
     if config.tables.is_empty() {
         log::warning("there is no table: name one with modparam(\"shardcache\", \"table\", \"name=>\")");
     }
-    if config.servers.is_empty() {
+    let shared = Shared::create(config).map_err(|error| error.to_string())?;
+    if shared.layout().is_empty() {
         log::notice("there is no server: the tables live in this host's shared memory alone");
     }
-    Shared::create(config).map_err(|error| error.to_string())
+    Ok(shared)
 }
 
 /// Called in a new process with its rank; first of all in the main process, before any fork.

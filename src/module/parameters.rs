@@ -55,8 +55,10 @@ macro_rules! take {
 }
 
 parameters! {
-    8:
+    10:
     text server add_server;
+    text server_list set_server_list;
+    number max_servers set_max_servers;
     text table add_table;
     number cmd_timeout set_cmd_timeout;
     number probe_interval set_probe_interval;
@@ -118,6 +120,9 @@ mod tests {
             ("table", text(c"t=>near=1"), -1),
             ("table", text(c"t\xff=>autoexpire=1"), -1),
             ("table", ptr::null_mut(), -1),
+            ("server_list", text(c"/etc/kamailio/servers"), 0),
+            ("server_list", text(c"servers"), -1),
+            ("max_servers", number(4097), -1),
             ("cmd_timeout", number(50), 0),
             ("cmd_timeout", number(-1), -1),
             ("probe_interval", number(20), 0),

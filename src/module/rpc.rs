@@ -14,6 +14,7 @@ use std::ptr;
 
 mod args;
 mod entries;
+mod lists;
 mod servers;
 
 /// Why a command ended with an error: the code and the text of its fault.
@@ -82,6 +83,9 @@ commands! {
     c"shc.listTables" RPC_RET_ARRAY, servers::tables, c"The configured tables.";
     c"shc.list" RPC_RET_ARRAY, servers::list, c"The servers, their state and their errors.";
     c"shc.stats" 0, servers::stats, c"All counters of all tables and servers, and their sums.";
+    c"shc.reload" 0, lists::reload, c"Reads the list of servers again. What was added, removed, changed and kept.";
+    c"shc.add_server" 0, lists::add_server, c"Adds a server to this host's list: a text as in the parameter 'server'.";
+    c"shc.remove_server" 0, lists::remove_server, c"Removes a server from this host's list: name.";
     c"shc.set_state" 0, servers::set_state, c"Takes a server out of use or back: name drain|undrain.";
 }
 

@@ -1,23 +1,24 @@
-//! The statistics of group `shardcache`: the first tables and servers by name, read straight from shared memory, so
+//! The statistics of group `shardcache`: the first tables and servers of the start by name, read straight from shared memory, so
 //! that any process can answer. `shc.stats` shows all of them.
 
 use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::host::entry::Refused;
 use crate::host::{log, stats};
 use std::ffi::CString;
+use std::sync::Arc;
 
 /// How many tables and how many servers have statistics of their own.
 const SHOWN: usize = 32;
 
-/// What one name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What one name stands for. Servers are known by their names: those that left the list count nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     Table(usize, TableStat),
-    Server(usize, ServerStat),
+    Server(Arc<str>, ServerStat),
     /// 1 while workers may use it, else 0.
-    Up(usize),
+    Up(Arc<str>),
     /// Microseconds of the last probe.
-    Latency(usize),
+    Latency(Arc<str>),
     /// How many servers are configured.
     Servers,
     /// How many of them workers may use.
@@ -30,7 +31,7 @@ enum Source {
 pub fn register(shared: &'static Shared) -> Result<(), Refused> {
     let (names, sources): (Vec<String>, Vec<Source>) = list(shared).into_iter().unzip();
     let names = names.into_iter().filter_map(|name| CString::new(name).ok()).collect();
-    let read = move |slot: usize| sources.get(slot).map_or(0, |source| read(shared, *source));
+    let read = move |slot: usize| sources.get(slot).map_or(0, |source| read(shared, source));
     if stats::register(c"shardcache", names, Box::new(read)) {
         return Ok(());
     }
@@ -46,21 +47,23 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
         let row = |(stat, name)| (format!("table_{}_{name}", table.name), Source::Table(index, stat));
         all.extend(TableStat::ALL.map(row));
     }
-    for (index, server) in layout.servers().take(SHOWN) {
-        let row = |(stat, name)| (format!("server_{}_{name}", server.name), Source::Server(index, stat));
+    for (_, server) in layout.servers().take(SHOWN) {
+        let own: Arc<str> = server.name.as_str().into();
+        let row = |(stat, name)| (format!("server_{own}_{name}"), Source::Server(own.clone(), stat));
         all.extend(ServerStat::ALL.map(row));
-        all.push((format!("server_{}_up", server.name), Source::Up(index)));
-        all.push((format!("server_{}_latency_us", server.name), Source::Latency(index)));
+        all.push((format!("server_{own}_up"), Source::Up(own.clone())));
+        all.push((format!("server_{own}_latency_us"), Source::Latency(own)));
     }
     all
 }
 
-fn read(shared: &Shared, source: Source) -> u64 {
+fn read(shared: &Shared, source: &Source) -> u64 {
+    let of = |name: &str, read: &dyn Fn(usize) -> u64| shared.layout().find(name.as_bytes()).map_or(0, read);
     match source {
-        Source::Table(table, stat) => shared.table_count(table, stat),
-        Source::Server(server, stat) => shared.server_count(server, stat),
-        Source::Up(server) => u64::from(shared.server_up(server)),
-        Source::Latency(server) => shared.server_view(server).latency_us,
+        Source::Table(table, stat) => shared.table_count(*table, *stat),
+        Source::Server(name, stat) => of(name, &|server| shared.server_count(server, *stat)),
+        Source::Up(name) => of(name, &|server| u64::from(shared.server_up(server))),
+        Source::Latency(name) => of(name, &|server| shared.server_view(server).latency_us),
         Source::Servers => shared.layout().len() as u64,
         Source::PoolDown => u64::from(shared.mostly_down()),
         Source::ServersUp => shared.layout().servers().filter(|(server, _)| shared.server_up(*server)).count() as u64,
@@ -102,7 +105,17 @@ mod tests {
     #[test]
     fn what_was_never_counted_is_zero() {
         let shared = shared(1, 3);
-        assert_eq!(read(shared, Source::Table(0, TableStat::Hits)), 0);
-        assert_eq!(read(shared, Source::Servers), 3);
+        assert_eq!(read(shared, &Source::Table(0, TableStat::Hits)), 0);
+        assert_eq!(read(shared, &Source::Servers), 3);
+    }
+
+    #[test]
+    fn a_server_that_left_the_list_counts_nothing() {
+        let shared = shared(1, 3);
+        let up = |name: &str| read(shared, &Source::Up(name.into()));
+        assert_eq!(["s0", "s1", "s2"].map(up), [1, 1, 1]);
+        shared.remove_server("s0").expect("two are left");
+        assert_eq!(["s0", "s1", "s2"].map(up), [0, 1, 1]);
+        assert_eq!(read(shared, &Source::Servers), 2);
     }
 }

@@ -15,12 +15,11 @@ const STEP_MS: u32 = 10;
 
 /// Announces the process to the host. Without servers there is nothing to watch, and no process. To be called from mod_init.
 pub fn prepare(shared: &Shared) -> Result<(), Refused> {
-    let servers = shared.layout().len();
-    if servers == 0 {
+    if shared.layout().is_empty() {
         return Ok(());
     }
     // One connection per server in every process, and a second one while a dump reads a key list.
-    if process::reserve_files(servers + 1).is_err() {
+    if process::reserve_files(shared.most_servers() + 1).is_err() {
         log::warning("the host could not be told how many connections each of its processes may open");
     }
     process::prepare().inspect_err(|_| log::error("the watcher process could not be announced to the host"))
@@ -51,9 +50,7 @@ struct Round {
 impl Round {
     fn new(shared: &'static Shared) -> Self {
         let listeners = Listeners::find(shared.config().event_callback.as_deref());
-        let layout = shared.layout();
-        let names = layout.servers().map(|(_, server)| format!("{} ({})", server.name, server.addr));
-        Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::new(names), next_ms: 0 }
+        Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::default(), next_ms: 0 }
     }
 
     /// A round when one is due, else a step of what is left to do.
@@ -68,7 +65,9 @@ impl Round {
     }
 
     fn round(&mut self) {
-        for event in self.watcher.tick() {
+        let events = self.watcher.tick();
+        self.journal.follow(self.watcher.layout());
+        for event in events {
             if let Some((level, line)) = self.journal.line(&event, monotonic_ms()) {
                 log::write(level, std::panic::Location::caller(), &line);
             }

@@ -120,7 +120,7 @@ impl Store {
     /// # Errors
     /// What the kernel says when it has no room.
     pub fn create(bytes: usize) -> io::Result<Self> {
-        lock::forget_pid_on_fork();
+        super::owner::forget_pid_on_fork();
         Ok(Self { raw: Raw::new(Region::anonymous(bytes.max(raw::LEAST))?), hasher: RandomState::new() })
     }
 

@@ -177,6 +177,41 @@ fn only_the_keys_of_an_absent_server_move() {
     }
 }
 
+/// The share of all keys whose home is another one on the other ring.
+fn moved(one: &Ring, other: &Ring) -> f64 {
+    let mut ends: Vec<u32> = one.points.iter().chain(&other.points).copied().chain([u32::MAX]).collect();
+    ends.sort_unstable();
+    let mut begin = 0;
+    let mut keys = 0;
+    for end in ends {
+        let owner = |ring: &Ring| ring.owners[ring.after(end)];
+        if owner(one) != owner(other) {
+            keys += u64::from(end) + 1 - begin;
+        }
+        begin = u64::from(end) + 1;
+    }
+    keys as f64 / 2f64.powi(32)
+}
+
+#[test]
+fn of_n_servers_one_takes_at_most_its_share_of_the_keys_along() {
+    let names: Vec<String> = (0..50).map(|n| format!("10.0.{}.{}", n / 7, 11 + n)).collect();
+    let placed = |count: usize, gone: usize| {
+        let servers = names.iter().enumerate().take(count).filter(|(slot, _)| *slot != gone);
+        Ring::placed(servers.map(|(slot, name)| Node { slot, name, weight: 1 }).collect())
+    };
+    for count in 3..=50 {
+        let whole = placed(count, count);
+        // Where libmemcached's rounding gives all servers a hash more or less, the keys of that one move too.
+        let hashes = |count: usize| hashes(1, count as u64, count);
+        let rounded = if hashes(count) == hashes(count - 1) { 0.0 } else { 1.0 / 40.0 };
+        for gone in (0..count).step_by(1 + count / 8) {
+            let share = moved(&whole, &placed(count, gone));
+            assert!(share <= 1.3 / count as f64 + rounded, "{gone} of {count} servers takes {share} along");
+        }
+    }
+}
+
 /// The same answer by looking at every point.
 fn naive(servers: &[(String, u32)], key: &[u8]) -> usize {
     let total = servers.iter().map(|(_, weight)| *weight).sum::<u32>();

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use shardcache::config::Config;
 use shardcache::table::{TTL_MAX, is_name};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const AFTER: &str = "Exit codes: 0 done, 1 not found, 2 a server is unavailable, 3 bad arguments.
@@ -18,6 +19,10 @@ pub struct Args {
     /// A memcached server, once for each: host:port, /path/to.sock, or as in kamailio.cfg: name=mc1;addr=10.0.0.11:11211;weight=2
     #[arg(long = "server", value_name = "SERVER", global = true)]
     pub servers: Vec<String>,
+
+    /// The servers from a file, one per line, as the module reads it: after those of --server
+    #[arg(long = "server-list", value_name = "FILE", global = true)]
+    pub server_list: Option<PathBuf>,
 
     /// How long one server may take in all, in ms
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=600_000), global = true)]
@@ -86,16 +91,19 @@ impl Args {
         Duration::from_millis(self.timeout.into())
     }
 
-    /// The cluster named by `--server`, checked as the module checks its own.
+    /// The cluster named by `--server` and `--server-list`, checked as the module checks its own.
     pub fn config(&self) -> Result<Config, Trouble> {
-        if self.servers.is_empty() {
+        if self.servers.is_empty() && self.server_list.is_none() {
             return Err(Trouble::Argument("no server is named: expected --server host:port at least once".into()));
         }
-        let mut config = Config::default();
+        let mut config = Config { server_list: self.server_list.clone(), ..Config::default() };
         for (number, text) in (1..).zip(&self.servers) {
             config.add_server(&spelled(number, text)).map_err(|error| Trouble::Argument(error.to_string()))?;
         }
-        config.check().map_err(|error| Trouble::Argument(error.to_string()))?;
+        config.servers = config.list().map_err(|error| Trouble::Argument(error.to_string()))?;
+        if config.servers.is_empty() {
+            return Err(Trouble::Argument("the list holds no server: expected one per line".into()));
+        }
         Ok(config)
     }
 }

@@ -33,6 +33,11 @@ impl RepairCell {
         self.whole.store(1 + u64::from(whole), Relaxed);
     }
 
+    /// Nothing was told yet.
+    pub fn clear(&self) {
+        [&self.whole, &self.percent, &self.single].into_iter().for_each(|word| word.store(0, Relaxed));
+    }
+
     #[must_use]
     pub fn view(&self) -> CopiesView {
         let whole = match self.whole.load(Relaxed) {
@@ -65,5 +70,7 @@ mod tests {
         assert_eq!(cell.view(), CopiesView { whole: Some(false), percent: 42, single: 3 });
         cell.tell(true, Progress { percent: 100, restless: 0 });
         assert_eq!(cell.view(), CopiesView { whole: Some(true), percent: 100, single: 0 });
+        cell.clear();
+        assert_eq!(cell.view(), CopiesView::default());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure: time comes as an argument, lines go out as text.
 
-use crate::cluster::{DRAINED, Event};
+use crate::cluster::{DRAINED, Event, Layout};
 use crate::host::log::Level;
 
 /// Within so many milliseconds ...
@@ -13,6 +13,8 @@ const LINES: u32 = 6;
 /// What was said about each server and all of them.
 #[derive(Debug)]
 pub struct Journal {
+    version: u64,
+    /// By slots; where there is none, without a name.
     servers: Vec<Subject>,
     pool: Subject,
 }
@@ -29,11 +31,27 @@ struct Subject {
 /// One line of the log.
 type Line = (Level, String);
 
+impl Default for Journal {
+    fn default() -> Self {
+        Self { version: 0, servers: Vec::new(), pool: Subject::new("the pool of servers".to_owned()) }
+    }
+}
+
 impl Journal {
-    /// A journal of servers called `names`.
-    pub fn new(names: impl Iterator<Item = String>) -> Self {
-        let servers = names.map(|name| Subject::new(format!("server {name}"))).collect();
-        Self { servers, pool: Subject::new("the pool of servers".to_owned()) }
+    /// Follows the list of servers: of those that stay it goes on telling.
+    pub fn follow(&mut self, layout: &Layout) {
+        if self.version == layout.version() {
+            return;
+        }
+        self.version = layout.version();
+        self.servers.resize_with(layout.slots(), || Subject::new(String::new()));
+        for (slot, server) in self.servers.iter_mut().enumerate() {
+            let spec = layout.server(slot);
+            let name = spec.map_or(String::new(), |spec| format!("server {} ({})", spec.name, spec.addr));
+            if server.name != name {
+                *server = Subject::new(name);
+            }
+        }
     }
 
     /// What to say of `event` at `now_ms`.
@@ -122,9 +140,19 @@ fn shown(detail: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    const MC1: &str = "name=mc1;addr=10.0.0.11";
+    const MC2: &str = "name=mc2;addr=unix:/run/mc2";
+
+    fn layout(version: u64, slots: &[&str]) -> Layout {
+        Layout::new(version, slots.iter().map(|text| Config::server(text).ok()).collect()).unwrap()
+    }
 
     fn journal() -> Journal {
-        Journal::new(["mc1 (10.0.0.11:11211)".to_owned(), "mc2 (unix:/run/mc2)".to_owned()].into_iter())
+        let mut journal = Journal::default();
+        journal.follow(&layout(1, &[MC1, MC2]));
+        journal
     }
 
     static DOWN: Event = Event::ServerDown { server: 0, reason: "connection refused", detail: String::new() };
@@ -188,6 +216,21 @@ mod tests {
             journal.line(&DOWN, now);
         }
         assert!(journal.line(&Event::ServerDown { server: 1, reason: "timeout", detail: String::new() }, 20).is_some());
+    }
+
+    #[test]
+    fn a_changed_list_leaves_what_is_known_of_the_others() {
+        let mut journal = journal();
+        journal.line(&DOWN, 1_000);
+        journal.follow(&layout(2, &[MC1, "", "name=mc3;addr=h3"]));
+        assert!(
+            journal
+                .line(&UP, 3_000)
+                .is_some_and(|(_, line)| line.contains("mc1 (10.0.0.11:11211) is back after 2.0 s"))
+        );
+        journal.line(&DOWN, 4_000);
+        journal.follow(&layout(3, &["name=mc4;addr=h4"]));
+        assert!(journal.line(&UP, 5_000).is_some_and(|(_, line)| line.contains("mc4 (h4:11211) is back;")));
     }
 
     #[test]
