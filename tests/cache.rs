@@ -13,6 +13,10 @@ use support::{Fake, Memcached, until};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn config(servers: &[String]) -> Config {
+    twice(servers, 1)
+}
+
+fn twice(servers: &[String], copies: u8) -> Config {
     let mut config = Config::default();
     for server in servers {
         config.add_server(server).unwrap();
@@ -20,6 +24,7 @@ fn config(servers: &[String]) -> Config {
     for table in ["t=>autoexpire=1000", "other=>", "plain"] {
         config.add_table(table).unwrap();
     }
+    config.tables.iter_mut().for_each(|table| table.copies = copies);
     // A loaded machine stalls now and then; bounds are for other tests.
     config.cmd_timeout_ms = 2_000;
     config.check().unwrap();
@@ -36,12 +41,16 @@ fn named(servers: &[Memcached]) -> Vec<String> {
 
 /// Runs a test against one server, three servers, and none.
 fn everywhere(test: impl Fn(&mut Cache, &str)) {
-    for count in [0, 1, 3] {
+    for (count, copies) in [(0, 1), (1, 1), (3, 1), (2, 2), (3, 2)] {
         let servers = Memcached::many(count);
-        let shared = Shared::create(config(&named(&servers))).unwrap();
+        let shared = Shared::create(twice(&named(&servers), copies)).unwrap();
         let mut watcher = Watcher::new(shared);
         assert_eq!(watcher.tick(), []);
-        test(&mut Cache::new(shared), &format!("{count} servers"));
+        if copies == 2 {
+            let mut polls = support::pairs::Polls::new(shared);
+            (0..3).for_each(|_| polls.tick());
+        }
+        test(&mut Cache::new(shared), &format!("{count} servers, {copies} copies"));
     }
 }
 

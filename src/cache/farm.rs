@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
+use super::token::Token;
 use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::lifetime::wire_ttl;
@@ -21,6 +22,9 @@ use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
 
 /// How often a leg follows a generation that moved under it.
 pub(crate) const CHASES: usize = 3;
+
+/// How much of a call's time one of several legs may take.
+const LEG_PERCENT: u64 = 40;
 
 /// The worker's links and what their last answers were.
 pub(crate) struct Farm {
@@ -40,7 +44,7 @@ pub(crate) struct Farm {
 
 /// Where the value of the last call lies.
 #[derive(Clone, Copy, Debug)]
-enum Held {
+pub(crate) enum Held {
     Nothing,
     Number(u64),
     /// The reply `at` of a link; `skip` bytes of it are the full key of a hashed one.
@@ -88,6 +92,24 @@ impl Farm {
         self.asked
     }
 
+    /// This server is the one that the call is about.
+    pub fn answered(&mut self, server: usize) {
+        self.asked = Some(server);
+    }
+
+    /// Keeps what the call brought.
+    pub fn hold(&mut self, held: Held) {
+        self.held = held;
+    }
+
+    /// The reply that the call brought.
+    pub fn held(&self) -> Option<Reply<'_>> {
+        match self.held {
+            Held::Reply { server, at, .. } => Some(self.links[server].reply(at)),
+            _ => None,
+        }
+    }
+
     pub fn value(&self) -> Option<Value<'_>> {
         match self.held {
             Held::Nothing => None,
@@ -101,9 +123,8 @@ impl Farm {
 
     /// The token of the last value read and its remaining seconds (`None` = never expires).
     pub fn stamp(&self) -> (u64, Option<i64>) {
-        let Held::Reply { server, at, .. } = self.held else { return (0, None) };
-        match self.links[server].reply(at) {
-            Reply::Value { meta, .. } | Reply::Done(meta) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
+        match self.held() {
+            Some(Reply::Value { meta, .. } | Reply::Done(meta)) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
             _ => (0, None),
         }
     }
@@ -155,7 +176,8 @@ impl Farm {
             Mode::Set => Ok(()),
             Mode::Add => self.flags.write_str(" ME"),
             Mode::Replace => self.flags.write_str(" MR"),
-            Mode::Cas(token) => write!(self.flags, " C{token}"),
+            Mode::Cas(Token::One(token)) => write!(self.flags, " C{token}"),
+            Mode::Cas(_) => return Err(Fault::Unsettled),
         };
         let bare = matches!(value, Value::Int(_));
         let leg = self.leg_to(server, table, key, repeat, |link, key, flags| match key.full() {
@@ -221,6 +243,23 @@ impl Farm {
         self.held = Held::Nothing;
         self.now_ns = clock::monotonic_ns();
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
+    }
+
+    /// Until when one of several legs of the call may take; `None` when no time is left.
+    pub fn leg_deadline(&self, last: Deadline) -> Option<Deadline> {
+        let now_ns = clock::monotonic_ns();
+        let share_ns = u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000 * LEG_PERCENT / 100;
+        (!last.passed(now_ns)).then(|| last.min(Deadline::at_ns(now_ns + share_ns)))
+    }
+
+    /// When the call began, milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ns / 1_000_000
+    }
+
+    /// The life of the server that its link was last made ready for.
+    pub fn life(&self, server: usize) -> u32 {
+        self.incarnations[server]
     }
 
     /// Spells the key and returns the generation it was spelled under.
