@@ -22,6 +22,8 @@ use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
 
 /// How often a leg follows a generation that moved under it.
 pub(crate) const CHASES: usize = 3;
+/// What is said when it moved too often.
+pub(crate) const BUMPED: Fault = Fault::Wire("table bumped");
 
 /// How much of a call's time one of several legs may take.
 const LEG_PERCENT: u64 = 40;
@@ -307,7 +309,7 @@ impl Farm {
                 return Ok(Leg { server, at: usize::from(!vouched) });
             }
         }
-        Err(Fault::Wire("table bumped"))
+        Err(BUMPED)
     }
 
     /// True while the watcher's last poll of this server is young enough to trust what the host remembers.

@@ -8,11 +8,13 @@ mod count;
 mod desk;
 mod entry;
 mod lock;
+mod many;
 
 pub(crate) use desk::Desk;
+pub(crate) use many::Many;
 
 use super::{Answer, Fault};
-use super::farm::{CHASES, Farm, Held};
+use super::farm::{BUMPED, CHASES, Farm, Held};
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Commit, Count, Legs, Outcome, Read, Request, Rules, Scene, Side, Step, View, Write};
 use crate::cluster::courier::{Load, Pair, Place, Stored, Want};
@@ -90,7 +92,7 @@ impl<'a> Call<'a> {
                 None => {}
             }
         }
-        Err(Fault::Wire("table bumped"))
+        Err(BUMPED)
     }
 
     /// `None` when the table was bumped meanwhile.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use super::batch::Tally;
 use super::dump::{Page, Unread};
 use super::farm::Farm;
-use super::pair::{Call, Desk};
+use super::pair::{Call, Desk, Many};
 use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict};
 use crate::cluster::Shared;
-use crate::cluster::courier::Pair;
 use crate::value::Value;
 
 /// One worker's way to the servers.
@@ -77,7 +76,16 @@ impl Servers {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        self.farm.mget(table, keys)
+        let layout = Arc::clone(&self.farm.layout);
+        if layout.len() < 2 || !self.twice(table) {
+            return self.farm.mget(table, keys);
+        }
+        self.desk.begin();
+        let mut batch = std::mem::take(&mut self.farm.batch);
+        let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, table, keys };
+        many.mget(&mut batch);
+        self.farm.batch = batch;
+        self.farm.batch.tally()
     }
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
@@ -106,11 +114,14 @@ impl Servers {
     ) -> T {
         self.desk.begin();
         let layout = Arc::clone(&self.farm.layout);
-        let copies = self.farm.shared.config().tables[table].copies;
-        let twice: Option<&Pair> = if copies == 2 { layout.pair(self.farm.home(table, key)) } else { None };
-        match twice {
-            Some(twice) => pair(Call::new(&mut self.farm, &mut self.desk, twice, table, key)),
+        let both = if self.twice(table) { layout.pair(self.farm.home(table, key)) } else { None };
+        match both {
+            Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key)),
             None => home(&mut self.farm),
         }
+    }
+
+    fn twice(&self, table: usize) -> bool {
+        self.farm.shared.config().tables[table].copies == 2
     }
 }

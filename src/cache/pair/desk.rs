@@ -1,5 +1,6 @@
 //! What a worker keeps for its calls on pairs: the courier, and notes on the exchange under way.
 
+use super::many::Reads;
 use crate::cache::Fault;
 use crate::cache::farm::Farm;
 use crate::cache::token::Token;
@@ -15,6 +16,7 @@ pub(crate) struct Desk {
     pub notes: Notes,
     /// Room for a value that is stored anew.
     pub data: Vec<u8>,
+    pub reads: Reads,
 }
 
 /// What the exchanges of a call brought.
