@@ -13,8 +13,8 @@ mod many;
 pub(crate) use desk::Desk;
 pub(crate) use many::Many;
 
-use super::{Answer, Fault};
 use super::farm::{BUMPED, CHASES, Farm, Held};
+use super::{Answer, Fault};
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Commit, Count, Legs, Outcome, Read, Request, Rules, Scene, Side, Step, View, Write};
 use crate::cluster::courier::{Load, Pair, Place, Stored, Want};

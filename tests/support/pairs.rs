@@ -5,7 +5,7 @@ use shardcache::cluster::Shared;
 use shardcache::cluster::copies::{Poll, Rules, Scene, Step, View};
 use shardcache::cluster::courier::{Courier, Lines, Load, Place, Want};
 use shardcache::key::{Kind, Space};
-use shardcache::wire::{Endpoint, Address, Link};
+use shardcache::wire::{Address, Endpoint, Link};
 use std::time::Duration;
 
 pub struct Polls {

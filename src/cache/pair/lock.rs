@@ -35,7 +35,8 @@ impl Call<'_> {
             let Record::Free(when) = self.record()? else { return Ok(None) };
             self.kind = Kind::Fence;
             let step = Step { way: Way::Up, by: 1, created: clock::wall_us() };
-            let fence = self.step(step, FENCE_TTL)?.and_then(|fence| i64::try_from(fence).ok()).ok_or(Fault::Refused)?;
+            let fence =
+                self.step(step, FENCE_TTL)?.and_then(|fence| i64::try_from(fence).ok()).ok_or(Fault::Refused)?;
             self.kind = Kind::Lock;
             let mut digits = Digits::default();
             let goods = Goods { data: value::decimal(fence, &mut digits), flags: 0, bare: true };
