@@ -251,3 +251,30 @@ fn a_miss_that_nobody_can_confirm_is_not_told_as_one() {
     host.set("nobody", "v");
     assert_eq!(host.get("nobody").as_deref(), Some("v"));
 }
+
+#[test]
+fn with_most_servers_down_every_call_says_so_at_once() {
+    let mut servers = Memcached::many(3);
+    let mut host = Host::new(&servers);
+    let keys: Vec<String> = (0..20).map(|i| format!("key{i}")).collect();
+    keys.iter().for_each(|key| host.set(key, "v"));
+    servers[..2].iter_mut().for_each(Memcached::kill);
+    (0..2).for_each(|server| host.until_up(server, false));
+    let marks =
+        || servers[2].keys().into_iter().filter(|key| key.starts_with("!mark:")).map(|key| servers[2].get(&key));
+    let before: Vec<_> = marks().collect();
+    let begun = Instant::now();
+    for key in keys.iter().map(String::as_bytes) {
+        for rc in [
+            host.cache.get(0, key, 1),
+            host.cache.set(0, key, text("w"), None),
+            host.cache.inc(0, key, 1, 0, None),
+            host.cache.remove(0, key),
+            host.cache.mget(0, &[key]),
+        ] {
+            assert_eq!((rc, host.cache.last().err), (Verdict::Unavailable, "most servers down"));
+        }
+    }
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
+    assert_eq!(marks().collect::<Vec<_>>(), before, "nothing is voided");
+}

@@ -152,8 +152,9 @@ impl Batch {
     }
 
     /// Nothing is known of any key, for this reason.
-    pub fn void(&mut self, fault: Fault) {
-        self.wants.iter_mut().for_each(|want| want.found = Found::Unanswered);
+    pub fn refuse(&mut self, keys: usize, fault: Fault) {
+        self.clear();
+        (0..keys).for_each(|_| self.push(Err(fault)));
         self.err = fault.as_str();
     }
 
@@ -244,7 +245,8 @@ impl Farm {
                 break;
             }
             // What was read under an older generation counts for nothing.
-            batch.void(BUMPED);
+            batch.wants.iter_mut().for_each(|want| want.found = Found::Unanswered);
+            batch.err = BUMPED.as_str();
         }
         self.batch = batch;
         self.batch.tally()

@@ -247,11 +247,19 @@ impl Farm {
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
-    /// Until when one of several legs of the call may take; `None` when no time is left.
-    pub fn leg_deadline(&self, last: Deadline) -> Option<Deadline> {
+    /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
+    pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
         let now_ns = clock::monotonic_ns();
+        if last.passed(now_ns) {
+            return Err(Fault::Wire(Kind::Timeout.text()));
+        }
         let share_ns = u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000 * LEG_PERCENT / 100;
-        (!last.passed(now_ns)).then(|| last.min(Deadline::at_ns(now_ns + share_ns)))
+        self.refuse().map(|()| last.min(Deadline::at_ns(now_ns + share_ns)))
+    }
+
+    /// No call goes out while most servers are down: then the fault is likely on this host's side.
+    pub fn refuse(&self) -> Result<(), Fault> {
+        if self.shared.mostly_down() { Err(Fault::MostDown) } else { Ok(()) }
     }
 
     /// When the call began, milliseconds.
@@ -367,11 +375,9 @@ impl Farm {
         self.send(server, deadline, repeat, |link, _, record, _| fill(link, key_ref(record)))
     }
 
-    /// May this server be asked? Not while most of the others are down: then the fault is likely on this host's side.
+    /// May this server be asked?
     pub fn admit(&self, server: usize) -> Result<(), Fault> {
-        if self.shared.mostly_down() {
-            return Err(Fault::MostDown);
-        }
+        self.refuse()?;
         if self.shared.server_up(server) { Ok(()) } else { Err(Fault::Down) }
     }
 

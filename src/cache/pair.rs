@@ -78,6 +78,7 @@ impl<'a> Call<'a> {
     /// Runs a machine to its end.
     fn run<M: Machine>(&mut self, make: impl Fn(View) -> M, goods: Goods<'_>, want: Want) -> Result<Outcome, Fault> {
         self.farm.hold(Held::Nothing);
+        self.farm.refuse()?;
         for _ in 0..CHASES {
             let known = self.farm.set_key(self.table, self.key)?;
             let generation = if self.kind == Kind::Entry { known } else { 0 };
@@ -86,7 +87,7 @@ impl<'a> Call<'a> {
             let outcome = self.attempt(make(self.view()), &key, generation, goods, want);
             self.farm.key = key;
             match outcome {
-                Some(Outcome::Unavailable) => return Err(self.desk.fault()),
+                Some(Outcome::Unavailable) => return Err(self.desk.fault(&scene(self.farm, self.pair))),
                 Some(Outcome::Ambiguous) => return Err(Fault::Ambiguous),
                 Some(outcome) => return Ok(outcome),
                 None => {}
@@ -135,7 +136,13 @@ impl<'a> Call<'a> {
     }
 
     fn exchange(&mut self, place: &Place<'_>, request: &Request, load: &Load<'_>, want: Want) -> Legs {
-        let Some(deadline) = self.farm.leg_deadline(self.deadline) else { return Legs::default() };
+        let deadline = match self.farm.leg_deadline(self.deadline) {
+            Ok(deadline) => deadline,
+            Err(fault) => {
+                self.desk.failed(fault);
+                return Legs::default();
+            }
+        };
         let table = (self.kind == Kind::Entry).then_some(self.table);
         let Desk { courier, notes, .. } = &mut *self.desk;
         let mut post = Post { farm: self.farm, notes, table };

@@ -4,7 +4,7 @@ use super::many::Reads;
 use crate::cache::Fault;
 use crate::cache::farm::Farm;
 use crate::cache::token::Token;
-use crate::cluster::copies::{Answer, Command, Legs, Request, Side, Slot, View};
+use crate::cluster::copies::{Answer, Command, Legs, Request, Scene, Side, Slot, View};
 use crate::cluster::courier::{Courier, Lines, Parcel, Parcels};
 use crate::cluster::record::key_ref;
 use crate::wire::Link;
@@ -58,9 +58,15 @@ impl Desk {
         self.notes.newest > self.notes.generation
     }
 
+    /// Notes why a packet did not go out.
+    pub fn failed(&mut self, fault: Fault) {
+        self.notes.fault = Some(fault);
+    }
+
     /// Why nobody who knows could be asked.
-    pub fn fault(&self) -> Fault {
-        self.notes.fault.unwrap_or(Fault::Unsettled)
+    pub fn fault(&self, scene: &Scene<'_>) -> Fault {
+        let unknown = if scene.up == [true; 2] { Fault::Unsettled } else { Fault::Down };
+        self.notes.fault.unwrap_or(unknown)
     }
 
     pub fn token(&self) -> Option<Token> {

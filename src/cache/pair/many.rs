@@ -7,7 +7,7 @@ use crate::cache::Fault;
 use crate::cache::batch::Batch;
 use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
 use crate::clock::Deadline;
-use crate::cluster::copies::{Legs, Outcome, Read, Request, Step};
+use crate::cluster::copies::{Legs, Outcome, Read, Request, Scene, Step};
 use crate::cluster::courier::{Load, Parcel, Parcels, Place, Want};
 use crate::cluster::{Layout, ServerStat};
 use crate::key::{Kind, Prefix, Space};
@@ -50,11 +50,12 @@ impl Many<'_> {
         reads.0.shrink_to(KEPT);
         self.desk.reads = reads;
         if let Err(fault) = read {
-            batch.void(fault);
+            batch.refuse(self.keys.len(), fault);
         }
     }
 
     fn read(&mut self, batch: &mut Batch, tasks: &mut Vec<Task>, deadline: Deadline) -> Result<(), Fault> {
+        self.farm.refuse()?;
         let name = &self.farm.shared.config().tables[self.table].name;
         for _ in 0..CHASES {
             let generation = self.farm.shared.table_cell(self.table).generation.load(Relaxed);
@@ -91,7 +92,13 @@ impl Many<'_> {
 
     /// The next step of all reads; false when no time is left.
     fn exchange(&mut self, tasks: &mut [Task], space: Space<'_>, deadline: Deadline) -> bool {
-        let Some(deadline) = self.farm.leg_deadline(deadline) else { return false };
+        let deadline = match self.farm.leg_deadline(deadline) {
+            Ok(deadline) => deadline,
+            Err(fault) => {
+                self.desk.failed(fault);
+                return false;
+            }
+        };
         let Desk { courier, notes, .. } = &mut *self.desk;
         let mut post = Post { farm: self.farm, notes, table: Some(self.table) };
         courier.begin();
@@ -112,7 +119,8 @@ impl Many<'_> {
             legs = self.desk.courier.unpack(&self.farm.links, &task.parcels, &task.request, Want::Value);
             self.desk.notes.take(&task.request, task.parcels, &legs);
         }
-        let step = task.read.next(&scene(self.farm, pair), &legs);
+        let scene = scene(self.farm, pair);
+        let step = task.read.next(&scene, &legs);
         self.farm.shared.server_cell(task.home).pair.merge(pair.tag, &task.read.view);
         match step {
             Step::Send(request) => {
@@ -120,18 +128,18 @@ impl Many<'_> {
                 true
             }
             Step::Done(outcome) => {
-                self.done(batch, task, outcome);
+                self.done(batch, task, outcome, &scene);
                 false
             }
         }
     }
 
-    fn done(&mut self, batch: &mut Batch, task: &Task, outcome: Outcome) {
+    fn done(&mut self, batch: &mut Batch, task: &Task, outcome: Outcome, scene: &Scene<'_>) {
         let parcel = match outcome {
             Outcome::Found { side, .. } => task.parcels[side as usize],
             Outcome::Number(_) => self.desk.notes.counter,
             Outcome::Missing => None,
-            _ => return batch.set(task.at, Err(self.desk.fault())),
+            _ => return batch.set(task.at, Err(self.desk.fault(scene))),
         };
         let _ = self.farm.set_key(self.table, self.keys[task.at]);
         let reply = parcel.map(|Parcel { server, at }| self.farm.links[server].reply(at));
