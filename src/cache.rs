@@ -11,6 +11,8 @@ mod farm;
 mod fault;
 mod local;
 mod lock;
+mod pair;
+mod servers;
 mod token;
 
 pub use dump::{Entry, Page, Unread};
@@ -18,9 +20,9 @@ pub use fault::Fault;
 
 use crate::cluster::{Shared, TableStat};
 use crate::value::Value;
-use farm::Farm;
 use local::Local;
-use token::{Fences, Tokens};
+use servers::Servers;
+use token::{Fences, Token, Tokens};
 
 /// What every call answers to the script. Zero, which would drop the SIP message, cannot be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ pub(crate) enum Mode {
     Add,
     Replace,
     /// Only over the value with this token.
-    Cas(u64),
+    Cas(Token),
 }
 
 /// What a read wants to know.
@@ -115,14 +117,14 @@ pub(crate) type Answer = Result<bool, Fault>;
 
 /// Who keeps the entries.
 enum Back {
-    Farm(Box<Farm>),
+    Servers(Box<Servers>),
     Local(Box<Local>),
 }
 
 macro_rules! on_back {
     ($cache:expr, $back:ident => $call:expr) => {
         match &mut $cache.back {
-            Back::Farm($back) => $call,
+            Back::Servers($back) => $call,
             Back::Local($back) => $call,
         }
     };
@@ -148,7 +150,7 @@ impl Cache {
     pub fn new(shared: &'static Shared) -> Self {
         let back = match shared.local() {
             Some(store) => Back::Local(Box::new(Local::new(shared, store))),
-            None => Back::Farm(Box::new(Farm::new(shared))),
+            None => Back::Servers(Box::new(Servers::new(shared))),
         };
         let last = Last::new(Verdict::Done, None, "");
         Self { shared, back, tokens: Tokens::default(), fences: Fences::default(), last }
@@ -163,7 +165,7 @@ impl Cache {
     #[must_use]
     pub fn server_name(&self, server: usize) -> &str {
         match &self.back {
-            Back::Farm(farm) => farm.layout.name(server),
+            Back::Servers(servers) => servers.name(server),
             Back::Local(_) => "",
         }
     }
@@ -174,8 +176,8 @@ impl Cache {
         let answer = on_back!(self, back => back.get(table, key, Ask::All));
         self.settle(table, answer, TableStat::Hits);
         if self.last.rc == Verdict::Done {
-            let (cas, ttl) = on_back!(self, back => back.stamp());
-            self.tokens.keep(scope, table, key, cas);
+            let (token, ttl) = on_back!(self, back => (back.token(), back.left()));
+            self.tokens.keep(scope, table, key, token);
             self.last.age = self.age(table, ttl);
         }
         self.last.rc
@@ -192,7 +194,7 @@ impl Cache {
     #[must_use]
     pub fn value(&self) -> Option<Value<'_>> {
         match &self.back {
-            Back::Farm(back) => back.value(),
+            Back::Servers(back) => back.value(),
             Back::Local(back) => back.value(),
         }
     }
@@ -200,7 +202,7 @@ impl Cache {
     /// The seconds that the entry just read still has to live; 0 = it never expires.
     #[must_use]
     pub fn left(&mut self) -> u32 {
-        let left = on_back!(self, back => back.stamp()).1;
+        let left = on_back!(self, back => back.left());
         left.and_then(|left| u32::try_from(left).ok()).unwrap_or(0)
     }
 
@@ -294,7 +296,7 @@ impl Cache {
     #[must_use]
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
         match &self.back {
-            Back::Farm(back) => back.found(i),
+            Back::Servers(back) => back.found(i),
             Back::Local(back) => back.found(i),
         }
     }

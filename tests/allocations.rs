@@ -38,16 +38,22 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_warm_worker_allocates_nothing_per_call() {
-    for servers in [Vec::new(), vec![Memcached::tcp()], vec![Memcached::unix()]] {
+    for (servers, copies) in
+        [(Vec::new(), 1), (vec![Memcached::tcp()], 1), (vec![Memcached::unix()], 1), (Memcached::many(2), 2)]
+    {
         let mut config = Config::default();
-        for server in &servers {
-            config.add_server(&format!("name=mc;addr={}", server.addr())).unwrap();
+        for (i, server) in servers.iter().enumerate() {
+            config.add_server(&server.spec(&format!("mc{i}"))).unwrap();
         }
-        config.add_table("t=>autoexpire=60").unwrap();
+        config.add_table(&format!("t=>autoexpire=60;copies={copies}")).unwrap();
         config.cmd_timeout_ms = 2_000;
         let shared = Shared::create(config).unwrap();
         let mut watcher = Watcher::new(shared);
         watcher.tick();
+        if copies == 2 {
+            let mut polls = support::pairs::Polls::new(shared);
+            (0..3).for_each(|_| polls.tick());
+        }
         let mut cache = Cache::new(shared);
         let keys: [&[u8]; 3] =
             [b"alice", b"with blanks and \r\n", b"a-much-longer-key-that-is-still-printable-and-short-enough"];
@@ -60,12 +66,13 @@ fn a_warm_worker_allocates_nothing_per_call() {
                 assert_eq!(cache.inc(0, key, 1, 0, None), Verdict::Done);
                 assert_eq!(cache.touch(0, key, 60), Verdict::Done);
                 assert_eq!(cache.remove(0, key), Verdict::Done);
+                assert_eq!(cache.mget(0, keys), Verdict::Missing);
             }
         };
         round(&keys);
         watcher.tick();
         let before = COUNT.load(Relaxed);
         (0..100).for_each(|_| round(&keys));
-        assert_eq!(COUNT.load(Relaxed) - before, 0, "{} servers", servers.len());
+        assert_eq!(COUNT.load(Relaxed) - before, 0, "{} servers, {copies} copies", servers.len());
     }
 }

@@ -13,6 +13,10 @@ use support::{Fake, Memcached, until};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn config(servers: &[String]) -> Config {
+    twice(servers, 1)
+}
+
+fn twice(servers: &[String], copies: u8) -> Config {
     let mut config = Config::default();
     for server in servers {
         config.add_server(server).unwrap();
@@ -20,6 +24,7 @@ fn config(servers: &[String]) -> Config {
     for table in ["t=>autoexpire=1000", "other=>", "plain"] {
         config.add_table(table).unwrap();
     }
+    config.tables.iter_mut().for_each(|table| table.copies = copies);
     // A loaded machine stalls now and then; bounds are for other tests.
     config.cmd_timeout_ms = 2_000;
     config.check().unwrap();
@@ -34,14 +39,27 @@ fn named(servers: &[Memcached]) -> Vec<String> {
     servers.iter().enumerate().map(|(i, server)| format!("name=mc{i};addr={}", server.addr())).collect()
 }
 
-/// Runs a test against one server, three servers, and none.
+/// Runs a test against one server, three servers, and none, and against servers that keep each key twice.
 fn everywhere(test: impl Fn(&mut Cache, &str)) {
-    for count in [0, 1, 3] {
+    singly(&test);
+    run(&test, &[(2, 2), (3, 2)]);
+}
+
+fn singly(test: impl Fn(&mut Cache, &str)) {
+    run(&test, &[(0, 1), (1, 1), (3, 1)]);
+}
+
+fn run(test: &impl Fn(&mut Cache, &str), places: &[(usize, u8)]) {
+    for (count, copies) in places.iter().copied() {
         let servers = Memcached::many(count);
-        let shared = Shared::create(config(&named(&servers))).unwrap();
+        let shared = Shared::create(twice(&named(&servers), copies)).unwrap();
         let mut watcher = Watcher::new(shared);
         assert_eq!(watcher.tick(), []);
-        test(&mut Cache::new(shared), &format!("{count} servers"));
+        if copies == 2 {
+            let mut polls = support::pairs::Polls::new(shared);
+            (0..3).for_each(|_| polls.tick());
+        }
+        test(&mut Cache::new(shared), &format!("{count} servers, {copies} copies"));
     }
 }
 
@@ -386,7 +404,7 @@ fn a_lost_generation_is_written_back_and_brings_no_old_entry_back() {
 #[test]
 fn a_dump_shows_every_entry_once_page_by_page() {
     let long = "k".repeat(300);
-    everywhere(|cache, place| {
+    singly(|cache, place| {
         let mut want: Vec<(Vec<u8>, Vec<u8>, bool)> = Vec::new();
         for i in 0..50 {
             let key = format!("key{i}");

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::farm::{CHASES, Farm, behind_full_key};
+use super::farm::{BUMPED, CHASES, Farm, behind_full_key};
 use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
@@ -116,7 +116,7 @@ impl Batch {
     }
 
     pub fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally { err: self.err, ..Tally::default() };
         for want in &self.wants {
             match want.found {
                 Found::Value { .. } => tally.hits += 1,
@@ -128,15 +128,34 @@ impl Batch {
         tally
     }
 
-    /// Notes what the host's own store says of the next key.
-    pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, super::Fault>) {
-        let found = match answer {
+    /// Notes what a store says of the next key.
+    pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, Fault>) {
+        let found = self.judge(answer);
+        self.wants.push(Want { found, next: END });
+    }
+
+    /// Notes what a store says of key `at`, of which something was said before.
+    pub fn set(&mut self, at: usize, answer: Result<Option<(&[u8], u32)>, Fault>) {
+        if let Err(fault) = answer {
+            self.err = fault.as_str();
+        }
+        self.wants[at].found = self.judge(answer);
+    }
+
+    fn judge(&mut self, answer: Result<Option<(&[u8], u32)>, Fault>) -> Found {
+        match answer {
             Ok(Some((data, flags))) => self.copy(data, flags),
             Ok(None) => Found::Missing,
             Err(fault) if fault.unavailable() => Found::Unanswered,
             Err(_) => Found::Failed,
-        };
-        self.wants.push(Want { found, next: END });
+        }
+    }
+
+    /// Nothing is known of any key, for this reason.
+    pub fn refuse(&mut self, keys: usize, fault: Fault) {
+        self.clear();
+        (0..keys).for_each(|_| self.push(Err(fault)));
+        self.err = fault.as_str();
     }
 
     fn copy(&mut self, data: &[u8], flags: u32) -> Found {
@@ -227,11 +246,10 @@ impl Farm {
             }
             // What was read under an older generation counts for nothing.
             batch.wants.iter_mut().for_each(|want| want.found = Found::Unanswered);
-            batch.err = "table bumped";
+            batch.err = BUMPED.as_str();
         }
-        let tally = Tally { err: batch.err, ..batch.tally() };
         self.batch = batch;
-        tally
+        self.batch.tally()
     }
 
     /// Finds every key's home and the form in which it is asked for.

@@ -18,9 +18,7 @@ impl Farm {
     /// servers are down.
     pub fn bump(&mut self, table: usize) -> Answer {
         let deadline = self.begin();
-        if self.shared.mostly_down() {
-            return Err(Fault::MostDown);
-        }
+        self.refuse()?;
         let name = &self.shared.config().tables[table].name;
         let (mut record, mut root) = (WireKey::new(), WireKey::new());
         record.record("gen", name, b"")?;

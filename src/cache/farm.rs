@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
+use super::token::Token;
 use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::lifetime::wire_ttl;
@@ -21,6 +22,11 @@ use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
 
 /// How often a leg follows a generation that moved under it.
 pub(crate) const CHASES: usize = 3;
+/// What is said when it moved too often.
+pub(crate) const BUMPED: Fault = Fault::Wire("table bumped");
+
+/// How much of a call's time one of several legs may take.
+const LEG_PERCENT: u64 = 40;
 
 /// The worker's links and what their last answers were.
 pub(crate) struct Farm {
@@ -40,7 +46,7 @@ pub(crate) struct Farm {
 
 /// Where the value of the last call lies.
 #[derive(Clone, Copy, Debug)]
-enum Held {
+pub(crate) enum Held {
     Nothing,
     Number(u64),
     /// The reply `at` of a link; `skip` bytes of it are the full key of a hashed one.
@@ -102,6 +108,24 @@ impl Farm {
         self.asked
     }
 
+    /// This server is the one that the call is about.
+    pub fn answered(&mut self, server: usize) {
+        self.asked = Some(server);
+    }
+
+    /// Keeps what the call brought.
+    pub fn hold(&mut self, held: Held) {
+        self.held = held;
+    }
+
+    /// The reply that the call brought.
+    pub fn held(&self) -> Option<Reply<'_>> {
+        match self.held {
+            Held::Reply { server, at, .. } => Some(self.links[server].reply(at)),
+            _ => None,
+        }
+    }
+
     pub fn value(&self) -> Option<Value<'_>> {
         match self.held {
             Held::Nothing => None,
@@ -115,9 +139,8 @@ impl Farm {
 
     /// The token of the last value read and its remaining seconds (`None` = never expires).
     pub fn stamp(&self) -> (u64, Option<i64>) {
-        let Held::Reply { server, at, .. } = self.held else { return (0, None) };
-        match self.links[server].reply(at) {
-            Reply::Value { meta, .. } | Reply::Done(meta) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
+        match self.held() {
+            Some(Reply::Value { meta, .. } | Reply::Done(meta)) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
             _ => (0, None),
         }
     }
@@ -170,7 +193,8 @@ impl Farm {
             Mode::Set => Ok(()),
             Mode::Add => self.flags.write_str(" ME"),
             Mode::Replace => self.flags.write_str(" MR"),
-            Mode::Cas(token) => write!(self.flags, " C{token}"),
+            Mode::Cas(Token::One(token)) => write!(self.flags, " C{token}"),
+            Mode::Cas(_) => return Err(Fault::Unsettled),
         };
         let bare = matches!(value, Value::Int(_));
         let leg = self.leg_to((server, deadline), table, key, repeat, |link, key, flags| match key.full() {
@@ -244,6 +268,31 @@ impl Farm {
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
+    /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
+    pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
+        let now_ns = clock::monotonic_ns();
+        if last.passed(now_ns) {
+            return Err(Fault::Wire(Kind::Timeout.text()));
+        }
+        let share_ns = u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000 * LEG_PERCENT / 100;
+        self.refuse().map(|()| last.min(Deadline::at_ns(now_ns + share_ns)))
+    }
+
+    /// No call goes out while most servers are down: then the fault is likely on this host's side.
+    pub fn refuse(&self) -> Result<(), Fault> {
+        if self.shared.mostly_down() { Err(Fault::MostDown) } else { Ok(()) }
+    }
+
+    /// When the call began, milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ns / 1_000_000
+    }
+
+    /// The life of the server that its link was last made ready for.
+    pub fn life(&self, server: usize) -> u32 {
+        self.incarnations[server]
+    }
+
     /// Spells the key and returns the generation it was spelled under.
     pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<u64, Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
@@ -289,7 +338,7 @@ impl Farm {
                 return Ok(Leg { server, at: usize::from(!vouched) });
             }
         }
-        Err(Fault::Wire("table bumped"))
+        Err(BUMPED)
     }
 
     /// True while the watcher's last poll of this server is young enough to trust what the host remembers.
@@ -347,11 +396,9 @@ impl Farm {
         self.send(server, deadline, repeat, |link, _, record, _| fill(link, key_ref(record)))
     }
 
-    /// May this server be asked? Not while most of the others are down: then the fault is likely on this host's side.
+    /// May this server be asked?
     pub fn admit(&self, server: usize) -> Result<(), Fault> {
-        if self.shared.mostly_down() {
-            return Err(Fault::MostDown);
-        }
+        self.refuse()?;
         if self.shared.server_up(server) { Ok(()) } else { Err(Fault::Down) }
     }
 

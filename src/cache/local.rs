@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use super::batch::{Batch, Tally};
 use super::dump::{Entry, Page, Unread};
+use super::lock::FENCE_TTL;
+use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
 use crate::near::{self, Delta, Put, Removed, Store, Terms};
 use crate::value::{Digits, Value};
-
-/// Seconds a fencing counter is kept after its last use.
-const FENCE_TTL: u32 = 24 * 3600;
 
 /// One worker's way to the host's own store.
 #[derive(Debug)]
@@ -54,10 +53,18 @@ impl Local {
         }
     }
 
-    pub fn stamp(&self) -> (u64, Option<i64>) {
+    pub fn token(&self) -> Token {
         match self.held {
-            Held::Data { cas, ttl, .. } => (cas, ttl),
-            _ => (0, None),
+            Held::Data { cas, .. } => Token::One(cas),
+            _ => Token::Unsettled,
+        }
+    }
+
+    /// The remaining seconds of the last value read; `None` = never expires.
+    pub fn left(&self) -> Option<i64> {
+        match self.held {
+            Held::Data { ttl, .. } => ttl,
+            _ => None,
         }
     }
 
@@ -91,7 +98,8 @@ impl Local {
             Mode::Set => near::Mode::Set,
             Mode::Add => near::Mode::Add,
             Mode::Replace => near::Mode::Replace,
-            Mode::Cas(token) => near::Mode::Cas(token),
+            Mode::Cas(Token::One(token)) => near::Mode::Cas(token),
+            Mode::Cas(_) => return Err(Fault::Unsettled),
         };
         self.store_under(mode, data, flags, ttl)
     }
@@ -173,12 +181,13 @@ impl Local {
 
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
         self.set_record("lock", table, key)?;
-        let (found, token) = (self.read()?, self.stamp().0);
-        self.held = Held::Nothing;
-        if !found || self.data != fence.to_string().as_bytes() {
-            return Ok(false);
+        self.read()?;
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Data { cas, .. } if self.data == fence.to_string().as_bytes() => {
+                Ok(self.store.remove(&self.name, Some(cas), seconds(), self.deadline())? == Removed::Done)
+            }
+            _ => Ok(false),
         }
-        Ok(self.store.remove(&self.name, Some(token), seconds(), self.deadline())? == Removed::Done)
     }
 
     pub fn bump(&mut self, table: usize) -> Answer {

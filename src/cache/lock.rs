@@ -12,7 +12,7 @@ use crate::cluster::record::number;
 use crate::wire::Reply;
 
 /// Seconds a fencing counter is kept after its last use.
-const FENCE_TTL: u32 = 24 * 3600;
+pub(super) const FENCE_TTL: u32 = 24 * 3600;
 
 impl Farm {
     /// The fencing number when the lock was free, `None` when somebody holds it.

@@ -1,38 +1,52 @@
 //! What a worker remembers between two calls: tokens of entries it read, fencing numbers of locks it took.
 
+use crate::cluster::copies;
+
 /// How many entries of either kind are remembered; the oldest makes room.
 const KEPT: usize = 16;
+
+/// What a reading of an entry is worth to whoever wants to replace it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// Nothing: the copies are not settled.
+    #[default]
+    Unsettled,
+    /// The entry's number where it has one copy.
+    One(u64),
+    /// Where it has two.
+    Two(copies::Token),
+}
 
 /// The tokens of the last entries read, each valid within the scope (SIP message) of its reading.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    slots: [Slot; KEPT],
+    slots: [Slot<Token>; KEPT],
     next: usize,
 }
 
 /// The fencing numbers of locks held.
 #[derive(Debug, Default)]
 pub(crate) struct Fences {
-    slots: [Slot; KEPT],
+    slots: [Slot<u64>; KEPT],
     next: usize,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct Slot<T> {
     used: bool,
     scope: u64,
     table: usize,
     key: Vec<u8>,
-    number: u64,
+    kept: T,
 }
 
-impl Slot {
+impl<T> Slot<T> {
     fn is(&self, scope: u64, table: usize, key: &[u8]) -> bool {
         self.used && self.scope == scope && self.table == table && self.key == key
     }
 }
 
-fn keep(slots: &mut [Slot; KEPT], next: &mut usize, scope: u64, table: usize, key: &[u8], number: u64) {
+fn keep<T>(slots: &mut [Slot<T>; KEPT], next: &mut usize, scope: u64, table: usize, key: &[u8], kept: T) {
     let known = slots.iter().position(|slot| slot.is(scope, table, key));
     let slot = &mut slots[known.unwrap_or(*next)];
     if known.is_none() {
@@ -40,19 +54,19 @@ fn keep(slots: &mut [Slot; KEPT], next: &mut usize, scope: u64, table: usize, ke
         slot.key.clear();
         slot.key.extend_from_slice(key);
     }
-    (slot.used, slot.scope, slot.table, slot.number) = (true, scope, table, number);
+    (slot.used, slot.scope, slot.table, slot.kept) = (true, scope, table, kept);
 }
 
 impl Tokens {
-    pub fn keep(&mut self, scope: u64, table: usize, key: &[u8], token: u64) {
+    pub fn keep(&mut self, scope: u64, table: usize, key: &[u8], token: Token) {
         keep(&mut self.slots, &mut self.next, scope, table, key, token);
     }
 
     /// The token of an entry read in this scope; a token serves once.
-    pub fn take(&mut self, scope: u64, table: usize, key: &[u8]) -> Option<u64> {
+    pub fn take(&mut self, scope: u64, table: usize, key: &[u8]) -> Option<Token> {
         let slot = self.slots.iter_mut().find(|slot| slot.is(scope, table, key))?;
         slot.used = false;
-        Some(slot.number)
+        Some(slot.kept)
     }
 }
 
@@ -62,7 +76,7 @@ impl Fences {
     }
 
     pub fn find(&self, table: usize, key: &[u8]) -> Option<u64> {
-        self.slots.iter().find(|slot| slot.is(0, table, key)).map(|slot| slot.number)
+        self.slots.iter().find(|slot| slot.is(0, table, key)).map(|slot| slot.kept)
     }
 
     pub fn drop(&mut self, table: usize, key: &[u8]) {
@@ -79,26 +93,26 @@ mod tests {
     #[test]
     fn a_token_belongs_to_its_message_and_serves_once() {
         let mut tokens = Tokens::default();
-        tokens.keep(1, 0, b"alice", 7);
+        tokens.keep(1, 0, b"alice", Token::One(7));
         assert_eq!(tokens.take(2, 0, b"alice"), None, "another message");
         assert_eq!(tokens.take(1, 1, b"alice"), None, "another table");
         assert_eq!(tokens.take(1, 0, b"bob"), None, "another key");
-        assert_eq!(tokens.take(1, 0, b"alice"), Some(7));
+        assert_eq!(tokens.take(1, 0, b"alice"), Some(Token::One(7)));
         assert_eq!(tokens.take(1, 0, b"alice"), None, "taken already");
     }
 
     #[test]
     fn a_second_reading_replaces_the_token_and_the_oldest_makes_room() {
         let mut tokens = Tokens::default();
-        tokens.keep(1, 0, b"alice", 7);
-        tokens.keep(1, 0, b"alice", 8);
-        assert_eq!(tokens.take(1, 0, b"alice"), Some(8));
-        tokens.keep(1, 0, b"first", 1);
+        tokens.keep(1, 0, b"alice", Token::One(7));
+        tokens.keep(1, 0, b"alice", Token::One(8));
+        assert_eq!(tokens.take(1, 0, b"alice"), Some(Token::One(8)));
+        tokens.keep(1, 0, b"first", Token::One(1));
         for i in 0..KEPT {
-            tokens.keep(1, 0, format!("k{i}").as_bytes(), 2);
+            tokens.keep(1, 0, format!("k{i}").as_bytes(), Token::One(2));
         }
         assert_eq!(tokens.take(1, 0, b"first"), None);
-        assert_eq!(tokens.take(1, 0, b"k15"), Some(2));
+        assert_eq!(tokens.take(1, 0, b"k15"), Some(Token::One(2)));
     }
 
     #[test]

@@ -1,0 +1,180 @@
+//! Calls on tables with two copies: each runs its machine over both servers of the key's pair, one exchange after another.
+//!
+//! The machines of `cluster::copies` decide; here is what they need: packets on the wire within the deadline, what this
+//! host knows of the pair's marks, and the table's generation. While the watcher's polls are too old to vouch for it, each packet
+//! also reads its record, and a call that began under an old generation is begun again under the new one.
+
+mod count;
+mod desk;
+mod entry;
+mod lock;
+mod many;
+
+pub(crate) use desk::Desk;
+pub(crate) use many::Many;
+
+use super::farm::{BUMPED, CHASES, Farm, Held};
+use super::{Answer, Fault};
+use crate::clock::{self, Deadline};
+use crate::cluster::copies::{Commit, Count, Legs, Outcome, Read, Request, Rules, Scene, Side, Step, View, Write};
+use crate::cluster::courier::{Load, Pair, Place, Stored, Want};
+use crate::key::{Kind, Space, WireKey};
+use desk::Post;
+
+/// An operation on one key, step by step.
+trait Machine {
+    fn start(&mut self, scene: &Scene<'_>) -> Step<Outcome>;
+    fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome>;
+    fn view(&self) -> &View;
+}
+
+macro_rules! machines {
+    ($($machine:ident),*) => {$(
+        impl Machine for $machine {
+            fn start(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
+                $machine::start(self, scene)
+            }
+
+            fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
+                $machine::next(self, scene, legs)
+            }
+
+            fn view(&self) -> &View {
+                &self.view
+            }
+        }
+    )*};
+}
+
+machines!(Read, Write, Commit, Count);
+
+/// A value to be stored.
+#[derive(Clone, Copy, Debug, Default)]
+struct Goods<'v> {
+    data: &'v [u8],
+    flags: u32,
+    /// It goes without its full key, however long that is: a server may have to count with it.
+    bare: bool,
+}
+
+/// One call about one key.
+pub(crate) struct Call<'a> {
+    farm: &'a mut Farm,
+    desk: &'a mut Desk,
+    pair: &'a Pair,
+    kind: Kind,
+    table: usize,
+    key: &'a [u8],
+    deadline: Deadline,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(farm: &'a mut Farm, desk: &'a mut Desk, pair: &'a Pair, table: usize, key: &'a [u8]) -> Self {
+        let deadline = farm.begin();
+        farm.answered(pair.servers[0]);
+        Self { farm, desk, pair, kind: Kind::Entry, table, key, deadline }
+    }
+
+    /// Runs a machine to its end.
+    fn run<M: Machine>(&mut self, make: impl Fn(View) -> M, goods: Goods<'_>, want: Want) -> Result<Outcome, Fault> {
+        self.farm.hold(Held::Nothing);
+        self.farm.refuse()?;
+        for _ in 0..CHASES {
+            let known = self.farm.set_key(self.table, self.key)?;
+            let generation = if self.kind == Kind::Entry { known } else { 0 };
+            self.desk.expect(generation);
+            let key = std::mem::take(&mut self.farm.key);
+            let outcome = self.attempt(make(self.view()), &key, generation, goods, want);
+            self.farm.key = key;
+            match outcome {
+                Some(Outcome::Unavailable) => return Err(self.desk.fault(&scene(self.farm, self.pair))),
+                Some(Outcome::Ambiguous) => return Err(Fault::Ambiguous),
+                Some(outcome) => return Ok(outcome),
+                None => {}
+            }
+        }
+        Err(BUMPED)
+    }
+
+    /// `None` when the table was bumped meanwhile.
+    fn attempt(
+        &mut self,
+        mut machine: impl Machine,
+        key: &WireKey,
+        generation: u64,
+        goods: Goods<'_>,
+        want: Want,
+    ) -> Option<Outcome> {
+        let full = key.full().filter(|_| !goods.bare);
+        let length = full.map_or(0, |full| u32::try_from(full.len()).unwrap_or(u32::MAX)).to_be_bytes();
+        let parts = full.map_or([goods.data, b"", b""], |full| [&length, full, goods.data]);
+        let load = Load { value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
+        let space = Space { kind: self.kind, table: &self.farm.shared.config().tables[self.table].name, generation };
+        let place = Place { pair: self.pair, space, key: self.key };
+        let mut step = machine.start(&scene(self.farm, self.pair));
+        loop {
+            match step {
+                Step::Done(outcome) => {
+                    self.desk.notes.view = *machine.view();
+                    return Some(outcome);
+                }
+                Step::Send(request) => {
+                    let legs = self.exchange(&place, &request, &load, want);
+                    if self.desk.bumped() {
+                        return None;
+                    }
+                    step = machine.next(&scene(self.farm, self.pair), &legs);
+                    self.learn(machine.view());
+                }
+            }
+        }
+    }
+
+    /// Runs a machine whose end is a yes or no.
+    fn decide<M: Machine>(&mut self, make: impl Fn(View) -> M, goods: Goods<'_>) -> Answer {
+        Ok(self.run(make, goods, Want::Bare)? == Outcome::Done)
+    }
+
+    fn exchange(&mut self, place: &Place<'_>, request: &Request, load: &Load<'_>, want: Want) -> Legs {
+        let deadline = match self.farm.leg_deadline(self.deadline) {
+            Ok(deadline) => deadline,
+            Err(fault) => {
+                self.desk.failed(fault);
+                return Legs::default();
+            }
+        };
+        let table = (self.kind == Kind::Entry).then_some(self.table);
+        let Desk { courier, notes, .. } = &mut *self.desk;
+        let mut post = Post { farm: self.farm, notes, table };
+        courier.begin();
+        let parcels = courier.pack(&mut post, place, request, load, want);
+        courier.send(&mut post, deadline);
+        let legs = courier.unpack(&self.farm.links, &parcels, request, want);
+        notes.take(request, parcels, &legs);
+        if let Some(side) = Side::BOTH.into_iter().find(|side| legs.of(*side).answered()) {
+            self.farm.answered(self.pair.servers[side as usize]);
+        }
+        legs
+    }
+
+    /// What this host knows of the pair.
+    fn view(&self) -> View {
+        self.farm.shared.server_cell(self.pair.servers[0]).pair.view(self.pair.tag)
+    }
+
+    fn learn(&self, view: &View) {
+        self.farm.shared.server_cell(self.pair.servers[0]).pair.merge(self.pair.tag, view);
+    }
+}
+
+/// What holds for the next exchange with a pair.
+fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
+    let [home, partner] = pair.servers;
+    Scene {
+        rules: &Rules::ALL,
+        up: [farm.shared.server_up(home), farm.shared.server_up(partner)],
+        fresh: farm.vouched(partner),
+        clock: clock::wall_us() / 100_000,
+        now_ms: farm.now_ms(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Values in two copies: read, stored, deleted, given a new lifetime.
+
+use super::count::{RACED, ROUNDS};
+use super::{Call, Goods};
+use crate::cache::farm::{Held, behind_full_key};
+use crate::cache::token::Token;
+use crate::cache::{Answer, Ask, Fault, Mode};
+use crate::cluster::ServerStat;
+use crate::cluster::copies::write::Kind;
+use crate::cluster::copies::{self, Commit, Outcome, Read, Side, When, Write};
+use crate::cluster::courier::{Parcel, Want};
+use crate::key::Kind::Entry;
+use crate::value::{Digits, Value};
+use crate::wire::Reply;
+
+impl Call<'_> {
+    pub fn get(mut self, ask: Ask) -> Answer {
+        self.read(if ask == Ask::All { Want::All } else { Want::Value })
+    }
+
+    pub fn ttl(mut self) -> Answer {
+        self.read(Want::Bare)
+    }
+
+    /// Reads the entry; what was found stays in its link's buffer and is held there.
+    pub(super) fn read(&mut self, want: Want) -> Answer {
+        match self.run(Read::new, Goods::default(), want)? {
+            Outcome::Found { side, verified } => self.found(side, verified),
+            Outcome::Number(_) => match self.desk.notes.counter {
+                Some(parcel) => self.hold(parcel, 0, Token::Unsettled),
+                None => Err(Fault::Refused),
+            },
+            _ => self.missed(),
+        }
+    }
+
+    fn found(&mut self, side: Side, verified: bool) -> Answer {
+        let parcel = self.desk.notes.parcels[side as usize].ok_or(Fault::Refused)?;
+        let (skip, cas) = match self.farm.links[parcel.server].reply(parcel.at) {
+            Reply::Value { data, meta } if self.kind == Entry => (behind_full_key(&self.farm.key, data), meta.cas),
+            Reply::Value { meta, .. } | Reply::Done(meta) => (Some(0), meta.cas),
+            _ => return Err(Fault::Refused),
+        };
+        let mark = self.desk.notes.view.of(side);
+        let token = if verified { Token::Two(copies::Token { side, mark, cas }) } else { Token::Unsettled };
+        match skip {
+            Some(skip) => self.hold(parcel, skip, token),
+            // Another key's value lies under the same hash.
+            None => self.missed(),
+        }
+    }
+
+    fn hold(&mut self, Parcel { server, at }: Parcel, skip: usize, token: Token) -> Answer {
+        self.farm.count_server(server, ServerStat::Hits);
+        self.farm.answered(server);
+        self.farm.hold(Held::Reply { server, at, skip });
+        self.desk.keep(token);
+        Ok(true)
+    }
+
+    fn missed(&mut self) -> Answer {
+        if let Some(server) = self.farm.asked() {
+            self.farm.count_server(server, ServerStat::Misses);
+        }
+        Ok(false)
+    }
+
+    pub fn put(mut self, mode: Mode, value: Value<'_>, ttl: u32) -> Answer {
+        let mut digits = Digits::default();
+        let (data, flags) = value.to_wire(&mut digits);
+        if data.len() > self.room() {
+            return Err(Fault::TooLarge);
+        }
+        let goods = Goods { data, flags, bare: matches!(value, Value::Int(_)) };
+        let when = match mode {
+            Mode::Set => return self.decide(|view| Write::new(view, Kind::Set { ttl }), goods),
+            Mode::Add => When::Missing,
+            Mode::Replace => When::There,
+            Mode::Cas(Token::Two(token)) => When::Same(token),
+            Mode::Cas(_) => return Err(Fault::Unsettled),
+        };
+        self.decide(|view| Commit::new(view, when, ttl), goods)
+    }
+
+    pub fn remove(mut self) -> Answer {
+        self.decide(|view| Write::new(view, Kind::Delete), Goods::default())?;
+        Ok(self.desk.notes.deleted)
+    }
+
+    /// Stores the entry anew, as it is, with another lifetime.
+    pub fn touch(mut self, ttl: u32) -> Answer {
+        let mut data = std::mem::take(&mut self.desk.data);
+        let touched = self.restore(&mut data, ttl);
+        self.desk.data = data;
+        touched
+    }
+
+    fn restore(&mut self, data: &mut Vec<u8>, ttl: u32) -> Answer {
+        for _ in 0..ROUNDS {
+            if !self.read(Want::All)? {
+                return Ok(false);
+            }
+            let Some(Token::Two(token)) = self.desk.token() else { return Err(Fault::Unsettled) };
+            let Some(Reply::Value { data: found, meta }) = self.farm.held() else { return Err(Fault::Refused) };
+            let flags = meta.flags;
+            data.clear();
+            data.extend_from_slice(found);
+            let goods = Goods { data, flags, bare: true };
+            if self.decide(|view| Commit::new(view, When::Same(token), ttl), goods)? {
+                return Ok(true);
+            }
+        }
+        Err(RACED)
+    }
+
+    /// The largest value that both servers take.
+    pub(super) fn room(&self) -> usize {
+        let room = |server: usize| self.farm.shared.value_max(server, self.key.len());
+        self.pair.servers.map(room).into_iter().min().unwrap_or(0)
+    }
+}

@@ -1,0 +1,74 @@
+//! Advisory locks in two copies: they outlive either server. The rules are those of `cache::lock`.
+//!
+//! Whoever holds a lock gives it back by emptying the record that was read, so that nobody else's is ever taken away.
+
+use super::count::{RACED, ROUNDS};
+use super::{Call, Goods};
+use crate::cache::lock::FENCE_TTL;
+use crate::cache::token::Token;
+use crate::cache::{Answer, Fault, Step, Way};
+use crate::clock;
+use crate::cluster::copies::{Commit, When};
+use crate::cluster::courier::Want;
+use crate::cluster::record::number;
+use crate::key::Kind;
+use crate::value::{self, Digits};
+use crate::wire::Reply;
+
+/// Seconds that an empty record is kept.
+const EMPTY_TTL: u32 = 60;
+
+/// What a lock's record says.
+enum Record {
+    /// Who stores under this condition has the lock.
+    Free(When),
+    Held {
+        fence: Option<u64>,
+        token: Token,
+    },
+}
+
+impl Call<'_> {
+    /// The fencing number when the lock was free, `None` when somebody holds it.
+    pub fn lock(mut self, ttl: u32) -> Result<Option<u64>, Fault> {
+        for _ in 0..ROUNDS {
+            let Record::Free(when) = self.record()? else { return Ok(None) };
+            self.kind = Kind::Fence;
+            let step = Step { way: Way::Up, by: 1, created: clock::wall_us() };
+            let fence =
+                self.step(step, FENCE_TTL)?.and_then(|fence| i64::try_from(fence).ok()).ok_or(Fault::Refused)?;
+            self.kind = Kind::Lock;
+            let mut digits = Digits::default();
+            let goods = Goods { data: value::decimal(fence, &mut digits), flags: 0, bare: true };
+            if self.decide(|view| Commit::new(view, when, ttl), goods)? {
+                return Ok(Some(fence.cast_unsigned()));
+            }
+        }
+        Err(RACED)
+    }
+
+    pub fn unlock(mut self, fence: u64) -> Answer {
+        match self.record()? {
+            Record::Held { fence: Some(held), token } if held == fence => {
+                let Token::Two(token) = token else { return Err(Fault::Unsettled) };
+                let goods = Goods { bare: true, ..Goods::default() };
+                self.decide(|view| Commit::new(view, When::Same(token), EMPTY_TTL), goods)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn record(&mut self) -> Result<Record, Fault> {
+        self.kind = Kind::Lock;
+        if !self.read(Want::All)? {
+            return Ok(Record::Free(When::Missing));
+        }
+        let token = self.desk.token().unwrap_or_default();
+        match (self.farm.held(), token) {
+            (Some(Reply::Value { data: b"", .. }), Token::Two(token)) => Ok(Record::Free(When::Same(token))),
+            (Some(Reply::Value { data: b"", .. }), _) => Err(Fault::Unsettled),
+            (Some(reply), token) => Ok(Record::Held { fence: number(&reply), token }),
+            (None, _) => Err(Fault::Refused),
+        }
+    }
+}

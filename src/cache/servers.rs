@@ -1,0 +1,127 @@
+//! The memcached servers behind the calls: a table with one copy of each key asks the key's home, one with two copies
+//! the pair that keeps them.
+
+use std::sync::Arc;
+
+use super::batch::Tally;
+use super::dump::{Page, Unread};
+use super::farm::Farm;
+use super::pair::{Call, Desk, Many};
+use super::token::Token;
+use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict};
+use crate::cluster::Shared;
+use crate::value::Value;
+
+/// One worker's way to the servers.
+pub(crate) struct Servers {
+    farm: Farm,
+    desk: Desk,
+}
+
+impl Servers {
+    pub fn new(shared: &'static Shared) -> Self {
+        Self { farm: Farm::new(shared), desk: Desk::default() }
+    }
+
+    pub fn name(&self, server: usize) -> &str {
+        self.farm.layout.name(server)
+    }
+
+    pub fn asked(&self) -> Option<usize> {
+        self.farm.asked()
+    }
+
+    pub fn value(&self) -> Option<Value<'_>> {
+        self.farm.value()
+    }
+
+    pub fn left(&self) -> Option<i64> {
+        self.farm.stamp().1
+    }
+
+    pub fn token(&self) -> Token {
+        self.desk.token().unwrap_or_else(|| Token::One(self.farm.stamp().0))
+    }
+
+    pub fn get(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
+        self.ask(table, key, |farm| farm.get(table, key, ask), |call| call.get(ask))
+    }
+
+    pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
+        self.ask(table, key, |farm| farm.ttl(table, key), |call| call.ttl())
+    }
+
+    pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
+        self.ask(table, key, |farm| farm.touch(table, key, ttl), |call| call.touch(ttl))
+    }
+
+    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+        self.ask(table, key, |farm| farm.put(mode, table, key, value, ttl), |call| call.put(mode, value, ttl))
+    }
+
+    pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
+        self.ask(table, key, |farm| farm.remove(table, key), |call| call.remove())
+    }
+
+    pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
+        self.ask(table, key, |farm| farm.count(table, key, step, ttl), |call| call.count(step, ttl))
+    }
+
+    pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
+        self.ask(table, key, |farm| farm.lock(table, key, ttl), |call| call.lock(ttl))
+    }
+
+    pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
+        self.ask(table, key, |farm| farm.unlock(table, key, fence), |call| call.unlock(fence))
+    }
+
+    pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
+        let layout = Arc::clone(&self.farm.layout);
+        if layout.len() < 2 || !self.twice(table) {
+            return self.farm.mget(table, keys);
+        }
+        self.desk.begin();
+        let mut batch = std::mem::take(&mut self.farm.batch);
+        let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, table, keys };
+        many.mget(&mut batch);
+        self.farm.batch = batch;
+        self.farm.batch.tally()
+    }
+
+    pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
+        self.farm.found(i)
+    }
+
+    pub fn bump(&mut self, table: usize) -> Answer {
+        self.farm.bump(table)
+    }
+
+    pub fn locate(&mut self, table: usize, key: &[u8]) -> Result<Location, Fault> {
+        self.farm.locate(table, key)
+    }
+
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
+        self.farm.dump(table, cursor, limit)
+    }
+
+    /// Asks the home where it keeps the table's only copies, else the pair.
+    fn ask<T>(
+        &mut self,
+        table: usize,
+        key: &[u8],
+        home: impl FnOnce(&mut Farm) -> T,
+        pair: impl FnOnce(Call<'_>) -> T,
+    ) -> T {
+        self.desk.begin();
+        let layout = Arc::clone(&self.farm.layout);
+        let both = if self.twice(table) { layout.pair(self.farm.home(table, key)) } else { None };
+        match both {
+            Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key)),
+            None => home(&mut self.farm),
+        }
+    }
+
+    fn twice(&self, table: usize) -> bool {
+        self.farm.shared.config().tables[table].copies == 2
+    }
+}

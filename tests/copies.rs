@@ -1,0 +1,280 @@
+//! Tables with two copies on real servers: what was acknowledged is there after either server died, hung or came back.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use shardcache::cache::{Cache, Verdict};
+use shardcache::cluster::{Shared, Watcher};
+use shardcache::config::Config;
+use shardcache::value::Value;
+use std::time::{Duration, Instant};
+use support::pairs::Polls;
+use support::{Memcached, until};
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// What a busy machine may add to a call.
+const NOISE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One host: a worker and a watcher.
+struct Host {
+    cache: Cache,
+    watcher: Watcher,
+    polls: Polls,
+}
+
+impl Host {
+    fn new(servers: &[Memcached]) -> Self {
+        Self::patient(servers, Config::default().soft_failures)
+    }
+
+    /// A host that takes so many timeouts in a row before it gives a server up.
+    fn patient(servers: &[Memcached], soft_failures: u32) -> Self {
+        let mut config = Config { cmd_timeout_ms: TIMEOUT.as_millis() as u32, soft_failures, ..Config::default() };
+        for (i, server) in servers.iter().enumerate() {
+            config.add_server(&server.spec(&format!("mc{i}"))).unwrap();
+        }
+        config.add_table("t=>copies=2;autoexpire=1000").unwrap();
+        config.check().unwrap();
+        let shared = Shared::create(config).unwrap();
+        let mut host = Self { cache: Cache::new(shared), watcher: Watcher::new(shared), polls: Polls::new(shared) };
+        (0..3).for_each(|_| host.tick());
+        host
+    }
+
+    fn tick(&mut self) {
+        self.watcher.tick();
+        self.polls.tick();
+    }
+
+    /// Lets the watcher run until the server is used, or not used, any more.
+    fn until_up(&mut self, server: usize, up: bool) {
+        until("the server's health to change", PATIENCE, || {
+            self.tick();
+            if self.cache.shared().server_up(server) == up { Ok(()) } else { Err("not yet") }
+        });
+    }
+
+    /// A key whose home is that server.
+    fn key(&mut self, home: usize) -> String {
+        let lives = |i: &u32| self.cache.locate(0, format!("key{i}").as_bytes()).unwrap().server == Some(home);
+        format!("key{}", (0..1000).find(lives).unwrap())
+    }
+
+    fn set(&mut self, key: &str, value: &str) {
+        assert_eq!(self.cache.set(0, key.as_bytes(), text(value), None), Verdict::Done, "{:?}", self.cache.last());
+    }
+
+    fn get(&mut self, key: &str) -> Option<String> {
+        match self.cache.get(0, key.as_bytes(), 1) {
+            Verdict::Done => match self.cache.value() {
+                Some(Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+                Some(Value::Int(number)) => Some(number.to_string()),
+                None => panic!("no value"),
+            },
+            Verdict::Missing => None,
+            other => panic!("{key}: {other:?} {:?}", self.cache.last()),
+        }
+    }
+
+    fn inc(&mut self, key: &str) -> i64 {
+        assert_eq!(self.cache.inc(0, key.as_bytes(), 1, 0, None), Verdict::Done, "{:?}", self.cache.last());
+        match self.cache.value() {
+            Some(Value::Int(number)) => number,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn text(value: &str) -> Value<'_> {
+    Value::Bytes(value.as_bytes())
+}
+
+/// The calls go on at once, and take no longer than they may.
+fn in_time<T>(what: &str, call: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = call();
+    assert!(begun.elapsed() < TIMEOUT + NOISE, "{what} took {:?}", begun.elapsed());
+    result
+}
+
+#[test]
+fn values_survive_the_kill_of_either_server() {
+    for victim in 0..3 {
+        let mut servers = Memcached::many(3);
+        let mut host = Host::new(&servers);
+        let keys: Vec<String> = (0..60).map(|i| format!("key{i}")).collect();
+        for key in &keys {
+            host.set(key, key);
+        }
+        servers[victim].kill();
+        let asked: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+        assert_eq!(in_time("mget", || host.cache.mget(0, &asked)), Verdict::Done);
+        for (i, key) in keys.iter().enumerate() {
+            assert_eq!(host.cache.found(i), (Verdict::Done, Some(text(key))), "{key} after server {victim} died");
+        }
+        for key in &keys {
+            assert_eq!(in_time("get", || host.get(key)).as_ref(), Some(key), "after server {victim} died");
+        }
+        for key in &keys {
+            in_time("set", || host.set(key, "anew"));
+            assert_eq!(host.get(key).as_deref(), Some("anew"));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_slept_shows_nothing_old() {
+    let servers = Memcached::many(2);
+    let mut host = Host::new(&servers);
+    for sleeper in 0..2 {
+        let key = host.key(sleeper);
+        let gone = format!("{key} to be deleted");
+        host.set(&key, "old");
+        host.set(&gone, "old");
+        servers[sleeper].freeze();
+        in_time("set", || host.set(&key, "new"));
+        assert_eq!(in_time("remove", || host.cache.remove(0, gone.as_bytes())), Verdict::Done);
+        assert_eq!(host.get(&key).as_deref(), Some("new"));
+        host.until_up(sleeper, false);
+        servers[sleeper].thaw();
+        let mut other = Host::new(&servers);
+        assert_eq!((other.get(&key).as_deref(), other.get(&gone)), (Some("new"), None), "another host");
+        host.until_up(sleeper, true);
+        assert_eq!((host.get(&key).as_deref(), host.get(&gone)), (Some("new"), None));
+    }
+}
+
+#[test]
+fn counters_stay_exact_when_either_server_dies() {
+    for victim in 0..2 {
+        let mut servers = Memcached::many(2);
+        let mut host = Host::new(&servers);
+        let key = host.key(0);
+        for number in 1..=50 {
+            assert_eq!(host.inc(&key), number);
+        }
+        servers[victim].kill();
+        let (mut least, mut most) = (50, 50);
+        for _ in 0..50 {
+            let rc = in_time("inc", || host.cache.inc(0, key.as_bytes(), 1, 0, None));
+            assert!(rc == Verdict::Done || rc == Verdict::Failed, "{rc:?} {:?}", host.cache.last());
+            most += 1;
+            least += i64::from(rc == Verdict::Done);
+        }
+        let number: i64 = host.get(&key).unwrap().parse().unwrap();
+        assert!((least..=most).contains(&number) && most - least <= 1, "{least} <= {number} <= {most}");
+        assert_eq!(host.inc(&key), number + 1);
+    }
+}
+
+#[test]
+fn a_plain_number_is_counted_too() {
+    let mut servers = Memcached::many(2);
+    let mut host = Host::new(&servers);
+    let key = host.key(0);
+    host.cache.set(0, key.as_bytes(), Value::Int(100), Some(500));
+    assert_eq!(host.inc(&key), 101);
+    let (_, ttl) = host.cache.ttl(0, key.as_bytes());
+    assert!((490..=500).contains(&ttl), "it keeps its lifetime, not {ttl}");
+    servers[0].kill();
+    assert_eq!(host.inc(&key), 102);
+    assert_eq!(host.get(&key).as_deref(), Some("102"));
+}
+
+#[test]
+fn conditional_stores_keep_to_their_conditions_when_a_server_dies() {
+    for victim in 0..2 {
+        let mut servers = Memcached::many(2);
+        let mut host = Host::new(&servers);
+        let key = host.key(0);
+        host.set(&key, "old");
+        servers[victim].kill();
+        assert_eq!(host.cache.add(0, key.as_bytes(), text("added"), None), Verdict::Missing);
+        assert_eq!(host.get(&key).as_deref(), Some("old"));
+        assert_eq!(host.cache.cas(0, key.as_bytes(), text("mine"), None, 1), Verdict::Done, "{:?}", host.cache.last());
+        assert_eq!(host.cache.replace(0, key.as_bytes(), text("next"), None), Verdict::Done, "{:?}", host.cache.last());
+        assert_eq!(host.get(&key).as_deref(), Some("next"));
+        host.set(&key, "another's");
+        assert_eq!(host.cache.cas(0, key.as_bytes(), text("late"), None, 1), Verdict::Missing);
+    }
+}
+
+#[test]
+fn a_lock_outlives_either_server() {
+    for victim in 0..2 {
+        let mut servers = Memcached::many(2);
+        let mut host = Host::new(&servers);
+        let key = host.key(0);
+        assert_eq!(host.cache.lock(0, key.as_bytes(), 60), Verdict::Done, "{:?}", host.cache.last());
+        let fence = host.cache.last().fence.unwrap();
+        servers[victim].kill();
+        let mut other = Cache::new(host.cache.shared());
+        assert_eq!(other.lock(0, key.as_bytes(), 60), Verdict::Missing, "{:?}", other.last());
+        assert_eq!(host.cache.unlock(0, key.as_bytes(), None), Verdict::Done, "{:?}", host.cache.last());
+        assert_eq!(other.lock(0, key.as_bytes(), 60), Verdict::Done, "{:?}", other.last());
+        assert!(other.last().fence.unwrap() > fence);
+    }
+}
+
+#[test]
+fn a_frozen_server_costs_a_call_no_more_than_its_time() {
+    for sleeper in 0..2 {
+        let servers = Memcached::many(2);
+        let mut host = Host::patient(&servers, 1_000);
+        let (key, number) = (host.key(0), host.key(1));
+        host.set(&key, "v");
+        host.inc(&number);
+        servers[sleeper].freeze();
+        let (key, number) = (key.as_bytes(), number.as_bytes());
+        let mut bounded = |what: &str, call: &mut dyn FnMut(&mut Cache) -> Verdict| {
+            let rc = in_time(what, || call(&mut host.cache));
+            assert_eq!(rc, Verdict::Done, "{what}: {:?}", host.cache.last());
+        };
+        bounded("set", &mut |cache| cache.set(0, key, text("w"), None));
+        bounded("get", &mut |cache| cache.get(0, key, 1));
+        bounded("inc", &mut |cache| cache.inc(0, number, 1, 0, None));
+        bounded("mget", &mut |cache| cache.mget(0, &[key, b"nobody"]));
+        bounded("replace", &mut |cache| cache.replace(0, key, text("x"), None));
+        bounded("remove", &mut |cache| cache.remove(0, key));
+    }
+}
+
+#[test]
+fn a_miss_that_nobody_can_confirm_is_not_told_as_one() {
+    let mut servers = Memcached::many(2);
+    let mut host = Host::new(&servers);
+    assert_eq!(host.get("nobody"), None);
+    servers[0].kill();
+    assert_eq!(host.cache.get(0, b"nobody", 1), Verdict::Unavailable, "it may have been on the dead server");
+    assert_eq!(host.cache.add(0, b"nobody", text("v"), None), Verdict::Unavailable, "{:?}", host.cache.last());
+    host.set("nobody", "v");
+    assert_eq!(host.get("nobody").as_deref(), Some("v"));
+}
+
+#[test]
+fn with_most_servers_down_every_call_says_so_at_once() {
+    let mut servers = Memcached::many(3);
+    let mut host = Host::new(&servers);
+    let keys: Vec<String> = (0..20).map(|i| format!("key{i}")).collect();
+    keys.iter().for_each(|key| host.set(key, "v"));
+    servers[..2].iter_mut().for_each(Memcached::kill);
+    (0..2).for_each(|server| host.until_up(server, false));
+    let marks =
+        || servers[2].keys().into_iter().filter(|key| key.starts_with("!mark:")).map(|key| servers[2].get(&key));
+    let before: Vec<_> = marks().collect();
+    let begun = Instant::now();
+    for key in keys.iter().map(String::as_bytes) {
+        for rc in [
+            host.cache.get(0, key, 1),
+            host.cache.set(0, key, text("w"), None),
+            host.cache.inc(0, key, 1, 0, None),
+            host.cache.remove(0, key),
+            host.cache.mget(0, &[key]),
+        ] {
+            assert_eq!((rc, host.cache.last().err), (Verdict::Unavailable, "most servers down"));
+        }
+    }
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
+    assert_eq!(marks().collect::<Vec<_>>(), before, "nothing is voided");
+}
