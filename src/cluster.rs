@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod pairs;
 pub mod patrol;
 pub(crate) mod record;
+pub mod seats;
 pub mod shared;
 mod standing;
 pub mod views;
