@@ -103,7 +103,8 @@ impl Poll {
             if let Some(to) = self.move_to(scene, seat, ill) {
                 self.put(&mut request, Side::Partner, to, mode);
             }
-            if !scene.alone && !(scene.up[0] && self.found.reached[0]) {
+            let well = scene.up[0] && self.found.reached[0];
+            if !(well || scene.alone) {
                 let (slot, mode, body) = (Slot::Ill(Side::Home), Mode::Set, Body::Empty);
                 request.partner.push(Command::Set { slot, mode, stamp: 0, body, ttl: scene.rules.ill_ttl });
             }
