@@ -6,8 +6,9 @@ FUZZ_SECONDS ?= 600
 # Where cargo puts what it builds.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# The story that `make sim` tells, the order of the faults of `make chaos`, and how long these go on.
+# The story that `make sim` tells (of tables with so many copies), the order of the faults of `make chaos`, and how long these go on.
 SEED ?= 0
+COPIES ?= 2
 MINUTES ?= 30
 
 .PHONY: all demo test sim chaos test-hosts bench fuzz install setup clean
@@ -33,7 +34,7 @@ test:
 
 # One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test promises
 sim:
-	@$(CARGO) run --release --quiet --example simulate -- $(SEED)
+	@$(CARGO) run --release --quiet --example simulate -- $(SEED) $(COPIES)
 
 # A real farm under load, one fault after the other, and a judge. FAULTS=KillEmpty,CutOne tries some kinds only.
 chaos:

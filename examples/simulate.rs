@@ -1,4 +1,4 @@
-//! Tells the story of one seed of the simulated farm, line by line: `make sim SEED=42`.
+//! Tells the story of one seed of the simulated farm, line by line: `make sim SEED=42`, for tables with one copy `make sim SEED=42 COPIES=1`.
 
 #[path = "../tests/simulation/mod.rs"]
 #[allow(dead_code)]
@@ -9,5 +9,7 @@ fn main() {
         eprintln!("simulate: expected the number of a seed, as in `make sim SEED=42`");
         std::process::exit(2);
     };
-    println!("{}", simulation::runs::replay(seed, &simulation::ALL));
+    let single = std::env::args().nth(2).as_deref() == Some("1");
+    let options = if single { &simulation::SINGLE } else { &simulation::ALL };
+    println!("{}", simulation::runs::replay(seed, options));
 }

@@ -359,8 +359,8 @@ impl Cache {
 
     /// Lets `$shcst(server)` and `$shcst(err)` speak of an event.
     pub fn note_event(&mut self, server: Option<usize>, err: &'static str) {
-        if let Back::Farm(farm) = &mut self.back {
-            farm.begin();
+        if let Back::Servers(servers) = &mut self.back {
+            servers.follow();
         }
         self.last = Last::new(Verdict::Done, server, err);
     }

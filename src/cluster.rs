@@ -16,6 +16,7 @@ pub mod pairs;
 pub mod patrol;
 pub(crate) mod record;
 mod roster;
+pub mod seats;
 pub mod shared;
 mod standing;
 mod text;

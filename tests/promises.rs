@@ -7,8 +7,12 @@
 mod simulation;
 
 use shardcache::cluster::copies::Rules;
+#[cfg(not(debug_assertions))]
+use shardcache::cluster::seats;
+#[cfg(not(debug_assertions))]
+use simulation::SEATS;
 use simulation::world::Options;
-use simulation::{ALL, RULES, runs};
+use simulation::{ALL, RULES, SINGLE, runs};
 
 /// How many seeds may be needed to show that a mechanism is missing.
 #[cfg(not(debug_assertions))]
@@ -58,4 +62,34 @@ fn narrow_stamps_do_not_wrap_in_an_outage() {
     let rules = Rules { stamp_bits: 3, ..RULES };
     let tally = runs::many(seeds(), &Options { rules, ..ALL }, 10);
     assert!(tally.bad.is_empty(), "{:?}", tally.bad);
+}
+
+#[test]
+fn the_promises_hold_for_tables_with_one_copy() {
+    let tally = runs::many(seeds(), &SINGLE, 10);
+    println!("{tally:?}");
+    assert!(tally.bad.is_empty(), "make sim COPIES=1 SEED={} tells the story: {:?}", tally.bad[0].0, tally.bad);
+    assert!(tally.never_whole.is_empty(), "never whole again: {:?}", tally.never_whole);
+}
+
+/// Each mechanism of the stand-ins is needed.
+#[test]
+#[cfg(not(debug_assertions))]
+fn without_any_one_mechanism_a_promise_of_one_copy_breaks() {
+    let all = SEATS;
+    for (name, rules) in [
+        ("the pause before the stand-in", seats::Rules { fence_wait: false, ..all }),
+        ("the pause before the home", seats::Rules { close_wait: false, ..all }),
+        ("stamps", seats::Rules { stamps: false, ..all }),
+        ("the seat's number in the stand-in's keys", seats::Rules { numbered: false, ..all }),
+        ("notes of hosts in trouble", seats::Rules { ill: false, ..all }),
+        ("a lost record made again from memory", seats::Rules { memory: false, ..all }),
+        ("the home's copy of the record", seats::Rules { copy: false, ..all }),
+        ("the record read by hosts that lag", seats::Rules { verify: false, ..all }),
+        ("questions before commands", seats::Rules { guards: false, ..all }),
+    ] {
+        let tally = runs::many(0..SEARCH, &Options { single: Some(rules), ..SINGLE }, 1);
+        println!("without {name}: after {} runs {:?} never whole {}", tally.runs, tally.bad, tally.never_whole.len());
+        assert!(!tally.bad.is_empty(), "without {name} the judge finds nothing in {SEARCH} seeds");
+    }
 }

@@ -23,6 +23,11 @@ impl Servers {
         Self { farm: Farm::new(shared), desk: Desk::default() }
     }
 
+    /// Takes over the list of servers as it is now.
+    pub fn follow(&mut self) {
+        self.farm.begin();
+    }
+
     pub fn name(&self, server: usize) -> &str {
         self.farm.layout.name(server)
     }

@@ -60,7 +60,7 @@ fn register(calls: &[&Call], evicted: bool, found: &mut Vec<Violation>) {
 }
 
 /// What a get saw is replaced at most once.
-fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
+pub fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
     let cas = |call: &&&Call| matches!(call.act, Act::Cas { .. }) && call.good();
     for (at, one) in writes.iter().enumerate().filter(|(_, call)| cas(call)) {
         if let Some(two) = writes[at + 1..].iter().filter(cas).find(|two| two.act == one.act) {
@@ -70,7 +70,7 @@ fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
 }
 
 /// Nothing is added over a value that nobody may have deleted.
-fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
+pub fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
     let good = |act: fn(&Act) -> bool| writes.iter().copied().filter(move |call| call.good() && act(&call.act));
     for add in good(|act| *act == Act::Add) {
         let there = good(|act| *act != Act::Delete).find(|write| {
@@ -98,13 +98,13 @@ fn sources<'a>(writes: &[&'a Call], read: &Call) -> Vec<Option<&'a Call>> {
 const COARSE: u64 = 4 * SECOND;
 
 /// Can `write` be why `read` found nothing: a delete, or a value at the end of its life?
-fn gone(write: &Call, read: &Call) -> bool {
+pub fn gone(write: &Call, read: &Call) -> bool {
     let faded = write.life > 0 && (write.begun + write.life).saturating_sub(COARSE) <= read.ended;
     write.act == Act::Delete || faded
 }
 
 /// The acknowledged write that hides `source` from `read`, if there is one.
-fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<&'a Call> {
+pub fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<&'a Call> {
     let over = match source {
         Some(source) if source.good() => source.ended,
         Some(_) => return None,
@@ -117,7 +117,7 @@ fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<
     })
 }
 
-fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
+pub fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
     let mut hidden = None;
     let all = sources(writes, read);
     let mut able = all.iter().copied().filter(|source| !source.is_some_and(Call::refused)).peekable();
@@ -145,7 +145,7 @@ fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
 }
 
 /// Two reads that contradict each other although nothing was written in between.
-fn flips(writes: &[&Call], reads: &[&Call], found: &mut Vec<Violation>) {
+pub fn flips(writes: &[&Call], reads: &[&Call], found: &mut Vec<Violation>) {
     let source = |read: &Call| writes.iter().copied().find(|write| write.value == read.value && read.value.is_some());
     for (at, first) in reads.iter().enumerate() {
         let Some(new) = source(first).filter(|write| write.good()) else { continue };

@@ -1,9 +1,11 @@
 //! What goes wrong: one fault at a time, the next when the farm is whole again.
 
 use shardcache::cluster::copies::{Mark, Side, Slot};
+use shardcache::cluster::seats::Seat;
 
 use super::server::{Place, State};
 use super::setup;
+use super::single;
 use super::world::{CMD_TIMEOUT, Event, MS, World, note};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +28,26 @@ pub enum Kind {
     Stall,
     /// A host dies, and starts again knowing nothing.
     Host,
+    /// An operator takes a server out of one host's use.
+    Drain,
 }
 
 pub const ALL: [Kind; 9] =
     [Kind::Empty, Kind::Warm, Kind::Freeze, Kind::Part, Kind::Deaf, Kind::Slow, Kind::Evict, Kind::Stall, Kind::Host];
+
+/// For tables with one copy.
+pub const SINGLE: [Kind; 10] = [
+    Kind::Empty,
+    Kind::Warm,
+    Kind::Freeze,
+    Kind::Part,
+    Kind::Deaf,
+    Kind::Slow,
+    Kind::Evict,
+    Kind::Stall,
+    Kind::Host,
+    Kind::Drain,
+];
 
 #[derive(Clone, Copy, Debug)]
 enum Deed {
@@ -45,6 +63,7 @@ enum Deed {
     Stall { host: usize, until: u64 },
     Kill(usize),
     Boot(usize),
+    Drain { host: usize, server: usize, drained: bool },
 }
 
 #[derive(Default)]
@@ -90,8 +109,11 @@ pub fn step(world: &mut World) {
 fn calm(world: &mut World) {
     let now = world.now;
     match world.faults.due {
+        // A packet may still be on its way that fences a home.
+        Some(_) if world.options.single.is_some() && !whole(world) => world.faults.due = None,
         Some(due) if now >= due => {
             world.faults.due = None;
+            single::judge::healed(world);
             begin(world);
             return world.at(now, Event::Fault);
         }
@@ -114,12 +136,13 @@ fn calm(world: &mut World) {
 
 fn begin(world: &mut World) {
     world.faults.begun += 1;
-    let kinds = if world.options.kinds.is_empty() { &ALL[..] } else { world.options.kinds };
+    let kinds = world.options.kinds;
     let kind = kinds[world.rng.below(kinds.len())];
     let server = world.rng.below(world.servers.len());
     let host = world.rng.below(world.hosts.len());
     let now = world.now;
-    let end = now + world.rng.range(15, 400) * MS;
+    let long = world.options.single.is_some() && world.rng.chance(5);
+    let end = now + if long { world.rng.range(2_000, 4_000) } else { world.rng.range(15, 400) } * MS;
     note!(world, "FAULT {kind:?} mc{server} K{host} until {:.3}", end as f64 / 1000.0);
     // Nobody notices an eviction but the next pass over the keys.
     world.faults.settle = if kind == Kind::Evict { 800 * MS } else { SETTLE };
@@ -152,10 +175,18 @@ fn begin(world: &mut World) {
         }
         Kind::Stall => plan.push((now, Deed::Stall { host, until: end })),
         Kind::Host => plan.extend([(now, Deed::Kill(host)), (end, Deed::Boot(host))]),
+        Kind::Drain => {
+            let drain = |drained| Deed::Drain { host, server, drained };
+            plan.extend([(now, drain(true)), (end, drain(false))]);
+        }
+    }
+    if !matches!(kind, Kind::Host | Kind::Stall) {
+        world.troubles.push(single::judge::Trouble { server, kind, from: now, until: u64::MAX });
     }
     // A host may die in the middle of it, and its watcher may stand still.
     if !matches!(kind, Kind::Host | Kind::Stall | Kind::Evict) {
         let time = world.rng.range(now, end);
+        let host = if world.options.single.is_some() { world.rng.below(world.hosts.len()) } else { host };
         match world.rng.below(10) {
             0..2 => {
                 let back = time + world.rng.range(50, 400) * MS;
@@ -170,6 +201,7 @@ fn begin(world: &mut World) {
 
 fn act(world: &mut World, deed: Deed) {
     note!(world, "DEED {deed:?}");
+    world.deeds.push((world.now, if let Deed::Stall { until, .. } = deed { until } else { world.now }));
     match deed {
         Deed::Crash(server) => {
             world.servers[server].state = State::Down;
@@ -205,6 +237,7 @@ fn act(world: &mut World, deed: Deed) {
             }
         }
         Deed::Boot(host) => boot(world, host),
+        Deed::Drain { host, server, drained } => world.hosts[host].drained[server] = drained,
     }
 }
 
@@ -237,6 +270,8 @@ fn boot(world: &mut World, host: usize) {
     me.up.fill(true);
     me.soft.fill(0);
     me.polled.fill(None);
+    me.seats.fill(Seat::UNKNOWN);
+    let single = world.options.single;
     for at in 0..world.actors.len() {
         let pair = match world.actors[at].as_mut() {
             Some(actor) if actor.host == host => actor.pair,
@@ -244,7 +279,7 @@ fn boot(world: &mut World, host: usize) {
         };
         let keys = world.keys;
         if let Some(actor) = world.actors[at].as_mut() {
-            actor.reborn(keys, pair);
+            actor.reborn(keys, pair, &single);
         }
         setup::start(world, at);
     }
@@ -255,6 +290,9 @@ pub fn whole(world: &World) -> bool {
     let rules = &world.options.rules;
     let healthy = world.servers.iter().all(|server| server.state == State::Up && server.slow == 0)
         && world.hosts.iter().all(|host| host.alive && host.stalled <= world.now && host.up.iter().all(|up| *up));
+    if world.options.single.is_some() {
+        return healthy && single::judge::settled(world);
+    }
     healthy
         && world.pairs.iter().enumerate().all(|(pair, servers)| {
             let place = Place { pair, key: 0 };

@@ -34,6 +34,8 @@ pub struct Call {
     /// `u64::MAX` = it never returned: its host died.
     pub ended: u64,
     pub outcome: Option<Outcome>,
+    /// One copy: the number of the seat under which it was served; else 0.
+    pub under: u64,
 }
 
 impl Call {
@@ -58,6 +60,9 @@ impl fmt::Display for Call {
         let Self { act, host, pair, key, value, outcome, .. } = self;
         let ms = |time: u64| time as f64 / 1000.0;
         write!(f, "K{host} {act:?} {pair}.{key}")?;
+        if self.under > 0 {
+            write!(f, " under {}", self.under)?;
+        }
         if let Some(value) = value {
             write!(f, " = {value}")?;
         }

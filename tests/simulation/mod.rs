@@ -10,16 +10,24 @@ pub mod rng;
 pub mod runs;
 pub mod server;
 pub mod setup;
+pub mod single;
 pub mod trace;
 pub mod watcher;
 pub mod worker;
 pub mod world;
 
 use shardcache::cluster::copies::Rules;
+use shardcache::cluster::seats;
 use world::Options;
 
 /// The protocol with lifetimes that fit short runs: the servers' "second" lasts 100 ms here.
 pub const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, ..Rules::ALL };
 
 /// All kinds of faults.
-pub const ALL: Options = Options { rules: RULES, faults: 3, trace: false, kinds: &[], hosts: 0, servers: 0 };
+pub const ALL: Options =
+    Options { rules: RULES, single: None, faults: 3, trace: false, kinds: &faults::ALL, hosts: 0, servers: 0 };
+
+/// The same for tables with one copy.
+pub const SEATS: seats::Rules = seats::Rules { pace_ms: [100, 800], ..seats::Rules::ALL };
+
+pub const SINGLE: Options = Options { single: Some(SEATS), kinds: &faults::SINGLE, ..ALL };

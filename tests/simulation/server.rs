@@ -84,6 +84,7 @@ pub fn name(place: Place, slot: Slot) -> u64 {
         Slot::Full(of) => (5 + side(of), 0, 0),
         Slot::Ill(of) => (7 + side(of), 0, 0),
         Slot::Lease => (9, 0, 0),
+        Slot::Seat => (10, 0, 0),
     };
     kind | (place.pair as u64) << 4 | (key as u64) << 12 | epoch << 20
 }

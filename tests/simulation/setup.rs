@@ -6,7 +6,7 @@ use shardcache::cluster::pairs::{Member, Pairs};
 use super::watcher::Watching;
 use super::worker::Working;
 use super::world::{Actor, Event, MS, Role, TICK, World};
-use super::{watcher, worker};
+use super::{single, watcher, worker};
 
 /// Home and partner of each pair.
 pub fn pairs(servers: usize) -> Vec<[usize; 2]> {
@@ -22,10 +22,18 @@ pub fn people(world: &mut World) {
     let workers = 1 + world.rng.below(3);
     for host in 0..world.hosts.len() {
         for pair in 0..world.pairs.len() {
-            world.actors.push(Some(Actor::new(host, pair, Role::Watcher(Box::new(Watching::new(world.keys))))));
+            let role = match &world.options.single {
+                Some(rules) => Role::Usher(Box::new(single::watcher::Watching::new(rules))),
+                None => Role::Watcher(Box::new(Watching::new(world.keys))),
+            };
+            world.actors.push(Some(Actor::new(host, pair, role)));
         }
         for _ in 0..workers {
-            world.actors.push(Some(Actor::new(host, 0, Role::Worker(Working::default()))));
+            let role = match &world.options.single {
+                Some(_) => Role::Caller(single::worker::Working::default()),
+                None => Role::Worker(Working::default()),
+            };
+            world.actors.push(Some(Actor::new(host, 0, role)));
         }
     }
     for actor in 0..world.actors.len() {
@@ -38,7 +46,7 @@ pub fn people(world: &mut World) {
 pub fn start(world: &mut World, actor: usize) {
     let (host, watcher) = {
         let actor = world.actors[actor].as_ref().unwrap();
-        (actor.host, matches!(actor.role, Role::Watcher(_)))
+        (actor.host, matches!(actor.role, Role::Watcher(_) | Role::Usher(_)))
     };
     let life = world.hosts[host].life;
     let (low, high) = if watcher { (0, TICK) } else { (150 * MS, 300 * MS) };
@@ -50,6 +58,8 @@ pub fn wake(world: &mut World, at: usize) {
     match actor.role {
         Role::Worker(_) => worker::wake(world, at, &mut actor),
         Role::Watcher(_) => watcher::wake(world, at, &mut actor),
+        Role::Caller(_) => single::worker::wake(world, at, &mut actor),
+        Role::Usher(_) => single::watcher::wake(world, at, &mut actor),
     }
     world.actors[at] = Some(actor);
 }
@@ -59,5 +69,7 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor) {
     match actor.role {
         Role::Worker(_) => worker::advance(world, at, actor, &legs),
         Role::Watcher(_) => watcher::advance(world, at, actor, &legs),
+        Role::Caller(_) => single::worker::advance(world, at, actor, &legs),
+        Role::Usher(_) => single::watcher::advance(world, at, actor, &legs),
     }
 }

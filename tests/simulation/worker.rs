@@ -56,7 +56,7 @@ fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, tt
     }
     let (host, Place { pair, key }) = (actor.host, actor.place);
     let (life, begun, ended) = (u64::from(ttl) * SECOND, world.now, u64::MAX);
-    world.history.push(Call { act, host, pair, key, value, life, begun, ended, outcome: None });
+    world.history.push(Call { act, host, pair, key, value, life, begun, ended, outcome: None, under: 0 });
     actor.role =
         Role::Worker(Working { job: Some(job), call: world.history.len() - 1, deadline: world.now + CMD_TIMEOUT });
     step(world, at, actor, None);

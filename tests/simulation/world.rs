@@ -5,11 +5,13 @@ use std::collections::BinaryHeap;
 
 use shardcache::cluster::copies::sight::counter;
 use shardcache::cluster::copies::{Fate, Leg, Legs, Mark, Packet, Request, Rules, Scene, Side, Slot, View};
+use shardcache::cluster::seats::{self, Seat};
 
 use super::faults::Faults;
 use super::history::Call;
 use super::rng::Rng;
 use super::server::{Load, Place, Server, State};
+use super::single;
 use super::watcher::Watching;
 use super::worker::Working;
 
@@ -35,10 +37,12 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub rules: Rules,
+    /// Tables with one copy, by these rules.
+    pub single: Option<seats::Rules>,
     /// How many faults a run has at most.
     pub faults: usize,
     pub trace: bool,
-    /// Only these kinds of faults; empty = all.
+    /// The kinds of faults.
     pub kinds: &'static [super::faults::Kind],
     /// Hosts, servers; 0 = the seed chooses.
     pub hosts: usize,
@@ -57,11 +61,24 @@ pub struct Host {
     pub skew: i64,
     /// The watcher stands still until then.
     pub stalled: u64,
+    /// The seats as this host knows them (one copy).
+    pub seats: Vec<Seat>,
+    /// Servers that its operator took out of use.
+    pub drained: Vec<bool>,
+}
+
+impl Host {
+    pub fn uses(&self, server: usize) -> bool {
+        self.up[server] && !self.drained[server]
+    }
 }
 
 pub enum Role {
     Worker(Working),
     Watcher(Box<Watching>),
+    /// A worker, a watcher of tables with one copy.
+    Caller(single::worker::Working),
+    Usher(Box<single::watcher::Watching>),
 }
 
 pub struct Actor {
@@ -110,6 +127,10 @@ pub struct World {
     /// Packets that arrive after their link heals.
     pub held: Vec<(usize, usize, usize)>,
     pub faults: Faults,
+    /// One copy: which servers were in trouble, and when.
+    pub troubles: Vec<single::judge::Trouble>,
+    /// One copy: from when until when things happened: a fault, its end, a watcher's rest.
+    pub deeds: Vec<(u64, u64)>,
     /// The names of what servers threw away.
     pub evicted: Vec<u64>,
     pub history: Vec<Call>,
@@ -148,6 +169,8 @@ impl World {
             polled: vec![None; pairs.len()],
             skew: i64::try_from(rng.below(21)).unwrap() - 10,
             stalled: 0,
+            seats: vec![Seat::UNKNOWN; pairs.len()],
+            drained: vec![false; servers],
         };
         let mut world = Self {
             hosts: (0..hosts).map(|_| host(&mut rng)).collect(),
@@ -159,6 +182,8 @@ impl World {
             soft_failures: 1 + u32::try_from(rng.below(3)).unwrap(),
             pace: [8, 30, 60][rng.below(3)],
             faults: Faults::default(),
+            troubles: Vec::new(),
+            deeds: Vec::new(),
             evicted: Vec::new(),
             queue: BinaryHeap::with_capacity(256),
             count: 0,
@@ -221,7 +246,7 @@ impl World {
             let mark = Mark(read(pair, side.other(), Slot::Mark(side))?);
             read(pair, side, counter(mark, &self.options.rules))
         };
-        let pairs = if self.counters { self.pairs.len() } else { 0 };
+        let pairs = if self.counters && self.options.single.is_none() { self.pairs.len() } else { 0 };
         // A counter that was evicted may be made anew: that is outside the promises.
         let kept = |pair: &usize| !self.evicted.iter().any(|name| super::server::counter_of(*name) == Some(*pair));
         (0..pairs).filter(kept).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
@@ -240,11 +265,16 @@ impl World {
         }
     }
 
+    /// What a host's wall clock shows, tenths of seconds.
+    pub fn clock(&self, host: usize) -> u64 {
+        u64::try_from(1000 + i64::try_from(self.now / (100 * MS)).unwrap() + self.hosts[host].skew).unwrap()
+    }
+
     /// What machines may know at this moment.
     pub fn scene<'a>(&self, rules: &'a Rules, host: usize, pair: usize) -> Scene<'a> {
         let me = &self.hosts[host];
         let fresh = me.polled[pair].is_some_and(|sent| self.now - sent <= DELTA - 2 * MS);
-        let clock = u64::try_from(1000 + i64::try_from(self.now / (100 * MS)).unwrap() + me.skew).unwrap();
+        let clock = self.clock(host);
         let up = self.pairs[pair].map(|server| me.up[server]);
         Scene { rules, up, fresh, clock, now_ms: self.now / MS }
     }
@@ -393,11 +423,13 @@ impl Actor {
 
 impl Actor {
     /// A new process in the old one's place.
-    pub fn reborn(&mut self, keys: usize, pair: usize) {
+    pub fn reborn(&mut self, keys: usize, pair: usize, single: &Option<seats::Rules>) {
         self.forget();
-        self.role = match self.role {
-            Role::Worker(_) => Role::Worker(Working::default()),
-            Role::Watcher(_) => Role::Watcher(Box::new(Watching::new(keys))),
+        self.role = match (&self.role, single) {
+            (Role::Usher(_), Some(rules)) => Role::Usher(Box::new(single::watcher::Watching::new(rules))),
+            (Role::Watcher(_), _) => Role::Watcher(Box::new(Watching::new(keys))),
+            (Role::Caller(_), _) => Role::Caller(single::worker::Working::default()),
+            _ => Role::Worker(Working::default()),
         };
         self.pair = pair;
     }

@@ -40,6 +40,8 @@ pub enum Slot {
     Ill(Side),
     /// Who repairs this pair.
     Lease,
+    /// Who serves the home's single keys; kept on the partner, a copy on the home.
+    Seat,
 }
 
 /// On which condition a `Set` stores.

@@ -84,7 +84,7 @@ fn wanted(slot: Slot, want: Want) -> &'static str {
         Slot::Item => want.flags(),
         Slot::Tomb => "f c",
         Slot::Counter(_) => "v f t c",
-        Slot::Mark(_) | Slot::Full(_) | Slot::Ill(_) | Slot::Lease => "v c",
+        Slot::Mark(_) | Slot::Full(_) | Slot::Ill(_) | Slot::Lease | Slot::Seat => "v c",
     }
 }
 
@@ -100,6 +100,7 @@ fn spell<'k>(key: &'k mut WireKey, place: &Place<'_>, slot: Slot) -> KeyRef<'k> 
         Slot::Full(of) => key.record("full", side(of), pair),
         Slot::Ill(of) => key.record("ill", side(of), pair),
         Slot::Lease => key.record("repair", "", pair),
+        Slot::Seat => key.record("seat", "", pair),
     };
     key_ref(key)
 }
