@@ -50,10 +50,6 @@ fn a_warm_worker_allocates_nothing_per_call() {
         let shared = Shared::create(config).unwrap();
         let mut watcher = Watcher::new(shared);
         watcher.tick();
-        if copies == 2 {
-            let mut polls = support::pairs::Polls::new(shared);
-            (0..3).for_each(|_| polls.tick());
-        }
         let mut cache = Cache::new(shared);
         let keys: [&[u8]; 3] =
             [b"alice", b"with blanks and \r\n", b"a-much-longer-key-that-is-still-printable-and-short-enough"];

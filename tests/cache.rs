@@ -55,10 +55,6 @@ fn run(test: &impl Fn(&mut Cache, &str), places: &[(usize, u8)]) {
         let shared = Shared::create(twice(&named(&servers), copies)).unwrap();
         let mut watcher = Watcher::new(shared);
         assert_eq!(watcher.tick(), []);
-        if copies == 2 {
-            let mut polls = support::pairs::Polls::new(shared);
-            (0..3).for_each(|_| polls.tick());
-        }
         test(&mut Cache::new(shared), &format!("{count} servers, {copies} copies"));
     }
 }

@@ -13,7 +13,6 @@ pub mod host;
 pub mod kamailio;
 pub mod kemi;
 pub mod memcached;
-pub mod pairs;
 pub mod ports;
 pub mod process;
 pub mod proxy;
