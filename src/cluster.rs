@@ -23,6 +23,9 @@ mod text;
 pub mod views;
 pub mod watcher;
 
+#[cfg(test)]
+mod forks;
+
 pub use count::{ServerStat, TableStat};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};

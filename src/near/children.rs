@@ -30,17 +30,29 @@ impl Child {
         }
     }
 
-    /// Waits until it ended (`WEXITED`) or stopped (`WSTOPPED`), without reaping it.
+    /// True once it ended (`WEXITED`) or stopped (`WSTOPPED`); it is not reaped.
+    pub fn has(&self, what: libc::c_int) -> bool {
+        let id = self.pid.unsigned_abs();
+        // SAFETY: all zeros is a valid `siginfo_t`, and it is a valid place for the answer.
+        unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let options = what | libc::WNOHANG | libc::WNOWAIT;
+            libc::waitid(libc::P_PID, id, &raw mut info, options) == 0 && info.si_pid() == self.pid
+        }
+    }
+
+    /// Waits until it ended or stopped, without reaping it.
     pub fn wait_unreaped(&self, what: libc::c_int) {
-        until(|| {
-            let id = self.pid.unsigned_abs();
-            // SAFETY: all zeros is a valid `siginfo_t`, and it is a valid place for the answer.
-            unsafe {
-                let mut info: libc::siginfo_t = std::mem::zeroed();
-                let options = what | libc::WNOHANG | libc::WNOWAIT;
-                libc::waitid(libc::P_PID, id, &raw mut info, options) == 0 && info.si_pid() == self.pid
-            }
-        });
+        until(|| self.has(what));
+    }
+
+    /// Kills it; false if it had ended by itself before, as one does whose work panicked.
+    pub fn kill(mut self) -> bool {
+        self.signal(libc::SIGKILL);
+        let mut status = 0;
+        // SAFETY: `status` is a valid place for the answer.
+        self.reaped = unsafe { libc::waitpid(self.pid, &raw mut status, 0) == self.pid };
+        libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL
     }
 
     /// Waits for its end; true if it ended with 0.
