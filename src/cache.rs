@@ -372,8 +372,12 @@ impl Cache {
             Err(fault) if fault.unavailable() => (Verdict::Unavailable, TableStat::Unavailable, fault.as_str()),
             Err(fault) => (Verdict::Failed, TableStat::Errors, fault.as_str()),
         };
+        let counts = &self.shared.table_cell(table).counts;
         if rc != Verdict::Missing || done == TableStat::Hits {
-            self.shared.table_cell(table).counts.add(stat as usize, 1);
+            counts.add(stat as usize, 1);
+        }
+        if answer == Err(Fault::Ambiguous) {
+            counts.add(TableStat::Ambiguous as usize, 1);
         }
         self.last = Last::new(rc, on_back!(self, back => back.asked()), err);
         rc

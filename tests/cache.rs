@@ -553,13 +553,10 @@ fn every_call_is_counted_once() {
     cache.inc(0, b"c", 1, 0, None);
     cache.mget(0, &[b"c", b"nobody", b"k"]);
     cache.fail(Some(0), "bad argument");
-    let counts: Vec<u64> = TableStat::ALL.iter().map(|(stat, _)| shared.table_count(0, *stat)).collect();
-    let names: Vec<&str> = TableStat::ALL.iter().map(|(_, name)| *name).collect();
-    assert_eq!(
-        names,
-        ["hits", "misses", "sets", "deletes", "counts", "touches", "locks", "bumps", "unavailable", "errors"]
-    );
-    assert_eq!(counts, [2, 3, 1, 1, 1, 0, 0, 0, 0, 1]);
+    let counted = TableStat::ALL.iter().map(|(stat, name)| (*name, shared.table_count(0, *stat)));
+    let counted: Vec<_> = counted.filter(|(_, count)| *count > 0).collect();
+    let want = [("hits", 2), ("misses", 3), ("sets", 1), ("deletes", 1), ("counts", 1), ("errors", 1)];
+    assert_eq!(counted, want);
     assert_eq!(shared.server_count(0, ServerStat::Hits), 2);
     assert_eq!(shared.server_count(0, ServerStat::Misses), 3);
     assert_eq!(shared.server_count(0, ServerStat::Errors), 0);

@@ -222,6 +222,7 @@ fn an_increment_whose_answer_was_lost_ran_once_and_is_ambiguous() {
     let lost = host.run("inc");
     assert_eq!(lost.rc, -3);
     assert!(lost.out.contains("ambiguous"), "reason: {}", lost.out);
+    assert_eq!(["ambiguous", "errors"].map(|name| host.statistic(&format!("table_t_{name}"))), [1, 1]);
     let value = || match server.get("t:n") {
         Some(value) if value == b"3" => Ok(()),
         other => Err(format!("{other:?}")),

@@ -152,6 +152,11 @@ fn counters_count() {
         assert!(host.statistic(name) >= least, "{name} = {}", host.statistic(name));
     }
     assert_eq!(host.statistic("table_s_hits"), 0);
+    for reset in ["stats.reset_statistics", "stats.clear_statistics"] {
+        host.ask(reset, &text(&["shardcache:"]));
+        host.ask(reset, &text(&["shardcache.table_t_hits"]));
+    }
+    assert_eq!(host.statistic("table_t_hits"), 3, "what the module counts only grows");
     let stats = host.ask("shc.stats", &[]).to_string();
     assert!(stats.contains("\"hits\":3"), "{stats}");
 }

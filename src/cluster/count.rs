@@ -53,10 +53,14 @@ pub enum TableStat {
     Unavailable,
     /// Calls that ended with -3.
     Errors,
+    /// Of these, calls that may or may not have taken effect.
+    Ambiguous,
+    /// Reads answered by another server than the key's home.
+    Failovers,
 }
 
 impl TableStat {
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
         (Self::Sets, "sets"),
@@ -67,6 +71,8 @@ impl TableStat {
         (Self::Bumps, "bumps"),
         (Self::Unavailable, "unavailable"),
         (Self::Errors, "errors"),
+        (Self::Ambiguous, "ambiguous"),
+        (Self::Failovers, "failovers"),
     ];
 }
 

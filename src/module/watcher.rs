@@ -7,6 +7,7 @@ use crate::host::entry::Refused;
 use crate::host::{log, process};
 
 mod journal;
+mod outlook;
 
 use journal::Journal;
 
@@ -68,7 +69,8 @@ impl Round {
         let events = self.watcher.tick();
         self.journal.follow(self.watcher.layout());
         for event in events {
-            if let Some((level, line)) = self.journal.line(&event, monotonic_ms()) {
+            let outlook = outlook::of(self.shared, self.watcher.layout(), &event);
+            if let Some((level, line)) = self.journal.line(&event, &outlook, monotonic_ms()) {
                 log::write(level, std::panic::Location::caller(), &line);
             }
             self.listeners.tell(&event);

@@ -54,13 +54,14 @@ impl Journal {
         }
     }
 
-    /// What to say of `event` at `now_ms`.
-    pub fn line(&mut self, event: &Event, now_ms: u64) -> Option<Line> {
+    /// What to say of `event` at `now_ms`; `outlook` is what it means for the server's keys, if anything.
+    pub fn line(&mut self, event: &Event, outlook: &str, now_ms: u64) -> Option<Line> {
+        let outlook = if outlook.is_empty() { String::new() } else { format!("; {outlook}") };
         match event {
             Event::ServerDown { server, reason, detail } => {
-                self.servers.get_mut(*server)?.down(reason, &shown(detail), now_ms)
+                self.servers.get_mut(*server)?.down(reason, &shown(detail), &outlook, now_ms)
             }
-            Event::ServerUp { server } => self.servers.get_mut(*server)?.up(now_ms),
+            Event::ServerUp { server } => self.servers.get_mut(*server)?.up(&outlook, now_ms),
             Event::PoolDown { down, of } => {
                 let text =
                     format!("{down} of {of} servers are down: every call answers -2 at once until enough are back");
@@ -87,20 +88,20 @@ impl Subject {
         Self { name, down_since: None, window: 0, changes: 0 }
     }
 
-    fn down(&mut self, reason: &str, detail: &str, now_ms: u64) -> Option<Line> {
+    fn down(&mut self, reason: &str, detail: &str, outlook: &str, now_ms: u64) -> Option<Line> {
         self.down_since.get_or_insert(now_ms);
         if reason == DRAINED {
-            let text = format!("{} is drained by the operator; its keys answer -2 until it is undrained", self.name);
+            let text = format!("{} is drained by the operator{outlook}", self.name);
             return self.line(Level::Notice, text, now_ms);
         }
-        let text = format!("{} is down: {reason}{detail}; its keys answer -2 until a probe succeeds", self.name);
+        let text = format!("{} is down: {reason}{detail}{outlook}", self.name);
         self.line(Level::Error, text, now_ms)
     }
 
-    fn up(&mut self, now_ms: u64) -> Option<Line> {
+    fn up(&mut self, outlook: &str, now_ms: u64) -> Option<Line> {
         let outage = self.down_since.take().map(|since| now_ms.saturating_sub(since));
         let after = outage.map_or(String::new(), |ms| format!(" after {}.{} s", ms / 1000, ms % 1000 / 100));
-        let text = format!("{} is back{after}; its keys are served again", self.name);
+        let text = format!("{} is back{after}{outlook}", self.name);
         self.line(Level::Notice, text, now_ms)
     }
 
@@ -161,26 +162,26 @@ mod tests {
     #[test]
     fn a_line_names_server_address_reason_and_consequence() {
         let mut journal = journal();
-        let down =
-            "server mc1 (10.0.0.11:11211) is down: connection refused; its keys answer -2 until a probe succeeds";
-        let up = "server mc1 (10.0.0.11:11211) is back after 12.3 s; its keys are served again";
-        assert_eq!(journal.line(&DOWN, 1_000), Some((Level::Error, down.to_owned())));
+        let down = "server mc1 (10.0.0.11:11211) is down: connection refused; mc2 serves";
+        let up = "server mc1 (10.0.0.11:11211) is back after 12.3 s";
+        assert_eq!(journal.line(&DOWN, "mc2 serves", 1_000), Some((Level::Error, down.to_owned())));
         let event = Event::ServerDown { server: 1, reason: "TLS failure", detail: "bad\nname".to_owned() };
-        assert!(journal.line(&event, 0).is_some_and(|(_, line)| line.contains("is down: TLS failure (bad?name); its")));
-        assert_eq!(journal.line(&UP, 13_345), Some((Level::Notice, up.to_owned())));
+        let line = journal.line(&event, "all is lost", 0);
+        assert!(line.is_some_and(|(_, line)| line.ends_with(" is down: TLS failure (bad?name); all is lost")));
+        assert_eq!(journal.line(&UP, "", 13_345), Some((Level::Notice, up.to_owned())));
     }
 
     #[test]
     fn the_pool_has_lines_of_its_own() {
         let mut journal = journal();
-        let down = journal.line(&Event::PoolDown { down: 2, of: 3 }, 1).unwrap();
+        let down = journal.line(&Event::PoolDown { down: 2, of: 3 }, "", 1).unwrap();
         let want = "2 of 3 servers are down: every call answers -2 at once until enough are back";
         assert_eq!(down, (Level::Error, want.to_owned()));
-        assert!(journal.line(&Event::AllDown, 1).is_some_and(|(level, _)| level == Level::Error));
-        assert!(journal.line(&Event::PoolUp, 2).is_some_and(|(level, _)| level == Level::Notice));
-        assert!(journal.line(&DOWN, 3).is_some());
+        assert!(journal.line(&Event::AllDown, "", 1).is_some_and(|(level, _)| level == Level::Error));
+        assert!(journal.line(&Event::PoolUp, "", 2).is_some_and(|(level, _)| level == Level::Notice));
+        assert!(journal.line(&DOWN, "", 3).is_some());
         for now in 4..10 {
-            journal.line(&Event::PoolUp, now);
+            journal.line(&Event::PoolUp, "", now);
         }
         let lines = journal.summary(60_001, |of| of.is_none());
         assert_eq!(lines, ["the pool of servers went down and up 3 more times within a minute, and is up now"]);
@@ -188,16 +189,16 @@ mod tests {
 
     #[test]
     fn a_drained_server_is_not_told_as_one_that_failed() {
-        let drained =
-            "server mc1 (10.0.0.11:11211) is drained by the operator; its keys answer -2 until it is undrained";
+        let drained = "server mc1 (10.0.0.11:11211) is drained by the operator; mc2 serves";
         let event = Event::ServerDown { server: 0, reason: DRAINED, detail: String::new() };
-        assert_eq!(journal().line(&event, 0), Some((Level::Notice, drained.to_owned())));
+        assert_eq!(journal().line(&event, "mc2 serves", 0), Some((Level::Notice, drained.to_owned())));
     }
 
     #[test]
     fn a_flapping_server_gets_six_lines_and_a_summary_per_minute() {
         let mut journal = journal();
-        let said = (0..20).filter(|n| journal.line(if n % 2 == 0 { &DOWN } else { &UP }, 100 * n).is_some()).count();
+        let said =
+            (0..20).filter(|n| journal.line(if n % 2 == 0 { &DOWN } else { &UP }, "", 100 * n).is_some()).count();
         assert_eq!(said, 6);
         assert_eq!(journal.summary(59_999, |_| true), Vec::<String>::new());
         let lines = journal.summary(60_000, |_| false);
@@ -206,35 +207,36 @@ mod tests {
             ["server mc1 (10.0.0.11:11211) went down and up 14 more times within a minute, and is not in use now"]
         );
         assert_eq!(journal.summary(60_001, |_| true), Vec::<String>::new());
-        assert!(journal.line(&DOWN, 60_002).is_some(), "a new minute begins");
+        assert!(journal.line(&DOWN, "", 60_002).is_some(), "a new minute begins");
     }
 
     #[test]
     fn a_flapping_server_does_not_hush_another() {
         let mut journal = journal();
         for now in 0..20 {
-            journal.line(&DOWN, now);
+            journal.line(&DOWN, "", now);
         }
-        assert!(journal.line(&Event::ServerDown { server: 1, reason: "timeout", detail: String::new() }, 20).is_some());
+        let other = Event::ServerDown { server: 1, reason: "timeout", detail: String::new() };
+        assert!(journal.line(&other, "", 20).is_some());
     }
 
     #[test]
     fn a_changed_list_leaves_what_is_known_of_the_others() {
         let mut journal = journal();
-        journal.line(&DOWN, 1_000);
+        journal.line(&DOWN, "", 1_000);
         journal.follow(&layout(2, &[MC1, "", "name=mc3;addr=h3"]));
         assert!(
             journal
-                .line(&UP, 3_000)
+                .line(&UP, "", 3_000)
                 .is_some_and(|(_, line)| line.contains("mc1 (10.0.0.11:11211) is back after 2.0 s"))
         );
-        journal.line(&DOWN, 4_000);
+        journal.line(&DOWN, "", 4_000);
         journal.follow(&layout(3, &["name=mc4;addr=h4"]));
-        assert!(journal.line(&UP, 5_000).is_some_and(|(_, line)| line.contains("mc4 (h4:11211) is back;")));
+        assert!(journal.line(&UP, "", 5_000).is_some_and(|(_, line)| line.ends_with("mc4 (h4:11211) is back")));
     }
 
     #[test]
     fn an_event_of_an_unknown_server_is_no_line() {
-        assert_eq!(journal().line(&Event::ServerUp { server: 9 }, 0), None);
+        assert_eq!(journal().line(&Event::ServerUp { server: 9 }, "", 0), None);
     }
 }
