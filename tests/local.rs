@@ -70,4 +70,8 @@ fn all_workers_share_it() {
     let expected: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
     assert_eq!(counted, expected);
     assert_eq!(host.ask("shc.get", &[json!("t"), json!("n")])["value"], json!(40));
+    let held = host.ask("shc.stats", &[])["local"].clone();
+    assert_eq!(["entries", "evictions", "expired", "resets"].map(|name| held[name].as_u64()), [1, 0, 0, 0].map(Some));
+    let [bytes, used, capacity] = ["bytes", "used", "capacity"].map(|name| held[name].as_u64().expect(name));
+    assert!((1..=used).contains(&bytes) && used < capacity && capacity > 30 << 20, "{held}");
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Host, Memcached, Script, until};
 
 fn host(servers: &[Memcached]) -> Host {
@@ -84,6 +84,31 @@ fn a_dump_is_paged_and_complete() {
     }
     assert!(pages > 1 && seen.len() == 130, "{pages} pages, {} entries", seen.len());
     assert_eq!(seen["key 7"], json!("value 7"));
+}
+
+#[test]
+fn a_frozen_server_ends_a_page_in_time_and_the_next_one_goes_on_there() {
+    let servers = Memcached::many(3);
+    let script = Script::new().table("t").number("soft_failures", 100).number("probe_interval", 60_000);
+    let script = servers.iter().enumerate().fold(script, |s, (i, server)| s.server(&server.spec(&format!("mc{i}"))));
+    let host = script.start();
+    for i in 0..60 {
+        host.ask("shc.set", &text(&["t", &format!("k{i}"), "v"]));
+    }
+    let at_home = |at: usize| servers[at].entries().len();
+    let counts = [at_home(0), at_home(1), at_home(2)];
+    servers[1].freeze();
+    let begun = Instant::now();
+    let page = host.ask("shc.dump", &[json!("t"), json!("0"), json!(200)]);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(7), "{took:?}");
+    assert_eq!((page["entries"].as_array().map(Vec::len), &page["next"]), (Some(counts[0]), &json!("1:0")));
+    let fault = host.rpc("shc.dump", &text(&["t", "1:0"])).expect_err("a fault");
+    assert!(fault.code == 500 && fault.message.contains("mc1"), "{fault}");
+    assert!(begun.elapsed() < Duration::from_secs(14), "{:?}", begun.elapsed());
+    servers[1].thaw();
+    let page = host.ask("shc.dump", &[json!("t"), json!("1:0"), json!(200)]);
+    assert_eq!((page["entries"].as_array().map(Vec::len), &page["next"]), (Some(counts[1] + counts[2]), &json!("")));
 }
 
 #[test]

@@ -4,18 +4,20 @@
 //! table, which reading does not change; entries written or deleted between two pages may move the border by one.
 //! Servers that are out of use are left out and named.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::farm::Farm;
-use crate::clock::Deadline;
+use crate::clock::{self, Deadline};
 use crate::cluster::listing::{self, Listed, spelled};
 use crate::key::{self, Form, Kind, Part, split_full};
 use crate::value::Value;
-use crate::wire::{self, KeyRef, Link, Reply};
+use crate::wire::{self, KeyRef, Link, Reply, WireError};
 
-/// How long a walk over one server's keys may take.
-const WALK: Duration = Duration::from_secs(5);
+/// How long a page may take in all: a process of the host waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a page leaves a busy server alone.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// One entry of a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub struct Entry {
     pub ttl: u32,
 }
 
-/// One page of a dump; `next` is the cursor of the page after it.
+/// One page of a dump; `next` is the cursor of the page after it. A page whose time was up is short, even empty.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub entries: Vec<Entry>,
@@ -51,6 +53,15 @@ impl From<String> for Unread {
     }
 }
 
+/// Why a server's keys were not listed.
+#[derive(Debug, thiserror::Error)]
+enum Unlisted {
+    #[error("busy with another list")]
+    Busy,
+    #[error("{0}")]
+    Failed(WireError),
+}
+
 /// Where the next page begins: so many matching keys of that server are behind us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
@@ -69,39 +80,80 @@ impl Cursor {
             _ => Err(Unread::Cursor(text.to_owned())),
         }
     }
+
+    fn text(self) -> String {
+        format!("{}:{}", self.server, self.past)
+    }
 }
 
 impl Farm {
     pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         self.begin();
-        let mut at = Cursor::parse(cursor, self.links.len())?;
-        let mut page = Page::default();
+        let (first, deadline) = (Cursor::parse(cursor, self.links.len())?, Deadline::after(PATIENCE));
+        let (mut at, mut page) = (first, Page::default());
         while at.server < self.links.len() {
-            if self.layout.server(at.server).is_some() {
-                if !self.shared.server_up(at.server) {
-                    page.skipped.push(at.server);
-                } else {
-                    let (keys, more) = self.walk(table, at, limit - page.entries.len())?;
-                    at.past += keys.len();
-                    self.read_entries(at.server, &keys, &mut page)?;
-                    if more {
-                        page.next = Some(format!("{}:{}", at.server, at.past));
-                        return Ok(page);
-                    }
+            match self.dump_server(table, at, limit, deadline, &mut page) {
+                Ok(None) => at = Cursor { server: at.server + 1, past: 0 },
+                Ok(Some(next)) => {
+                    page.next = Some(next.text());
+                    return Ok(page);
                 }
+                // The page after this one begins with the server that failed, and tells why.
+                Err(_) if at != first => {
+                    page.next = Some(at.text());
+                    return Ok(page);
+                }
+                Err(why) => return Err(why.into()),
             }
-            at = Cursor { server: at.server + 1, past: 0 };
         }
         Ok(page)
     }
 
-    /// The next raw wire keys of the table on one server, and whether there are more behind them.
-    fn walk(&self, table: usize, at: Cursor, limit: usize) -> Result<(Vec<Vec<u8>>, bool), String> {
+    /// Fills a page up to `limit` with what one server has from `at` on. Where the next one begins, if there is more there.
+    fn dump_server(
+        &mut self,
+        table: usize,
+        at: Cursor,
+        limit: usize,
+        deadline: Deadline,
+        page: &mut Page,
+    ) -> Result<Option<Cursor>, String> {
+        if self.layout.server(at.server).is_none() {
+            return Ok(None);
+        }
+        if !self.shared.server_up(at.server) {
+            page.skipped.push(at.server);
+            return Ok(None);
+        }
+        let (keys, more) = self.walk(table, at, limit - page.entries.len(), deadline)?;
+        page.entries.extend(self.read_entries(at.server, &keys, deadline)?);
+        Ok(more.then_some(Cursor { past: at.past + keys.len(), ..at }))
+    }
+
+    /// The next raw wire keys of the table on one server, and whether there are more behind them. Waits while the server
+    /// is busy: it makes one list at a time.
+    fn walk(&self, table: usize, at: Cursor, limit: usize, deadline: Deadline) -> Result<(Vec<Vec<u8>>, bool), String> {
+        loop {
+            match self.walk_once(table, at, limit, deadline) {
+                Err(Unlisted::Busy) if deadline.left(clock::monotonic_ns()) > PAUSE => std::thread::sleep(PAUSE),
+                walked => return walked.map_err(|why| format!("server \"{}\": {why}", self.layout.name(at.server))),
+            }
+        }
+    }
+
+    fn walk_once(
+        &self,
+        table: usize,
+        at: Cursor,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<(Vec<Vec<u8>>, bool), Unlisted> {
         let name = &self.shared.config().tables[table].name;
-        let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        let (mut keys, mut passed, mut more, mut room) = (Vec::new(), 0, false, Vec::new());
+        let generation = self.shared.generation(table);
+        let (mut keys, mut passed, mut more, mut room, mut any) = (Vec::new(), 0, false, Vec::new(), false);
         let mut link = Link::new(self.shared.endpoint(&self.layout, at.server));
-        let walked = wire::stream(&mut link, listing::COMMAND, Deadline::after(WALK), &mut |line| {
+        let walked = wire::stream(&mut link, listing::COMMAND, deadline, &mut |line| {
+            any = true;
             let Some(Listed { key: raw, .. }) = Listed::read(line, &mut room) else { return true };
             if !belongs(raw, name, generation) {
                 return true;
@@ -115,32 +167,36 @@ impl Farm {
             }
             !more
         });
-        link.close();
         match walked {
-            Ok(()) => Ok((keys, more)),
-            Err(error) => Err(format!("server \"{}\": {error}", self.layout.name(at.server))),
+            Ok(()) if any => Ok((keys, more)),
+            // The module's own records are always there: it lists nothing only while its hash table grows.
+            Ok(()) => Err(Unlisted::Busy),
+            Err(_) if matches!(link.reply(0), Reply::ServerError(text) if text.starts_with(b"BUSY")) => {
+                Err(Unlisted::Busy)
+            }
+            Err(error) => Err(Unlisted::Failed(error)),
         }
     }
 
-    fn read_entries(&mut self, server: usize, keys: &[Vec<u8>], page: &mut Page) -> Result<(), String> {
+    fn read_entries(&mut self, server: usize, keys: &[Vec<u8>], deadline: Deadline) -> Result<Vec<Entry>, String> {
         const PACKET: usize = 100;
+        let mut entries = Vec::with_capacity(keys.len());
         for some in keys.chunks(PACKET) {
-            let begun = self.prepare(server);
+            self.prepare(server);
             for raw in some {
                 let (bytes, base64) = spelled(raw);
                 self.links[server].mg(KeyRef { bytes: &bytes, base64 }, "v f t u");
             }
-            wire::exchange(&mut self.links, &[server], Deadline::after(WALK));
-            let status = self.links[server].status();
-            self.report(server, begun, status.err());
-            status.map_err(|error| format!("server \"{}\": {error}", self.layout.name(server)))?;
+            wire::exchange(&mut self.links, &[server], deadline);
+            // How much time was left says nothing of the server, so its health is not told.
+            self.links[server].status().map_err(|error| format!("server \"{}\": {error}", self.layout.name(server)))?;
             for (at, raw) in some.iter().enumerate() {
                 if let Reply::Value { data, meta } = self.links[server].reply(at) {
-                    page.entries.extend(entry(raw, data, meta.flags, u32::try_from(meta.ttl).unwrap_or(0)));
+                    entries.extend(entry(raw, data, meta.flags, u32::try_from(meta.ttl).unwrap_or(0)));
                 }
             }
         }
-        Ok(())
+        Ok(entries)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::batch::{Batch, Tally};
-use super::dump::{Entry, Page, Unread};
+use super::dump::{Entry, PATIENCE, Page, Unread};
 use super::lock::FENCE_TTL;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict, Way};
@@ -74,15 +74,19 @@ impl Local {
     }
 
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.get(table, key, Ask::Value)
+        self.set_key(table, key)?;
+        let now = seconds();
+        let Some(hit) = self.store.look(&self.name, now, self.deadline())? else { return Ok(false) };
+        self.data.clear();
+        self.held = held(&hit, now);
+        Ok(true)
     }
 
     fn read(&mut self) -> Answer {
         self.held = Held::Nothing;
         let (now, deadline) = (seconds(), self.deadline());
         let Some(hit) = self.store.get(&self.name, now, &mut self.data, deadline)? else { return Ok(false) };
-        let ttl = (hit.expires_s > 0).then(|| hit.expires_s.saturating_sub(now).cast_signed());
-        self.held = Held::Data { flags: hit.flags, cas: hit.cas, ttl };
+        self.held = held(&hit, now);
         Ok(true)
     }
 
@@ -169,7 +173,7 @@ impl Local {
 
     fn take_lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
         self.set_record("lock", table, key)?;
-        if self.read()? {
+        if self.store.look(&self.name, seconds(), self.deadline())?.is_some() {
             return Ok(None);
         }
         self.set_record("fence", table, key)?;
@@ -212,8 +216,8 @@ impl Local {
             text => text.parse().map_err(|_| Unread::Cursor(text.to_owned()))?,
         };
         let prefix = self.prefix(table);
-        let (now, mut page) = (seconds(), Page::default());
-        while page.entries.len() < limit {
+        let (now, end, mut page) = (seconds(), Deadline::after(PATIENCE), Page::default());
+        while page.entries.len() < limit && !end.passed(clock::monotonic_ns()) {
             let left = limit - page.entries.len();
             let found = self.store.scan(at, left, prefix.as_bytes(), now, self.deadline());
             let found = found.map_err(|fault| fault.to_string())?;
@@ -263,6 +267,11 @@ impl From<near::Fault> for Fault {
 /// The store lives no longer than this host, so its clock need not be the wall's.
 fn seconds() -> u64 {
     clock::monotonic_ms() / 1_000
+}
+
+fn held(hit: &near::Hit, now_s: u64) -> Held {
+    let ttl = (hit.expires_s > 0).then(|| hit.expires_s.saturating_sub(now_s).cast_signed());
+    Held::Data { flags: hit.flags, cas: hit.cas, ttl }
 }
 
 fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Entry {

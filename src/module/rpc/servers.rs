@@ -2,10 +2,13 @@
 
 use super::{Fault, Outcome, args};
 use crate::cache::Cache;
+use crate::clock::Deadline;
 use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::config::ServerSpec;
 use crate::host::rpc::{Call, Full, Object};
+use crate::near::Store;
 use std::ffi::CString;
+use std::time::Duration;
 
 pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
     args::end(call)?;
@@ -78,7 +81,21 @@ pub fn stats(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Out
     let totals = reply.object(c"totals")?;
     sums(&totals.object(c"tables")?, &TableStat::ALL, &table_sums)?;
     sums(&totals.object(c"servers")?, &ServerStat::ALL, &server_sums)?;
-    Ok(())
+    shared.local().map_or(Ok(()), |store| local(&reply, shared, store))
+}
+
+/// What the host's own store holds.
+fn local(reply: &Object<'_>, shared: &Shared, store: &Store) -> Outcome {
+    let deadline = Deadline::after(Duration::from_millis(shared.config().cmd_timeout_ms.into()));
+    let stats = store.stats(deadline).map_err(|why| Fault(500, why.to_string()))?;
+    let local = reply.object(c"local")?;
+    local.count(c"entries", stats.items)?;
+    local.count(c"bytes", stats.bytes)?;
+    local.count(c"used", stats.used)?;
+    local.count(c"capacity", stats.capacity)?;
+    local.count(c"evictions", stats.evictions)?;
+    local.count(c"expired", stats.expired)?;
+    Ok(local.count(c"resets", stats.resets)?)
 }
 
 /// A list with an object per name: its counters. The sums of each counter.
