@@ -4,7 +4,7 @@
 mod support;
 
 use shardcache::cache::{Cache, Verdict};
-use shardcache::cluster::{Shared, Watcher};
+use shardcache::cluster::{ServerStat, Shared, TableStat, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::{Duration, Instant};
@@ -135,6 +135,31 @@ fn values_survive_the_kill_of_either_server() {
             assert_eq!(host.get(key).as_deref(), Some("anew"));
         }
     }
+}
+
+#[test]
+fn reads_that_another_server_than_the_home_answers_are_counted() {
+    let mut servers = Memcached::many(3);
+    let mut host = Host::new(&servers);
+    let keys: Vec<String> = (0..60).map(|i| format!("key{i}")).collect();
+    keys.iter().skip(1).step_by(2).for_each(|key| host.set(key, key));
+    let asked: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+    let read = |host: &mut Host| {
+        let before = host.cache.shared().table_count(0, TableStat::Failovers);
+        keys.iter().for_each(|key| drop(host.get(key)));
+        host.cache.mget(0, &asked);
+        host.cache.shared().table_count(0, TableStat::Failovers) - before
+    };
+    host.until_whole();
+    assert_eq!(read(&mut host), 0);
+    servers[1].kill();
+    host.until_up(1, false);
+    let missed = host.cache.shared().server_count(1, ServerStat::Misses);
+    let at_home = keys.iter().filter(|key| host.cache.locate(0, key.as_bytes()).unwrap().server == Some(1)).count();
+    assert_eq!(
+        (read(&mut host), host.cache.shared().server_count(1, ServerStat::Misses)),
+        (2 * at_home as u64, missed)
+    );
 }
 
 #[test]

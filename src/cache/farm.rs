@@ -14,7 +14,7 @@ use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
 use crate::clock::{self, Deadline};
 use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::{key_ref, number};
-use crate::cluster::{Layout, ServerStat, Shared, reason};
+use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
 use crate::health::Seen;
 use crate::key::{WireKey, split_full};
 use crate::value::{Digits, Value};
@@ -443,6 +443,13 @@ impl Farm {
 
     pub fn count_server(&self, server: usize, stat: ServerStat) {
         self.shared.server_cell(server).counts.add(stat as usize, 1);
+    }
+
+    /// Counts a read of a key at `home` that `server` answered, where that is another one.
+    pub fn count_failover(&self, table: usize, home: usize, server: usize) {
+        if server != home {
+            self.shared.table_cell(table).counts.add(TableStat::Failovers as usize, 1);
+        }
     }
 
     fn missed(&self, server: usize) -> bool {

@@ -14,12 +14,19 @@ use crate::value::{Digits, Value};
 use crate::wire::Reply;
 
 impl Call<'_> {
-    pub fn get(mut self, ask: Ask) -> Answer {
-        self.read(if ask == Ask::All { Want::All } else { Want::Value })
+    pub fn get(self, ask: Ask) -> Answer {
+        self.answer(if ask == Ask::All { Want::All } else { Want::Value })
     }
 
-    pub fn ttl(mut self) -> Answer {
-        self.read(Want::Bare)
+    pub fn ttl(self) -> Answer {
+        self.answer(Want::Bare)
+    }
+
+    fn answer(mut self, want: Want) -> Answer {
+        let found = self.read(want)?;
+        let [home, _] = self.pair.servers;
+        self.farm.count_failover(self.table, home, self.farm.asked().unwrap_or(home));
+        Ok(found)
     }
 
     /// Reads the entry; what was found stays in its link's buffer and is held there.

@@ -7,7 +7,7 @@ use crate::cache::Fault;
 use crate::cache::batch::Batch;
 use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
 use crate::clock::Deadline;
-use crate::cluster::copies::{Legs, Outcome, Read, Request, Scene, Step};
+use crate::cluster::copies::{Legs, Outcome, Read, Request, Scene, Side, Step};
 use crate::cluster::courier::{Load, Parcel, Parcels, Place, Want};
 use crate::cluster::{Layout, ServerStat};
 use crate::key::{Kind, Prefix, Space};
@@ -128,13 +128,15 @@ impl Many<'_> {
                 true
             }
             Step::Done(outcome) => {
-                self.done(batch, task, outcome, &scene);
+                let answered = Side::BOTH.into_iter().find(|side| legs.of(*side).answered());
+                let answered = answered.map_or(task.home, |side| pair.servers[side as usize]);
+                self.done(batch, task, outcome, &scene, answered);
                 false
             }
         }
     }
 
-    fn done(&mut self, batch: &mut Batch, task: &Task, outcome: Outcome, scene: &Scene<'_>) {
+    fn done(&mut self, batch: &mut Batch, task: &Task, outcome: Outcome, scene: &Scene<'_>, answered: usize) {
         let parcel = match outcome {
             Outcome::Found { side, .. } => task.parcels[side as usize],
             Outcome::Number(_) => self.desk.notes.counter,
@@ -150,8 +152,9 @@ impl Many<'_> {
             _ => None,
         };
         let stat = if found.is_some() { ServerStat::Hits } else { ServerStat::Misses };
-        let server = parcel.map_or(task.home, |parcel| parcel.server);
+        let server = parcel.map_or(answered, |parcel| parcel.server);
         self.farm.count_server(server, stat);
+        self.farm.count_failover(self.table, task.home, server);
         batch.set(task.at, Ok(found));
     }
 }
