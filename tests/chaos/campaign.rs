@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const WHOLE_WITHIN: Duration = Duration::from_secs(60);
 /// Between looks at the hosts.
 const LOOK: Duration = Duration::from_millis(15);
+/// By then each host has polled all servers since.
+const POLLED: Duration = Duration::from_micros(2 * DELTA);
 /// Before the next fault, so that there is something to lose.
 const CALM: Duration = Duration::from_millis(300);
 /// A key lives this many rounds.
@@ -97,9 +99,10 @@ impl Campaign {
         }
     }
 
-    /// Until every host calls the farm whole.
+    /// Until every host calls the farm whole, by what it polled after the fault.
     fn wait_whole(&mut self) {
         let start = Instant::now();
+        sleep(POLLED);
         loop {
             let broken = (0..HOSTS).find_map(|host| self.farm.broken(host).map(|why| (host, why)));
             match broken {

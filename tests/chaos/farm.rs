@@ -50,12 +50,12 @@ impl Farm {
     /// What is not whole yet, as a host sees it.
     pub fn broken(&self, host: usize) -> Option<String> {
         let Some(list) = self.list(host) else { return Some("does not answer".into()) };
-        let whole = list.get("whole").is_none_or(|whole| whole == "yes");
-        let down = rows(&list).iter().find(|row| row["state"] != "up");
-        match down {
-            Some(row) => Some(format!("{} is {}", row["name"], row["state"])),
-            None => (!whole).then(|| list.to_string()),
-        }
+        let what = |row: &Value| match (&row["state"], &row["whole"]) {
+            (state, _) if state != "up" => Some(format!("{} is {state}", row["name"])),
+            (_, whole) if whole == "no" => Some(format!("the copies of {} are not whole: {row}", row["name"])),
+            _ => None,
+        };
+        rows(&list).iter().find_map(what)
     }
 
     /// One of the module's statistics; `None` while the host does not answer.

@@ -86,6 +86,9 @@ impl<'a> History<'a> {
         let newer = known.filter(|write| source.ended < write.begun);
         match (source.fate(), newer) {
             (Fate::Refused, _) => found("P5: a refused write was stored", Some(source)),
+            (Fate::Open, Some(write)) if rules.keeps => {
+                found("P1/P2: an unanswered write came over a later one", Some(write))
+            }
             (Fate::Open, Some(_)) => verdict.late += 1,
             (Fate::Done, Some(write)) if write.act == Act::Delete => {
                 found("P2: a deleted value came back", Some(write))
