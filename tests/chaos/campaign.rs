@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(15);
 const POLLED: Duration = Duration::from_micros(2 * DELTA);
 /// Before the next fault, so that there is something to lose.
 const CALM: Duration = Duration::from_millis(300);
+/// So many failed calls on tables with two copies are told of each outage.
+const SHOWN: usize = 20;
 /// A key lives this many rounds.
 const ROUNDS: usize = 4;
 
@@ -134,6 +136,7 @@ impl Campaign {
         let long: Vec<Call> = long.filter(|call| too_long(call, stalls.during(call.begun, call.ended))).collect();
         if self.plan.told {
             println!("{}", line(&outage));
+            outage.refused.iter().take(SHOWN).for_each(|call| println!("  {}", outage.told(call)));
         }
         self.report.round(outage, &calls, &long);
     }

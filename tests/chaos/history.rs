@@ -41,8 +41,8 @@ pub struct Call {
     pub ended: u64,
     /// The script's return code; `None`: no answer.
     pub rc: Option<i32>,
-    /// The module said that it asked nobody, as the server is out of use.
-    pub unasked: bool,
+    /// What the module said was wrong.
+    pub error: &'static str,
 }
 
 pub const NEVER: u64 = u64::MAX;
@@ -52,7 +52,8 @@ impl Call {
         match (self.act, self.rc) {
             (_, Some(1)) | (Act::Get | Act::Delete, Some(-1)) => Fate::Done,
             (_, Some(-1)) | (Act::Get, _) | (Act::Count, Some(-2)) => Fate::Refused,
-            (_, Some(-2)) if self.unasked => Fate::Refused,
+            // It asked nobody.
+            (_, Some(-2)) if self.error == "server down" => Fate::Refused,
             _ => Fate::Open,
         }
     }
@@ -81,6 +82,7 @@ impl fmt::Display for Call {
             write!(f, " = {}", text(number))?;
         }
         match self.rc {
+            Some(rc) if rc < -1 => write!(f, " -> {rc} ({}) after {:.3} ms", self.error, self.took() as f64 / 1e3),
             Some(rc) => write!(f, " -> {rc} after {:.3} ms", self.took() as f64 / 1e3),
             None => write!(f, " -> no answer"),
         }

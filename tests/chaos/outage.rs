@@ -52,14 +52,16 @@ pub struct Outage {
     pub calls: usize,
     /// Of tables with two copies, and with one.
     pub failed: [Failed; 2],
+    /// Failed calls on tables with two copies.
+    pub refused: Vec<Call>,
     /// The longest call, microseconds.
     pub longest: u64,
 }
 
 impl Outage {
     pub fn new(fault: Fault) -> Outage {
-        let (noticed, paid, failed) = Default::default();
-        Outage { fault, begun: now(), ended: 0, whole: 0, noticed, paid, calls: 0, failed, longest: 0 }
+        let (noticed, paid, failed, refused) = Default::default();
+        Outage { fault, begun: now(), ended: 0, whole: 0, noticed, paid, calls: 0, failed, refused, longest: 0 }
     }
 
     /// Counts what was called in the round.
@@ -67,8 +69,10 @@ impl Outage {
         self.calls = calls.len();
         self.longest = calls.iter().map(|(_, call)| call.took()).max().unwrap_or(0);
         let begun = self.begun;
-        let failed = |call: &Call| call.rc.is_some_and(|rc| rc < -1) && call.begun >= begun;
-        for (table, call) in calls.iter().filter(|(_, call)| failed(call)) {
+        let failed = |call: &Call| call.rc.is_some_and(|rc| rc < -1);
+        let two = calls.iter().filter(|(table, call)| *table != Table::Single && failed(call));
+        self.refused = two.map(|(_, call)| *call).collect();
+        for (table, call) in calls.iter().filter(|(_, call)| failed(call) && call.begun >= begun) {
             let failed = &mut self.failed[usize::from(*table == Table::Single)];
             if call.begun > self.ended {
                 failed.later += 1;
@@ -77,6 +81,11 @@ impl Outage {
                 failed.until = failed.until.max(call.ended - begun);
             }
         }
+    }
+
+    /// A call in a line, with its time after the begin of the fault.
+    pub fn told(&self, call: &Call) -> String {
+        format!("{:>+8.1} ms: {call}", call.begun as f64 / 1e3 - self.begun as f64 / 1e3)
     }
 
     /// Whether this call met the fault at its height: its host had taken the server out of use.

@@ -5,6 +5,8 @@ use super::history::{Act, Call, NEVER};
 use super::ledger::{Key, Table};
 use super::now;
 use crate::support::sip::{Client, Reply, Request};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A worker that is still busy with a call by then has broken its promise long ago.
@@ -54,7 +56,7 @@ pub fn ask(
     let begun = now();
     let reply = client.send(host.1, &Request { user: route, headers: &headers, limit: LIMIT, ..Request::default() });
     let blank =
-        Call { act: Act::Get, host: host.0, value: None, number: None, begun, ended: NEVER, rc: None, unasked: false };
+        Call { act: Act::Get, host: host.0, value: None, number: None, begun, ended: NEVER, rc: None, error: "" };
     match reply {
         Some(reply) => Answer { calls: read(&reply, operation, keys, value, blank), answered: true },
         None => Answer { calls: lost(operation, keys, value, blank), answered: false },
@@ -89,9 +91,8 @@ fn read(reply: &Reply, operation: Operation, keys: &[Key], value: u64, blank: Ca
         let found = (rc == 1).then(|| number(out));
         Call { value: found, number: found, rc: Some(rc), ..timed(reply.header(at), blank) }
     };
-    let unasked = reply.header("X-Err") == "server down";
-    let write =
-        |act: Act, value: Option<u64>| Call { act, value, rc: Some(rc), unasked, ..timed(reply.header("X-At"), blank) };
+    let blank = Call { error: known(reply.header("X-Err")), ..blank };
+    let write = |act: Act, value: Option<u64>| Call { act, value, rc: Some(rc), ..timed(reply.header("X-At"), blank) };
     match operation {
         Operation::Get => vec![(key, get("X-At", rc, out))],
         Operation::Set | Operation::Add | Operation::Replace => vec![(key, write(act(operation), Some(value)))],
@@ -117,6 +118,18 @@ fn read(reply: &Reply, operation: Operation, keys: &[Key], value: u64, blank: Ca
 /// 0 is never written: whoever reads it, or what is no number, has read what nobody wrote.
 fn number(text: &str) -> u64 {
     text.parse().unwrap_or(0)
+}
+
+/// The same text, kept for good: there are few.
+fn known(text: &str) -> &'static str {
+    static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut texts = TEXTS.lock().expect("the texts");
+    if let Some(known) = texts.get(text) {
+        return known;
+    }
+    let text: &'static str = Box::leak(text.into());
+    texts.insert(text);
+    text
 }
 
 /// "seconds.micros seconds.micros"

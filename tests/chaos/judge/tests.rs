@@ -41,7 +41,8 @@ fn call(line: &str) -> Call {
         None => Some(if missed { -1 } else { 1 }),
     };
     let ended = if mark == Some("?") { NEVER } else { time(ended) };
-    Call { act, host, value, number, begun: time(begun), ended, rc, unasked: mark == Some("n") }
+    let error = if mark == Some("n") { "server down" } else { "timeout" };
+    Call { act, host, value, number, begun: time(begun), ended, rc, error }
 }
 
 fn found(judge: fn(&[Call], &Rules) -> Verdict, rules: &Rules, history: &str) -> Vec<&'static str> {
