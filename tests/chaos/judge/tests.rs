@@ -112,9 +112,12 @@ fn a_table_with_one_copy_may_forget_but_not_remember_wrongly() {
 }
 
 #[test]
-fn a_late_write_that_was_left_open_is_counted() {
-    let calls: Vec<Call> = ["A set 1 0-50 !", "A set 2 60-65", "B get 1 300-301"].into_iter().map(call).collect();
-    assert_eq!(value(&calls, &TWO).late, 1);
+fn a_write_that_was_left_open_may_come_late_but_not_over_a_later_one() {
+    let history = "A set 1 0-50 !, A set 2 60-65, B get 1 300-301";
+    assert_eq!(found(value, &TWO, history), ["P1/P2: an unanswered write came over a later one"]);
+    let calls: Vec<Call> = history.split(", ").map(call).collect();
+    let one = value(&calls, &ONE);
+    assert_eq!((one.late, one.violations.len()), (1, 0));
 }
 
 #[test]
