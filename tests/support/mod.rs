@@ -20,6 +20,7 @@ pub mod rpc;
 pub mod script;
 pub mod sip;
 pub mod wait;
+pub mod watched;
 
 pub use fake::Fake;
 pub use host::Host;
@@ -28,3 +29,4 @@ pub use memcached::Memcached;
 pub use proxy::Proxy;
 pub use script::Script;
 pub use wait::until;
+pub use watched::Watched;
