@@ -69,8 +69,15 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub fn new(farm: &'a mut Farm, desk: &'a mut Desk, pair: &'a Pair, table: usize, key: &'a [u8]) -> Self {
-        let deadline = farm.begin();
+    /// `deadline`: as the farm gave it when the call began, before the key's pair was looked for.
+    pub fn new(
+        farm: &'a mut Farm,
+        desk: &'a mut Desk,
+        pair: &'a Pair,
+        table: usize,
+        key: &'a [u8],
+        deadline: Deadline,
+    ) -> Self {
         farm.answered(pair.servers[0]);
         Self { farm, desk, pair, kind: Kind::Entry, table, key, deadline }
     }

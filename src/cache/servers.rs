@@ -81,13 +81,17 @@ impl Servers {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
+        if !self.twice(table) {
+            return self.farm.mget(table, keys);
+        }
+        let deadline = self.farm.begin();
         let layout = Arc::clone(&self.farm.layout);
-        if layout.len() < 2 || !self.twice(table) {
+        if layout.len() < 2 {
             return self.farm.mget(table, keys);
         }
         self.desk.begin();
         let mut batch = std::mem::take(&mut self.farm.batch);
-        let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, table, keys };
+        let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, deadline, table, keys };
         many.mget(&mut batch);
         self.farm.batch = batch;
         self.farm.batch.tally()
@@ -118,10 +122,13 @@ impl Servers {
         pair: impl FnOnce(Call<'_>) -> T,
     ) -> T {
         self.desk.begin();
+        if !self.twice(table) {
+            return home(&mut self.farm);
+        }
+        let deadline = self.farm.begin();
         let layout = Arc::clone(&self.farm.layout);
-        let both = if self.twice(table) { layout.pair(self.farm.home(table, key)) } else { None };
-        match both {
-            Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key)),
+        match layout.pair(self.farm.home(table, key)) {
+            Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline)),
             None => home(&mut self.farm),
         }
     }

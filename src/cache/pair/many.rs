@@ -36,6 +36,8 @@ pub(crate) struct Many<'a> {
     pub farm: &'a mut Farm,
     pub desk: &'a mut Desk,
     pub layout: &'a Layout,
+    /// As the farm gave it with that layout.
+    pub deadline: Deadline,
     pub table: usize,
     pub keys: &'a [&'a [u8]],
 }
@@ -43,9 +45,8 @@ pub(crate) struct Many<'a> {
 impl Many<'_> {
     /// Reads all keys; what was found is in the batch.
     pub fn mget(mut self, batch: &mut Batch) {
-        let deadline = self.farm.begin();
         let mut reads = std::mem::take(&mut self.desk.reads);
-        let read = self.read(batch, &mut reads.0, deadline);
+        let read = self.read(batch, &mut reads.0);
         reads.0.clear();
         reads.0.shrink_to(KEPT);
         self.desk.reads = reads;
@@ -54,7 +55,7 @@ impl Many<'_> {
         }
     }
 
-    fn read(&mut self, batch: &mut Batch, tasks: &mut Vec<Task>, deadline: Deadline) -> Result<(), Fault> {
+    fn read(&mut self, batch: &mut Batch, tasks: &mut Vec<Task>) -> Result<(), Fault> {
         self.farm.refuse()?;
         let name = &self.farm.shared.config().tables[self.table].name;
         for _ in 0..CHASES {
@@ -63,7 +64,7 @@ impl Many<'_> {
             self.desk.expect(generation);
             self.plan(batch, tasks, Prefix::new(name, 0)?);
             while !tasks.is_empty() && !self.desk.bumped() {
-                let sent = self.exchange(tasks, space, deadline);
+                let sent = self.exchange(tasks, space, self.deadline);
                 tasks.retain_mut(|task| self.goes_on(batch, task, sent));
             }
             if !self.desk.bumped() {
