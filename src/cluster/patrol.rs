@@ -3,11 +3,14 @@
 pub mod catalogue;
 pub mod lister;
 mod mender;
+mod news;
 mod polls;
 pub mod rate;
 pub mod repair;
 mod shown;
 pub mod sieve;
+mod strays;
+pub mod sweep;
 mod work;
 
 use std::collections::hash_map::RandomState;
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 use super::copies::{Pace, Polled, Rules, Scene};
 use super::courier::{Lines, Pair};
-use super::{Layout, Shared};
+use super::{Event, Layout, Shared};
 use crate::clock;
 use crate::wire::Link;
 
@@ -25,8 +28,10 @@ pub use shown::{CopiesView, RepairCell};
 
 use lister::Lister;
 use mender::Mender;
+use news::Trouble;
 use rate::Rate;
-use repair::Repair;
+use repair::{Progress, Repair};
+use sweep::Sweep;
 
 /// The watcher's links.
 pub struct Desk {
@@ -59,6 +64,11 @@ pub struct Patrol {
     rate: Rate,
     /// Whose turn it is to be worked on.
     next: usize,
+    news: Vec<Event>,
+    /// Was every pair whole after the last round?
+    whole: Option<bool>,
+    /// Servers that were told to make no lists.
+    listless: Vec<usize>,
 }
 
 /// One pair on this host's round.
@@ -67,6 +77,8 @@ struct Beat {
     pace: [Pace; 2],
     polled: Polled,
     repair: Repair,
+    sweep: Sweep,
+    trouble: Trouble,
 }
 
 impl Patrol {
@@ -84,25 +96,40 @@ impl Patrol {
             mender: Mender::default(),
             rate: Rate::new(config.repair_rate),
             next: 0,
+            news: Vec::new(),
+            whole: None,
+            listless: Vec::new(),
         }
     }
 
-    /// The list of servers is another one: each pair of it is walked anew.
+    /// The list of servers is another one: each pair of it is walked anew. Where no table has two copies, only a list
+    /// that changed is walked, for what it left behind.
     pub fn follow(&mut self, layout: &Arc<Layout>) {
-        let config = self.shared.config();
-        let mirrored = config.tables.iter().any(|table| table.copies > 1);
-        let interval_ms = u64::from(config.probe_interval_ms);
+        let (interval_ms, now_ms) = (u64::from(self.shared.config().probe_interval_ms), clock::monotonic_ms());
+        let (list, changed) = (layout.digest(), layout.version() > 1);
+        let walks = changed || self.mirrored();
         let beat = |pair: &Pair| Beat {
             pair: pair.clone(),
             pace: [Pace::new(interval_ms, 8 * interval_ms); 2],
             polled: Polled::default(),
             repair: Repair::default(),
+            sweep: Sweep::new(list, changed, now_ms),
+            trouble: Trouble::default(),
         };
-        let pairs = layout.servers().filter(|_| mirrored).filter_map(|(home, _)| layout.pair(home));
+        let pairs = layout.servers().filter(|_| walks).filter_map(|(home, _)| layout.pair(home));
         self.beats = pairs.map(beat).collect();
+        // A server alone keeps all there is.
+        for (server, _) in layout.servers().filter(|(server, _)| walks && layout.pair(*server).is_none()) {
+            self.shared.server_cell(server).repair.tell(layout.version(), true, Progress::default());
+        }
         self.polls.clear();
+        self.listless.clear();
         self.next = 0;
         self.layout = Arc::clone(layout);
+    }
+
+    fn mirrored(&self) -> bool {
+        self.shared.config().tables.iter().any(|table| table.copies > 1)
     }
 
     /// How long an exchange may take.

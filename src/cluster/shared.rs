@@ -255,7 +255,7 @@ impl Shared {
             last_error_ms: failure.map_or(0, |failure| now_ms.saturating_sub(failure.at_ms)),
             latency_us: cell.latency_us.load(Relaxed),
             version: if version == 0 { String::new() } else { version_text(version) },
-            copies: cell.repair.view(),
+            copies: cell.repair.view(self.list_version()),
         }
     }
 }

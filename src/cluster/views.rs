@@ -49,10 +49,13 @@ fn mark(word: u64, tag: u32) -> Mark {
 /// The tag of a pair's name: 24 bits.
 #[must_use]
 pub fn tag(name: &[u8]) -> u32 {
-    let sum = name
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    (sum >> MARK_BITS) as u32
+    (hash(name) >> MARK_BITS) as u32
+}
+
+/// FNV-1a: the same on every host.
+pub(super) fn hash(text: &[u8]) -> u64 {
+    let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    text.iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 #[cfg(test)]

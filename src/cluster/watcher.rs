@@ -17,37 +17,11 @@ use super::patrol::{Desk, Patrol};
 use super::reason;
 use super::record::{key_ref, number};
 use super::standing::Told;
-use super::{ServerStat, Shared};
+use super::{DRAINED, Event, ServerStat, Shared};
 use crate::clock::{self, Deadline};
 use crate::health::{self, Reason, State};
 use crate::key::WireKey;
 use crate::wire::{self, Kind, Link};
-
-/// The reason of a server that the operator took out of use.
-pub const DRAINED: &str = "drained";
-
-/// What the script may want to hear of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    ServerDown {
-        server: usize,
-        reason: &'static str,
-        /// More for the log, such as what is wrong with a certificate; often empty.
-        detail: String,
-    },
-    ServerUp {
-        server: usize,
-    },
-    /// Calls are no longer served: most servers are down, or none is in use.
-    PoolDown {
-        down: usize,
-        of: usize,
-    },
-    /// Calls are served again.
-    PoolUp,
-    /// No server is in use.
-    AllDown,
-}
 
 /// What the watcher keeps of one server between two rounds.
 #[derive(Debug)]
@@ -333,6 +307,7 @@ impl Watcher {
             }
         }
         self.told.news(self.shared, &self.layout, &mut news);
+        self.patrol.news(&mut news);
         news
     }
 

@@ -13,6 +13,10 @@ pub(super) const SERVER_UP: &CStr = c"shardcache:server-up";
 pub(super) const POOL_DOWN: &CStr = c"shardcache:pool-down";
 pub(super) const POOL_UP: &CStr = c"shardcache:pool-up";
 pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
+pub(super) const WHOLE: &CStr = c"shardcache:whole";
+
+/// All event routes.
+pub(super) const NAMES: [&CStr; 6] = [SERVER_DOWN, SERVER_UP, POOL_DOWN, POOL_UP, ALL_DOWN, WHOLE];
 
 /// Who listens, found once after the script was read.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct Listeners {
     pool_down: Option<Route>,
     pool_up: Option<Route>,
     all_down: Option<Route>,
+    whole: Option<Route>,
     callback: Option<&'static str>,
 }
 
@@ -41,6 +46,7 @@ impl Listeners {
             pool_down: find(POOL_DOWN),
             pool_up: find(POOL_UP),
             all_down: find(ALL_DOWN),
+            whole: find(WHOLE),
             callback,
         }
     }
@@ -53,6 +59,8 @@ impl Listeners {
             Event::PoolDown { .. } => (POOL_DOWN, self.pool_down, None, Fault::MostDown.as_str()),
             Event::PoolUp => (POOL_UP, self.pool_up, None, ""),
             Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
+            Event::Whole => (WHOLE, self.whole, None, ""),
+            Event::PairWhole { .. } | Event::NoList { .. } => return,
         };
         // Each listener is told anew: the one before may have used the cache.
         let note = || worker::with(|worker| worker.cache.note_event(server, reason));

@@ -26,14 +26,13 @@ pub enum Kind {
 #[must_use]
 pub fn names() -> Vec<(Kind, String)> {
     let mut all: Vec<(Kind, String)> = Vec::new();
-    let routes = [events::SERVER_DOWN, events::SERVER_UP, events::ALL_DOWN];
     all.extend(parameters::TABLE.iter().filter_map(|row| c_name(Kind::Parameter, row.name)));
     all.extend(functions::TABLE.iter().filter_map(|row| c_name(Kind::Function, row.name)));
     // SAFETY: the table holds constants, and an empty name in its last row.
     all.extend(variables::TABLE.iter().map(|row| (Kind::Variable, shown(unsafe { text::bytes(&row.name) }))));
     all.extend(status::FACTS.iter().map(|fact| (Kind::Fact, shown(fact.0))));
     all.extend(rpc::TABLE.iter().filter_map(|row| c_name(Kind::Rpc, row.name)));
-    all.extend(routes.map(|name| (Kind::EventRoute, shown(name.to_bytes()))));
+    all.extend(events::NAMES.map(|name| (Kind::EventRoute, shown(name.to_bytes()))));
     all.extend(kemi::ROWS.iter().map(|row| (Kind::Kemi, shown(row.name.to_bytes()))));
     all.extend(TableStat::ALL.map(|(_, name)| (Kind::Statistic, format!("table_<name>_{name}"))));
     all.extend(ServerStat::ALL.map(|(_, name)| (Kind::Statistic, format!("server_<name>_{name}"))));

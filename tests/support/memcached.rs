@@ -228,7 +228,7 @@ impl Memcached {
 
     /// Every wire key the server holds.
     pub fn keys(&self) -> Vec<String> {
-        let text = self.raw(b"lru_crawler metadump all\r\n", "END").expect("metadump");
+        let text = self.raw(b"lru_crawler metadump hash\r\n", "END").expect("metadump");
         let text = String::from_utf8_lossy(&text).into_owned();
         text.lines().filter_map(|l| l.strip_prefix("key=")?.split(' ').next().map(plain)).collect()
     }

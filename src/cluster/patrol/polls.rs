@@ -22,6 +22,8 @@ pub(super) struct Round {
     parcels: Parcels,
     /// Both servers were asked, but for those that are known to be down.
     full: bool,
+    /// Where the home's answer about strays will be.
+    strays: Option<usize>,
 }
 
 impl Patrol {
@@ -48,7 +50,9 @@ impl Patrol {
             }
             let parcels = courier.pack(desk, &place(&beat.pair), &request, &Load::default(), Want::Bare);
             let full = (0..2).all(|side| asked[side] || down(side));
-            self.polls.push(Round { beat: at, poll, request, parcels, full });
+            let home = beat.pair.servers[0];
+            let strays = if asked[0] { beat.ask_about_strays(&mut desk.links[home]) } else { None };
+            self.polls.push(Round { beat: at, poll, request, parcels, full, strays });
         }
     }
 
@@ -57,6 +61,12 @@ impl Patrol {
     pub fn hear(&mut self, courier: &mut Courier, desk: &mut Desk, deadline: Deadline) {
         let mut polls = std::mem::take(&mut self.polls);
         let listens = self.shared.mostly_down();
+        for round in &polls {
+            let beat = &mut self.beats[round.beat];
+            if let Some(at) = round.strays {
+                beat.hear_about_strays(&desk.links[beat.pair.servers[0]], at);
+            }
+        }
         loop {
             polls.retain_mut(|round| {
                 let legs = courier.unpack(&desk.links, &round.parcels, &round.request, Want::Bare);
@@ -73,6 +83,7 @@ impl Patrol {
             courier.send(desk, deadline);
         }
         self.polls = polls;
+        self.sum_up();
     }
 
     /// One step of a poll; true when there is another one.
@@ -102,8 +113,12 @@ impl Patrol {
             let server = self.shared.server_cell(beat.pair.servers[side as usize]);
             server.counts.add(ServerStat::Activations as usize, u64::from(view.of(side).active(&self.rules)));
         }
-        beat.repair.polled(polled, view, &self.rules, now_ms);
         beat.polled = *polled;
-        self.shared.server_cell(beat.pair.servers[0]).repair.tell(polled.whole, beat.repair.progress());
+        beat.sweep.compared(self.shared.lists_agree(), now_ms);
+        let swept = !beat.sweep.due();
+        // While the lists differ nothing would come of a pass for strays.
+        let enough = polled.whole && (swept || !beat.sweep.settled(&self.rules, now_ms));
+        beat.repair.polled(&Polled { whole: enough, ..*polled }, view, &self.rules, now_ms);
+        self.tell(at, polled.whole && swept, now_ms);
     }
 }

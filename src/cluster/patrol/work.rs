@@ -3,9 +3,10 @@
 use super::lister::{Listed, Order, Unlisted};
 use super::mender::Mender;
 use super::polls::place;
-use super::{Desk, Patrol};
+use super::repair::Pass;
+use super::{Beat, Desk, Patrol};
 use crate::clock::{self, Deadline};
-use crate::cluster::copies::{Request, Side, View};
+use crate::cluster::copies::{Side, View};
 use crate::cluster::courier::{Courier, Load, Want};
 
 /// One step takes so long, milliseconds, and what the exchange under way then needs.
@@ -19,7 +20,7 @@ impl Patrol {
         let until_ms = clock::monotonic_ms() + STEP_MS;
         self.take_lists();
         self.ask_for_lists();
-        while self.mend_some(courier, desk) && clock::monotonic_ms() < until_ms {}
+        while (self.take_strays(desk) || self.mend_some(courier, desk)) && clock::monotonic_ms() < until_ms {}
     }
 
     fn take_lists(&mut self) {
@@ -27,9 +28,18 @@ impl Patrol {
         let Some(beat) = self.beats.iter_mut().find(|beat| beat.pair.servers[0] == home) else { return };
         let now_ms = clock::monotonic_ms();
         match outcome {
-            Ok(listing) => beat.repair.listed(slice, listing.keys, now_ms),
+            Ok(listing) => {
+                if beat.repair.listed(slice, listing.keys, now_ms) {
+                    beat.sweep.found(listing.strays, &self.rules, now_ms);
+                }
+            }
             Err(Unlisted::Busy) => beat.repair.unlisted(now_ms + AGAIN_MS + self.host % AGAIN_MS),
-            Err(_) => beat.repair.unlisted(now_ms + 10 * AGAIN_MS),
+            Err(unlisted) => {
+                beat.repair.unlisted(now_ms + 10 * AGAIN_MS);
+                if let Unlisted::Disabled { server } = unlisted {
+                    self.listless(server);
+                }
+            }
         }
     }
 
@@ -63,8 +73,8 @@ impl Patrol {
                 self.mend(courier, desk, at);
             }
             let (view, now_ms, beat) = (self.view(at), clock::monotonic_ms(), &mut self.beats[at]);
-            if let Some(request) = beat.repair.over(&view, beat.polled.whole, &self.rules, now_ms) {
-                self.declare(courier, desk, at, &request);
+            if let Some(pass) = beat.repair.over(&view, beat.polled.whole, &self.rules, now_ms) {
+                self.passed(courier, desk, at, &pass);
             }
             if some {
                 return true;
@@ -73,11 +83,17 @@ impl Patrol {
         false
     }
 
-    /// Writes down that both sides are complete.
-    fn declare(&mut self, courier: &mut Courier, desk: &mut Desk, beat: usize, request: &Request) {
-        courier.begin();
-        courier.pack(desk, &place(&self.beats[beat].pair), request, &Load::default(), Want::Bare);
-        courier.send(desk, Deadline::after(self.budget()));
+    /// A pass is over: what it has shown is written down.
+    fn passed(&mut self, courier: &mut Courier, desk: &mut Desk, beat: usize, pass: &Pass) {
+        let Beat { pair, sweep, .. } = &self.beats[beat];
+        if let Some(list) = sweep.proven(pass.began_ms, &self.rules).filter(|_| pass.calm) {
+            self.note_swept(desk, pair, list);
+        }
+        if let Some(request) = &pass.declares {
+            courier.begin();
+            courier.pack(desk, &place(pair), request, &Load::default(), Want::Bare);
+            courier.send(desk, Deadline::after(self.budget()));
+        }
     }
 
     fn view(&self, beat: usize) -> View {

@@ -8,7 +8,7 @@ pub fn of(shared: &Shared, layout: &Layout, event: &Event) -> String {
         Event::ServerDown { server, reason: DRAINED, .. } => (server, Some("until it is undrained")),
         Event::ServerDown { server, .. } => (server, Some("until a probe succeeds")),
         Event::ServerUp { server } => (server, None),
-        Event::PoolDown { .. } | Event::PoolUp | Event::AllDown => return String::new(),
+        _ => return String::new(),
     };
     if shared.mostly_down() {
         return "no call is served while most servers are down".to_owned();

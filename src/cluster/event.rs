@@ -1,0 +1,41 @@
+//! What the watcher tells the operator and the script.
+
+/// The reason of a server that the operator took out of use.
+pub const DRAINED: &str = "drained";
+
+/// What the script may want to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    ServerDown {
+        server: usize,
+        reason: &'static str,
+        /// More for the log, such as what is wrong with a certificate; often empty.
+        detail: String,
+    },
+    ServerUp {
+        server: usize,
+    },
+    /// Calls are no longer served: most servers are down, or none is in use.
+    PoolDown {
+        down: usize,
+        of: usize,
+    },
+    /// Calls are served again.
+    PoolUp,
+    /// No server is in use.
+    AllDown,
+    /// The two servers of a pair hold the same again, after so long.
+    PairWhole {
+        home: usize,
+        partner: usize,
+        after_ms: u64,
+        /// By this host.
+        repaired: u64,
+    },
+    /// All copies are whole again.
+    Whole,
+    /// A server makes no list of its keys: what it lacks cannot be found.
+    NoList {
+        server: usize,
+    },
+}
