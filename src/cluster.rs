@@ -1,10 +1,12 @@
 //! What the workers of one host share about the cluster, and the watcher that keeps it true.
 
 pub mod address;
+mod agreement;
 pub mod board;
 pub mod copies;
 pub mod count;
 pub mod courier;
+mod event;
 pub mod generations;
 pub mod greeting;
 pub mod layout;
@@ -27,10 +29,11 @@ pub mod watcher;
 mod forks;
 
 pub use count::{ServerStat, TableStat};
+pub use event::{DRAINED, Event};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};
 pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
-pub use watcher::{DRAINED, Event, Watcher};
+pub use watcher::Watcher;
 
 use crate::health::Reason;
 use crate::wire::Kind;

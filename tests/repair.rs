@@ -24,8 +24,17 @@ fn fill(server: &Memcached, count: usize) {
 const KEYS: usize = 120;
 const COUNTERS: usize = 20;
 
+/// Some are too long for a wire key, some are not printable.
+fn key(n: usize) -> String {
+    match n % 40 {
+        38 => format!("key{n}{}", " and more".repeat(30)),
+        39 => format!("key {n}\r\n"),
+        _ => format!("key{n}"),
+    }
+}
+
 fn before(host: &mut Watched) {
-    (0..KEYS).for_each(|n| host.set(&format!("key{n}"), "before"));
+    (0..KEYS).for_each(|n| host.set(&key(n), "before"));
     (0..COUNTERS).for_each(|n| host.inc(&format!("count{n}")));
 }
 
@@ -33,8 +42,8 @@ fn before(host: &mut Watched) {
 fn during(host: &mut Watched) {
     for n in 0..KEYS {
         match n % 3 {
-            0 => host.set(&format!("key{n}"), "during"),
-            1 => host.remove(&format!("key{n}")),
+            0 => host.set(&key(n), "during"),
+            1 => host.remove(&key(n)),
             _ => {}
         }
     }
@@ -44,7 +53,7 @@ fn during(host: &mut Watched) {
 fn check(host: &mut Watched) {
     for n in 0..KEYS {
         let want = [Some("during"), None, Some("before")][n % 3];
-        assert_eq!(host.get(&format!("key{n}")).as_deref(), want, "key{n}: {}", host.standing());
+        assert_eq!(host.get(&key(n)).as_deref(), want, "key{n}: {}", host.standing());
     }
     for n in 0..COUNTERS {
         assert_eq!(host.get(&format!("count{n}")).as_deref(), Some("2"), "count{n}: {}", host.standing());
