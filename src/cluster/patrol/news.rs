@@ -25,7 +25,7 @@ impl Patrol {
         if !whole {
             beat.trouble.0.get_or_insert(Since { at_ms: now_ms, repaired });
         } else if let Some(since) = beat.trouble.0.take() {
-            let (after_ms, repaired) = (now_ms - since.at_ms, repaired - since.repaired);
+            let (after_ms, repaired) = (now_ms - since.at_ms, repaired.saturating_sub(since.repaired));
             self.news.push(Event::PairWhole { home, partner, after_ms, repaired });
         }
     }

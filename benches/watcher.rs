@@ -1,0 +1,66 @@
+//! What an idle watcher costs: processor time of its thread in percent of one core, for few and many servers, with tables of
+//! one copy and of two.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use shardcache::cluster::{Shared, Watcher};
+use shardcache::config::Config;
+use std::time::{Duration, Instant};
+use support::Memcached;
+use support::memcached::Options;
+
+/// As the module's process does it.
+const STEP: Duration = Duration::from_millis(10);
+const SETTLING: Duration = Duration::from_secs(6);
+const MEASURED: Duration = Duration::from_secs(5);
+
+fn main() {
+    for servers in [3, 30, 300] {
+        for copies in [1, 2] {
+            println!("{servers:3} servers, copies={copies}: {:.2} % of a core", measure(servers, copies));
+        }
+    }
+}
+
+fn measure(servers: usize, copies: usize) -> f64 {
+    // One process plays them all, at so many addresses.
+    let address = |at: usize| format!("127.0.{}.{}", 1 + at / 200, 1 + at % 200);
+    let listen = (0..servers).map(address).collect::<Vec<_>>().join(",");
+    let server = Memcached::start(Options { args: vec!["-l".to_owned(), listen], ..Options::default() });
+    let mut config = Config::default();
+    for at in 0..servers {
+        config.add_server(&format!("name=mc{at};addr={}:{}", address(at), server.port())).expect("a server");
+    }
+    config.add_table(&format!("t=>copies={copies}")).expect("a table");
+    let shared = Shared::create(config).expect("shared memory");
+    let mut watcher = Watcher::new(shared);
+    let interval = Duration::from_millis(shared.config().probe_interval_ms.into());
+    let mut next = Instant::now();
+    let mut run = |time: Duration| {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            if Instant::now() >= next {
+                next += interval;
+                watcher.tick();
+            } else {
+                watcher.work();
+            }
+            std::thread::sleep(STEP);
+        }
+        begun.elapsed()
+    };
+    while copies == 2 && shared.whole() != Some(true) {
+        run(SETTLING);
+    }
+    run(interval * 3);
+    let before = used();
+    let time = run(MEASURED);
+    100.0 * (used() - before).as_secs_f64() / time.as_secs_f64()
+}
+
+/// Processor time of this thread so far.
+fn used() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel counts");
+    Duration::from_nanos(text.split(' ').next().and_then(|ns| ns.parse().ok()).expect("nanoseconds"))
+}
