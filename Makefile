@@ -36,11 +36,12 @@ test:
 sim:
 	@$(CARGO) run --release --quiet --example simulate -- $(SEED) $(COPIES)
 
-# A real farm under load, one fault after the other, and a judge. FAULTS=KillEmpty,CutOne tries some kinds only.
+# A real farm under load, one fault after the other, and a judge. FAULTS=KillEmpty,CutOne tries some kinds only; COPIES=1
+# gives the same tables one copy.
 chaos:
 	scripts/setup build demo
 	$(CARGO) build --release
-	SEED=$(SEED) MINUTES=$(MINUTES) $(CARGO) run --release --quiet --example chaos
+	SEED=$(SEED) MINUTES=$(MINUTES) COPIES=$(COPIES) $(CARGO) run --release --quiet --example chaos
 
 # The same module in Kamailio 5.6 (this machine's), 6.0 and 6.1 (throw-away root directories, see scripts/hosts).
 test-hosts:

@@ -8,7 +8,7 @@ mod chaos;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use chaos::{Plan, campaign, faults::Kind};
+use chaos::{Plan, campaign, faults::Kind, report::Outcome};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,18 +20,25 @@ fn main() -> ExitCode {
         unsafe { libc::signal(signal, on_signal as libc::sighandler_t) };
     }
     let length = Duration::from_secs(60 * number("MINUTES", 30));
-    let copies = number("COPIES", 1) as u8;
-    let plan =
-        Plan { seed: number("SEED", 0), length, kinds: kinds(), copies, keeps: copies > 1, rate: 40, told: true };
+    let copies = number("COPIES", 2) as u8;
+    let (seed, rounds, rate) = (number("SEED", 0), usize::MAX, 40);
+    let plan = Plan { seed, length, rounds, kinds: kinds(), copies, keeps: copies > 1, rate, told: true };
     let report = campaign::run(plan);
     let text = report.markdown();
     println!("\n{text}");
     std::fs::create_dir_all("bench-out").expect("bench-out");
     std::fs::write("bench-out/chaos.md", text).expect("the report");
     std::fs::write("bench-out/chaos.json", format!("{:#}\n", report.json())).expect("the report");
-    report.broken.iter().for_each(|broken| println!("{}", broken.text));
-    println!("{}", if report.kept() { "every promise was kept" } else { "BROKEN" });
-    if report.kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    for broken in &report.broken {
+        println!("{}{}", if report.apart(broken) { "with a second fault by the machine: " } else { "" }, broken.text);
+    }
+    let (text, code) = match report.outcome() {
+        Outcome::Kept => ("every promise was kept while one thing failed at a time", 0),
+        Outcome::Broken => ("BROKEN", 1),
+        Outcome::Void => ("VOID: in too many rounds the machine added a second fault", 2),
+    };
+    println!("{text}");
+    ExitCode::from(code)
 }
 
 /// The report is of what was done until then.

@@ -36,6 +36,11 @@ impl Calls {
                 sipp.stop(Duration::from_secs(1));
             }
         }
+        self.tally()
+    }
+
+    /// What has become of the calls so far.
+    pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for host in 0..HOSTS {
             let log = std::fs::read_to_string(self.dir.path().join(format!("calls{host}.log"))).unwrap_or_default();
@@ -53,6 +58,12 @@ impl Calls {
 impl Tally {
     pub fn with(&self, answer: &str) -> usize {
         self.answers.get(answer).copied().unwrap_or(0)
+    }
+
+    /// The answers that came after `earlier`.
+    pub fn since(&self, earlier: &Tally) -> Tally {
+        let more = |(answer, count): (&String, &usize)| (answer.clone(), count - earlier.with(answer));
+        Tally { begun: self.begun - earlier.begun, answers: self.answers.iter().map(more).collect() }
     }
 
     /// Calls that never got their final answer.

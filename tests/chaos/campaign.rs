@@ -1,13 +1,13 @@
 //! The story: load on the farm, a fault, the fault made good, whole again, every key looked at on every host, the next one.
 
-use super::calls::Calls;
+use super::calls::{Calls, Tally};
 use super::farm::{Farm, HOSTS};
-use super::faults::{Deck, Fault};
+use super::faults::{Deck, Fault, Kind};
 use super::history::Call;
 use super::judge::{self, Rules, Verdict};
 use super::ledger::{Key, Ledger, Table};
-use super::outage::{Counted, Outage, too_long};
-use super::report::{Broken, Report, line};
+use super::outage::{self, Counts, Outage, too_long};
+use super::report::{Report, line};
 use super::requests::insist;
 use super::stalls::Stalls;
 use super::{DELTA, Plan, STOP, clients, now};
@@ -37,6 +37,11 @@ pub struct Campaign {
     client: Client,
     stalls: Stalls,
     report: Report,
+    /// As they stood when the last round was over.
+    counts: Counts,
+    tally: Tally,
+    /// When the list of servers was another one for a while, microseconds.
+    changes: Vec<(u64, u64)>,
     /// Keys that were retired in the round before: nobody asks for them any more.
     retired: Vec<Key>,
 }
@@ -47,27 +52,30 @@ pub fn run(plan: Plan) -> Report {
     let ledger = Arc::new(Ledger::new());
     let (ports, start) = (farm.ports(), Instant::now());
     let (client, stalls, report) = (Client::new(), Stalls::watch(), Report::new(&plan));
-    let mut campaign = Campaign { plan: plan.clone(), farm, ledger, client, stalls, report, retired: Vec::new() };
+    let (counts, tally, changes, retired) = Default::default();
+    let mut campaign =
+        Campaign { plan: plan.clone(), farm, ledger, client, stalls, report, counts, tally, changes, retired };
     campaign.wait_whole();
+    campaign.counts = outage::counts(&campaign.farm);
     let clients = clients::start(&campaign.ledger, &ports, plan.seed);
     let calls = Calls::start(&ports, plan.rate);
-    for (number, fault) in Deck::new(plan.seed, &plan.kinds).enumerate() {
+    for (number, fault) in Deck::new(plan.seed, &plan.kinds).take(plan.rounds).enumerate() {
         if start.elapsed() >= plan.length || campaign.report.stuck || STOP.load(SeqCst) {
             break;
         }
-        campaign.round(number, fault);
+        campaign.round(number, fault, &calls);
     }
     campaign.ledger.stop.store(true, SeqCst);
     clients.into_iter().for_each(|client| client.join().expect("a client"));
     campaign.report.requests = campaign.ledger.asked.load(SeqCst);
-    campaign.report.sip(calls.end(), campaign.ledger.unanswered.load(SeqCst));
+    let unanswered = campaign.ledger.unanswered.load(SeqCst);
+    campaign.report.sip_in_all(calls.end(), unanswered);
     campaign.end(start)
 }
 
 impl Campaign {
-    fn round(&mut self, number: usize, fault: Fault) {
+    fn round(&mut self, number: usize, fault: Fault, calls: &Calls) {
         sleep(CALM);
-        let before = self.counted(&fault);
         fault.begin(&mut self.farm, &self.ledger);
         let mut outage = Outage::new(fault);
         self.look_on(&mut outage);
@@ -75,15 +83,24 @@ impl Campaign {
         outage.ended = now();
         self.wait_whole();
         outage.whole = now();
-        let after = self.counted(&fault);
-        outage.paid = std::array::from_fn(|host| after[host].since(before[host]));
+        outage.paid = self.paid();
         self.survey();
+        outage.closed = now();
+        if fault.kind == Kind::Unlist {
+            self.changes.push((outage.begun, outage.closed));
+        }
+        let tally = calls.tally();
+        self.report.sip(&tally.since(&self.tally), self.plan.keeps && fault.kind != Kind::Unlist);
+        self.tally = tally;
         self.close(outage);
         self.retire(number);
     }
 
-    fn counted(&self, fault: &Fault) -> [Counted; HOSTS] {
-        std::array::from_fn(|host| Counted::of(&self.farm, host, fault.server))
+    /// What was counted since the last round was over.
+    fn paid(&mut self) -> Counts {
+        let before = std::mem::replace(&mut self.counts, outage::counts(&self.farm));
+        let since = |host: usize, server: usize| self.counts[host][server].since(before[host][server]);
+        std::array::from_fn(|host| std::array::from_fn(|server| since(host, server)))
     }
 
     /// While the fault lasts: who notices when.
@@ -130,10 +147,10 @@ impl Campaign {
     /// Judges what belongs to the round as a whole: times.
     fn close(&mut self, mut outage: Outage) {
         let calls = std::mem::take(&mut self.ledger.book().round);
-        outage.count(&calls);
         let stalls = &self.stalls;
+        outage.count(&calls, stalls);
         let long = calls.iter().map(|(_, call)| *call);
-        let long: Vec<Call> = long.filter(|call| too_long(call, stalls.during(call.begun, call.ended))).collect();
+        let long: Vec<Call> = long.filter(|call| too_long(call, stalls.of(call))).collect();
         if self.plan.told {
             println!("{}", line(&outage));
             outage.refused.iter().take(SHOWN).for_each(|call| println!("  {}", outage.told(call)));
@@ -153,23 +170,26 @@ impl Campaign {
     fn judge(&mut self, key: Key) {
         let mut calls = self.ledger.book().keys.remove(&key).unwrap_or_default();
         calls.sort_by_key(|call| call.begun);
-        let two = Rules { keeps: self.plan.keeps, delta: DELTA };
+        // Where the list changes, keys move, and are missing at their new place.
+        let moved = |(begun, ended): &(u64, u64)| {
+            calls.first().is_some_and(|call| call.begun < *ended)
+                && calls.last().is_some_and(|call| call.begun > *begun)
+        };
+        let two = Rules { keeps: self.plan.keeps && !self.changes.iter().any(moved), delta: DELTA };
         let Verdict { violations, late } = match key.table {
             Table::Values => judge::value(&calls, &two),
             Table::Sums => judge::counter(&calls, &two),
             Table::Single => judge::value(&calls, &Rules { keeps: false, ..two }),
         };
         self.report.late += late;
-        if let Some(violation) = violations.first() {
-            self.report.broken.push(Broken::new(key, violations.len(), violation, &calls));
-        }
+        self.report.key(key, &violations, &calls);
     }
 
     fn end(mut self, start: Instant) -> Report {
         self.survey();
         let keys: Vec<Key> = self.ledger.book().keys.keys().copied().collect();
         keys.into_iter().for_each(|key| self.judge(key));
-        self.report.stall = self.stalls.longest();
+        self.report.stall = self.stalls.longest(0);
         self.report.lasted = start.elapsed();
         self.report
     }

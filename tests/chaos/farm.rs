@@ -35,6 +35,19 @@ impl Farm {
         self.hosts.iter().map(Host::port).collect()
     }
 
+    /// Takes the server off all hosts' lists.
+    pub fn unlist(&self, server: usize) {
+        self.hosts.iter().for_each(|host| drop(host.ask("shc.remove_server", &[server_name(server).into()])));
+    }
+
+    /// Empties it and adds it to all lists again: what it holds is of another list.
+    pub fn list_again(&mut self, server: usize) {
+        self.servers[server].raw(b"flush_all\r\n", "OK").expect("flush_all");
+        for (host, before) in self.hosts.iter().zip(&self.proxies) {
+            host.ask("shc.add_server", &[spec(&before[server], server).into()]);
+        }
+    }
+
     /// What a host says of the servers; `None` while it does not answer.
     pub fn list(&self, host: usize) -> Option<Value> {
         rpc::json(self.hosts[host].port(), "shc.list", &[]).ok()?.ok()
@@ -71,12 +84,17 @@ fn rows(list: &Value) -> &[Value] {
     list.as_array().or_else(|| list["servers"].as_array()).map_or(&[], Vec::as_slice)
 }
 
+/// As a host knows it: by its proxy, under the name that all use.
+fn spec(proxy: &Proxy, server: usize) -> String {
+    let name = server_name(server);
+    format!("{};ring={name}", proxy.spec(&name))
+}
+
 fn script(before: &[Proxy], copies: u8) -> Script {
     let mut script = Script::new().number("cmd_timeout", CMD_TIMEOUT_MS as i64);
     script = script.number("probe_interval", PROBE_INTERVAL_MS as i64).number("soft_failures", SOFT_FAILURES as i64);
     for (server, proxy) in before.iter().enumerate() {
-        let name = server_name(server);
-        script = script.server(&format!("{};ring={name}", proxy.spec(&name)));
+        script = script.server(&spec(proxy, server));
     }
     for (table, expire) in [("values", 0), ("sums", 0), ("calls", 60), ("callers", 60)] {
         script = script.table(&format!("{table}=>copies={copies};autoexpire={expire}"));

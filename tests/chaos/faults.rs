@@ -42,12 +42,14 @@ pub enum Kind {
     DrainOne,
     /// The same on all hosts.
     DrainAll,
+    /// An operator takes it off the list of all hosts, empties it, and adds it again.
+    Unlist,
     /// A Kamailio host dies with all its processes and is started again.
     HostDeath,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::KillEmpty,
         Kind::KillWarm,
         Kind::FreezeShort,
@@ -64,6 +66,7 @@ impl Kind {
         Kind::Flush,
         Kind::DrainOne,
         Kind::DrainAll,
+        Kind::Unlist,
         Kind::HostDeath,
     ];
 
@@ -125,6 +128,7 @@ impl Fault {
             Kind::Flush => drop(server.raw(b"flush_all\r\n", "OK").expect("flush_all")),
             Kind::Reset => farm.proxies.iter().for_each(|before| before[self.server].reset()),
             Kind::DrainOne | Kind::DrainAll => self.set_state(farm, "drain"),
+            Kind::Unlist => farm.unlist(self.server),
             Kind::HostDeath => {
                 ledger.alive[self.host].store(false, SeqCst);
                 ledger.deaths[self.host].fetch_add(1, SeqCst);
@@ -145,6 +149,7 @@ impl Fault {
             Kind::FreezeShort | Kind::FreezeLong => server.thaw(),
             Kind::Flush | Kind::Reset => {}
             Kind::DrainOne | Kind::DrainAll => self.set_state(farm, "undrain"),
+            Kind::Unlist => farm.list_again(self.server),
             Kind::HostDeath => {
                 farm.hosts[self.host].revive();
                 ledger.alive[self.host].store(true, SeqCst);

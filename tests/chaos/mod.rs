@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod campaign;
 pub mod clients;
+pub mod deadlines;
 pub mod farm;
 pub mod faults;
 pub mod history;
@@ -30,8 +31,9 @@ pub static STOP: AtomicBool = AtomicBool::new(false);
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
-    /// How long faults go on.
+    /// How long faults go on, and how many there are at most.
     pub length: Duration,
+    pub rounds: usize,
     /// Which faults; they are shuffled, each comes as often as the others.
     pub kinds: Vec<faults::Kind>,
     /// `copies` of the tables that are judged as if they had two.
@@ -50,6 +52,9 @@ pub const SOFT_FAILURES: u64 = 3;
 
 /// How long another host may read an older value (P2), and what the clocks of a busy machine may add, microseconds.
 pub const DELTA: u64 = (PROBE_INTERVAL_MS + CMD_TIMEOUT_MS) * 1_000;
+
+/// One round in so many may have had a second fault by the machine; a run with more proves nothing.
+pub const SECOND_FAULTS: usize = 4;
 
 /// Microseconds of the machine's clock: the scripts tell theirs by the same.
 pub fn now() -> u64 {

@@ -1,12 +1,14 @@
 //! One fault as the callers felt it.
 
-use super::farm::{Farm, HOSTS, WORKERS, server_name};
+use super::deadlines::{self, Waits};
+use super::farm::{Farm, HOSTS, SERVERS, server_name};
 use super::faults::{Fault, Kind};
-use super::history::Call;
+use super::history::{Call, host_name};
 use super::ledger::Table;
-use super::{CMD_TIMEOUT_MS, SOFT_FAILURES, now};
+use super::stalls::Stalls;
+use super::{CMD_TIMEOUT_MS, now};
 
-/// What a host's statistics say of the server that is struck.
+/// What a host's statistics say of a server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counted {
     pub timeouts: u64,
@@ -22,10 +24,16 @@ impl Counted {
 
     /// What came on top; a host that was started again counts from 0.
     pub fn since(self, before: Counted) -> Counted {
-        let (timeouts, trips) =
-            (self.timeouts.saturating_sub(before.timeouts), self.trips.saturating_sub(before.trips));
-        Counted { timeouts, trips }
+        let more = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
+        Counted { timeouts: more(self.timeouts, before.timeouts), trips: more(self.trips, before.trips) }
     }
+}
+
+/// By host, then by server.
+pub type Counts = [[Counted; SERVERS]; HOSTS];
+
+pub fn counts(farm: &Farm) -> Counts {
+    std::array::from_fn(|host| std::array::from_fn(|server| Counted::of(farm, host, server)))
 }
 
 /// Calls that were answered -2 or -3.
@@ -41,32 +49,58 @@ pub struct Failed {
 #[derive(Clone, Debug)]
 pub struct Outage {
     pub fault: Fault,
-    /// Microseconds of the clock: done, made good, whole again.
+    /// Microseconds of the clock: done, made good, whole again, every key looked at.
     pub begun: u64,
     pub ended: u64,
     pub whole: u64,
+    pub closed: u64,
     /// When each host had taken the server out of use.
     pub noticed: [Option<u64>; HOSTS],
-    /// Deadlines that each host's workers paid to the struck server, and how often it was given up.
-    pub paid: [Counted; HOSTS],
+    /// Deadlines that each host's workers paid to each server, and how often it was given up.
+    pub paid: Counts,
+    /// The longest series of deadlines one after the other, and how many were begun while the server was out of use.
+    pub waits: [Waits; HOSTS],
     pub calls: usize,
     /// Of tables with two copies, and with one.
     pub failed: [Failed; 2],
     /// Failed calls on tables with two copies.
     pub refused: Vec<Call>,
-    /// The longest call, microseconds.
+    /// The longest call, and the longest time the machine kept a program from running meanwhile, microseconds.
     pub longest: u64,
+    pub stall: u64,
 }
 
 impl Outage {
     pub fn new(fault: Fault) -> Outage {
-        let (noticed, paid, failed, refused) = Default::default();
-        Outage { fault, begun: now(), ended: 0, whole: 0, noticed, paid, calls: 0, failed, refused, longest: 0 }
+        let (noticed, paid, waits, failed, refused) = Default::default();
+        let (begun, ended, whole, closed, calls, longest, stall) = (now(), 0, 0, 0, 0, 0, 0);
+        Outage { fault, begun, ended, whole, closed, noticed, paid, waits, calls, failed, refused, longest, stall }
+    }
+
+    /// Deadlines paid to the server that was struck, by host.
+    pub fn deadlines(&self) -> [u64; HOSTS] {
+        self.paid.map(|servers| servers[self.fault.server].timeouts)
+    }
+
+    /// Another server than the struck one failed a host too: nobody's doing but the machine's, and outside the promises, which
+    /// hold for one fault at a time.
+    pub fn second(&self) -> Option<String> {
+        let struck = (self.fault.kind != Kind::HostDeath).then_some(self.fault.server);
+        let other = |server: &usize| Some(*server) != struck;
+        let each = (0..HOSTS).flat_map(|host| (0..SERVERS).filter(other).map(move |server| (host, server)));
+        let late = each.filter(|(host, server)| self.paid[*host][*server].timeouts > 0);
+        let told = late.map(|(host, server)| {
+            format!("{} waited for {} {} times", host_name(host), server_name(server), self.paid[host][server].timeouts)
+        });
+        let told: Vec<String> = told.collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 
     /// Counts what was called in the round.
-    pub fn count(&mut self, calls: &[(Table, Call)]) {
+    pub fn count(&mut self, calls: &[(Table, Call)], stalls: &Stalls) {
+        self.waits = std::array::from_fn(|host| deadlines::of(self, host, calls, |call| stalls.of(call)));
         self.calls = calls.len();
+        self.stall = stalls.longest(self.begun);
         self.longest = calls.iter().map(|(_, call)| call.took()).max().unwrap_or(0);
         let begun = self.begun;
         let failed = |call: &Call| call.rc.is_some_and(|rc| rc < -1);
@@ -91,16 +125,6 @@ impl Outage {
     /// Whether this call met the fault at its height: its host had taken the server out of use.
     pub fn covers(&self, call: &Call) -> bool {
         self.noticed[call.host].is_some_and(|noticed| (noticed..self.ended).contains(&call.begun))
-    }
-
-    /// More deadlines than one outage may cost: a series until the server is given up, and one for each other worker, which
-    /// may be waiting by then.
-    pub fn overpaid(&self) -> Option<(usize, u64, u64)> {
-        (0..HOSTS).filter(|host| self.fault.kind != Kind::HostDeath || *host != self.fault.host).find_map(|host| {
-            let paid = self.paid[host];
-            let most = paid.trips.max(1) * (SOFT_FAILURES + WORKERS as u64 - 1);
-            (paid.timeouts > most).then_some((host, paid.timeouts, most))
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::history::{Act, Call, host_name};
 use super::judge::Violation;
 use super::ledger::{Key, Table};
 use super::outage::Outage;
-use super::{CMD_TIMEOUT_MS, Plan};
+use super::{CMD_TIMEOUT_MS, Plan, SECOND_FAULTS};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,11 +20,23 @@ const SHOWN: usize = 12;
 pub struct Broken {
     pub what: &'static str,
     pub text: String,
+    /// Which round it belongs to, if it was seen in one.
+    round: Option<usize>,
+}
+
+/// What a run proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Kept,
+    Broken,
+    /// Nothing: in too many rounds the machine added a second fault.
+    Void,
 }
 
 impl Broken {
-    /// Of a key whose history, in the order of time, is broken in `count` places.
-    pub fn new(key: Key, count: usize, first: &Violation, calls: &[Call]) -> Broken {
+    /// Of a key whose history, in the order of time, is broken in `count` places. As all keys are read at the end of each
+    /// round, the round in which the first was seen is the one that broke it.
+    fn new(key: Key, count: usize, first: &Violation, calls: &[Call], round: Option<usize>) -> Broken {
         let place = |of: &Call| calls.iter().position(|call| call == of);
         let around = [first.other.as_ref().and_then(place), place(&first.call)];
         let near = |at: usize| around.iter().flatten().any(|place| place.abs_diff(at) <= SHOWN);
@@ -32,7 +44,7 @@ impl Broken {
         for (_, call) in calls.iter().enumerate().filter(|(at, _)| near(*at)) {
             text += &format!("    {call}\n");
         }
-        Broken { what: first.what, text }
+        Broken { what: first.what, text, round }
     }
 }
 
@@ -40,7 +52,6 @@ impl Broken {
 pub struct Report {
     pub seed: u64,
     pub copies: u8,
-    keeps: bool,
     pub lasted: Duration,
     pub outages: Vec<Outage>,
     /// Calls by operation.
@@ -66,39 +77,68 @@ pub struct Report {
 
 impl Report {
     pub fn new(plan: &Plan) -> Report {
-        Report { seed: plan.seed, copies: plan.copies, keeps: plan.keeps, ..Report::default() }
+        Report { seed: plan.seed, copies: plan.copies, ..Report::default() }
     }
 
-    pub fn kept(&self) -> bool {
-        self.broken.is_empty()
+    pub fn outcome(&self) -> Outcome {
+        let most = self.outages.len().div_ceil(SECOND_FAULTS);
+        match () {
+            () if self.broken.iter().any(|broken| !self.apart(broken)) => Outcome::Broken,
+            () if self.second_faults() > most => Outcome::Void,
+            () => Outcome::Kept,
+        }
     }
 
-    /// How many promises of this kind were broken: "P1", "P3: an increment counts twice".
+    /// Rounds in which the machine added a second fault to the one that was meant.
+    pub fn second_faults(&self) -> usize {
+        self.outages.iter().filter(|outage| outage.second().is_some()).count()
+    }
+
+    /// Whether it was broken in such a round: the promises hold for one fault at a time.
+    pub fn apart(&self, broken: &Broken) -> bool {
+        broken.round.and_then(|round| self.outages.get(round)).is_some_and(|outage| outage.second().is_some())
+    }
+
+    /// How many promises of this kind were broken, in rounds with one fault: "P1", "P3: an increment counts twice".
     pub fn count(&self, what: &str) -> usize {
-        self.broken.iter().filter(|broken| broken.what.starts_with(what)).count()
+        self.broken.iter().filter(|broken| broken.what.starts_with(what) && !self.apart(broken)).count()
     }
 
-    fn breaks(&mut self, what: &'static str, text: String) {
-        self.broken.push(Broken { what, text: format!("{what}: {text}\n") });
+    fn breaks(&mut self, round: Option<usize>, what: &'static str, text: String) {
+        self.broken.push(Broken { what, text: format!("{what}: {text}\n"), round });
     }
 
     pub fn stuck(&mut self, host: usize, why: &str) {
         self.stuck = true;
-        self.breaks("not whole again", format!("{} after {:?}: {why}", host_name(host), self.outages.last()));
+        self.breaks(None, "not whole again", format!("{} after {:?}: {why}", host_name(host), self.outages.last()));
     }
 
-    /// Takes the plain SIP calls in.
-    pub fn sip(&mut self, tally: Tally, unanswered: u64) {
-        let silent = tally.unanswered() + unanswered as usize;
-        let forgotten = if self.keeps { tally.with("481") } else { 0 };
-        for (what, count) in [
-            ("SIP: a request without an answer", silent),
-            ("SIP: a call found another's entry", tally.with("500")),
-            ("SIP: a call's entry was lost", forgotten),
-        ] {
+    /// A key whose history contradicts itself.
+    pub fn key(&mut self, key: Key, violations: &[Violation], calls: &[Call]) {
+        let Some(first) = violations.iter().min_by_key(|violation| violation.call.begun) else { return };
+        let round = self.outages.iter().position(|outage| first.call.begun <= outage.closed);
+        self.broken.push(Broken::new(key, violations.len(), first, calls, round));
+    }
+
+    /// What became of plain SIP calls in a round, whose outage is not known yet.
+    pub fn sip(&mut self, tally: &Tally, keeps: bool) {
+        let round = Some(self.outages.len());
+        let forgotten = if keeps { tally.with("481") } else { 0 };
+        for (what, count) in
+            [("SIP: a call found another's entry", tally.with("500")), ("SIP: a call's entry was lost", forgotten)]
+        {
             if count > 0 {
-                self.breaks(what, format!("{count} of {}", tally.begun + self.requests as usize));
+                self.breaks(round, what, format!("{count} times"));
             }
+        }
+    }
+
+    /// Takes all the plain SIP calls in; `unanswered` are other requests.
+    pub fn sip_in_all(&mut self, tally: Tally, unanswered: u64) {
+        let silent = tally.unanswered() + unanswered as usize;
+        if silent > 0 {
+            let all = tally.begun + self.requests as usize;
+            self.breaks(None, "SIP: a request without an answer", format!("{silent} of {all}"));
         }
         self.sip = tally;
     }
@@ -117,12 +157,15 @@ impl Report {
                 self.gets[1].extend(outage.covers(call).then_some(call.took()));
             }
         }
+        let round = Some(self.outages.len());
         for call in long {
-            self.breaks("P4: a call took too long", format!("{}\n  {call}", outage.fault));
+            self.breaks(round, "P4: a call took too long", format!("{}\n  {call}", outage.fault));
         }
-        if let Some((host, paid, most)) = outage.overpaid() {
-            let text = format!("{} paid {paid}, at most {most} are allowed: {}", host_name(host), outage.fault);
-            self.breaks("P4: too many deadlines", text);
+        for (host, waits) in outage.waits.iter().enumerate() {
+            if waits.too_many(outage.paid[host][outage.fault.server].trips) {
+                let text = format!("{}: {waits:?} in {}", host_name(host), outage.fault);
+                self.breaks(round, "P4: too many deadlines", text);
+            }
         }
         self.outages.push(outage);
     }
@@ -137,5 +180,61 @@ fn operation(act: Act) -> &'static str {
         Act::Delete => "delete",
         Act::Cas { .. } => "cas",
         Act::Count => "inc",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::farm::SERVERS;
+    use super::super::faults::{Fault, Kind};
+    use super::super::history::NEVER;
+    use super::super::outage::Counted;
+    use super::super::rng::Rng;
+    use super::*;
+
+    /// Rounds of one second; in these another server than the struck one was late.
+    fn report(rounds: u64, with_second: &[u64]) -> Report {
+        let round = |number: u64| {
+            let mut outage = Outage::new(Fault::new(Kind::KillEmpty, &mut Rng::new(number)));
+            outage.closed = (number + 1) * 1_000_000;
+            let server = (outage.fault.server + usize::from(with_second.contains(&number))) % SERVERS;
+            outage.paid[0][server] = Counted { timeouts: 3, trips: 1 };
+            outage
+        };
+        Report { outages: (0..rounds).map(round).collect(), ..Report::default() }
+    }
+
+    fn lost(report: &mut Report, at: u64) {
+        let call = Call {
+            act: Act::Get,
+            host: 0,
+            value: None,
+            number: None,
+            begun: at,
+            ended: NEVER,
+            rc: Some(-1),
+            error: "",
+        };
+        let key = Key { table: Table::Values, slot: 0, generation: 0 };
+        report.key(key, &[Violation { what: "P1: lost", call, other: None }], &[call]);
+    }
+
+    #[test]
+    fn what_breaks_while_two_servers_fail_is_told_apart() {
+        let mut report = report(8, &[2]);
+        assert_eq!((report.second_faults(), report.outcome()), (1, Outcome::Kept));
+        lost(&mut report, 2_500_000);
+        assert_eq!((report.count("P1"), report.outcome()), (0, Outcome::Kept));
+        lost(&mut report, 3_500_000);
+        assert_eq!((report.count("P1"), report.outcome()), (1, Outcome::Broken));
+    }
+
+    #[test]
+    fn a_run_with_too_many_second_faults_proves_nothing() {
+        assert_eq!(report(8, &[0, 1]).outcome(), Outcome::Kept);
+        let mut report = report(8, &[0, 1, 2]);
+        assert_eq!(report.outcome(), Outcome::Void);
+        lost(&mut report, 9_000_000);
+        assert_eq!(report.outcome(), Outcome::Broken);
     }
 }

@@ -1,5 +1,6 @@
 //! How long this machine keeps a program from running: no fault of the module, so it is measured beside it.
 
+use super::history::Call;
 use super::now;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,9 +47,15 @@ impl Stalls {
         })
     }
 
-    /// The longest so far, microseconds.
-    pub fn longest(&self) -> u64 {
-        self.shared.seen.lock().expect("the list of stalls").iter().map(|(_, late)| *late).max().unwrap_or(0)
+    /// The same for one call.
+    pub fn of(&self, call: &Call) -> u64 {
+        self.during(call.begun, call.ended)
+    }
+
+    /// The longest since a time, microseconds.
+    pub fn longest(&self, since: u64) -> u64 {
+        let seen = self.shared.seen.lock().expect("the list of stalls");
+        seen.iter().rev().take_while(|(at, _)| *at >= since).map(|(_, late)| *late).max().unwrap_or(0)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::chaos::{CMD_TIMEOUT_MS, PROBE_INTERVAL_MS};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "fault",
     "times",
     "noticed",
@@ -17,6 +17,7 @@ const KINDS: [&str; 10] = [
     "failed + later",
     "whole again",
     "deadlines",
+    "in a row",
     "longest",
 ];
 
@@ -41,7 +42,8 @@ impl Report {
             self.calls.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ");
         let answers =
             self.sip.answers.iter().map(|(answer, count)| format!("{count} with {answer}")).collect::<Vec<_>>();
-        let other = self.broken.len() - ["P1", "P2", "P3", "P4"].map(|what| self.count(what)).iter().sum::<usize>();
+        let one_fault = self.broken.iter().filter(|broken| !self.apart(broken)).count();
+        let other = one_fault - ["P1", "P2", "P3", "P4"].map(|what| self.count(what)).iter().sum::<usize>();
         let medians = format!("{}, {}", median(&self.gets[0]), median(&self.gets[1]));
         let rows = [
             ("plain SIP calls", format!("{}: {}", self.sip.begun, answers.join(", "))),
@@ -53,6 +55,8 @@ impl Report {
             ("counters that counted twice", self.count("P3: an increment").to_string()),
             ("calls that took too long, outages that cost too many deadlines", self.count("P4").to_string()),
             ("other wrong answers, silence, not whole", other.to_string()),
+            ("rounds with a second fault by the machine", self.second_faults().to_string()),
+            ("broken in these", (self.broken.len() - one_fault).to_string()),
             ("ambiguous (-3)", self.ambiguous.to_string()),
             ("unavailable (-2)", self.unavailable.to_string()),
             ("unanswered writes seen after later ones", self.late.to_string()),
@@ -85,7 +89,8 @@ impl Report {
                 spread(each(|o| o.failed[1].until)),
                 failed(&outages, 1),
                 spread(each(|o| o.whole - o.ended)),
-                worst(|o| o.paid.iter().map(|paid| paid.timeouts).max().unwrap_or(0)).to_string(),
+                worst(|o| o.deadlines().into_iter().max().unwrap_or(0)).to_string(),
+                worst(|o| o.waits.iter().map(|waits| waits.series).max().unwrap_or(0) as u64).to_string(),
                 ms(worst(|o| o.longest)),
             ]
         };
@@ -103,17 +108,25 @@ impl Report {
                 "calls": outage.calls,
                 "two_copies": failures(&outage.failed[0]),
                 "one_copy": failures(&outage.failed[1]),
-                "deadlines": outage.paid.map(|paid| paid.timeouts),
-                "trips": outage.paid.map(|paid| paid.trips),
+                "deadlines": outage.paid.map(|servers| servers.map(|paid| paid.timeouts)),
+                "trips": outage.paid.map(|servers| servers.map(|paid| paid.trips)),
+                "deadlines_in_a_row": outage.waits.map(|waits| waits.series),
+                "second_fault": outage.second(),
                 "longest_us": outage.longest,
+                "longest_stall_us": outage.stall,
             })
+        };
+        let texts = |apart: bool| {
+            let texts = self.broken.iter().filter(|broken| self.apart(broken) == apart).map(|broken| &broken.text);
+            texts.collect::<Vec<_>>()
         };
         json!({
             "seed": self.seed,
             "copies": self.copies,
             "seconds": self.lasted.as_secs(),
             "totals": self.totals(),
-            "broken": self.broken.iter().map(|broken| &broken.text).collect::<Vec<_>>(),
+            "broken": texts(false),
+            "broken_in_rounds_with_a_second_fault": texts(true),
             "outages": self.outages.iter().map(outage).collect::<Vec<_>>(),
         })
     }
@@ -123,16 +136,19 @@ impl Report {
 pub fn line(outage: &Outage) -> String {
     let failed = outage.failed.map(|f| format!("{} until {} ms and {} later", f.during, ms(f.until), f.later));
     let noticed = outage.noticed.map(|at| at.map_or("-".into(), |at| ms(at.saturating_sub(outage.begun))));
+    let second = outage.second().map_or(String::new(), |told| format!("; a second fault by the machine: {told}"));
     format!(
-        "{}: noticed after {} ms; {} calls, failed with two copies {}, with one {}; deadlines {}, longest {} ms, \
-         whole {} ms after its end",
+        "{}: noticed after {} ms; {} calls, failed with two copies {}, with one {}; deadlines {} ({} in a row), \
+         longest {} ms, stalls up to {} ms, whole {} ms after its end{second}",
         outage.fault,
         noticed.join("/"),
         outage.calls,
         failed[0],
         failed[1],
-        outage.paid.map(|paid| paid.timeouts.to_string()).join("/"),
+        outage.deadlines().map(|paid| paid.to_string()).join("/"),
+        outage.waits.map(|waits| waits.series.to_string()).join("/"),
         ms(outage.longest),
+        ms(outage.stall),
         ms(outage.whole - outage.ended)
     )
 }
