@@ -5,14 +5,14 @@
 //! the answers stay readable in the order of the keys.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::farm::{BUMPED, CHASES, Farm, behind_full_key};
+use super::single::{Look, Spot};
 use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
 use crate::cluster::record::key_ref;
-use crate::key::Prefix;
+use crate::key::{Kind, Prefix, Space};
 use crate::value::Value;
 use crate::wire::{self, Reply, Values};
 
@@ -36,17 +36,28 @@ pub(crate) struct Batch {
     legs: Vec<Leg>,
     /// Which leg goes to a server.
     leg_of: Vec<Option<u32>>,
+    /// Who serves what is at home in a slot.
+    looks: Vec<Option<Look>>,
+    /// Homes of whose seats too little is known.
+    unknown: Vec<usize>,
     waiting: Vec<usize>,
     data: Vec<u8>,
     generation: u64,
     err: &'static str,
 }
 
-/// One key: its answer, and the next key of the same chain.
+/// One key: its answer, where it is asked for, and the next key of the same chain.
 #[derive(Debug)]
 struct Want {
     found: Found,
+    spot: Spot,
     next: u32,
+}
+
+impl Want {
+    fn new(found: Found) -> Self {
+        Self { found, spot: Spot::default(), next: END }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -79,8 +90,15 @@ struct Chain {
 /// What a batch asks for.
 struct Keys<'a> {
     table: usize,
+    name: &'a str,
     prefix: Prefix,
     keys: &'a [&'a [u8]],
+}
+
+impl<'a> Keys<'a> {
+    fn space(&self, generation: u64) -> Space<'a> {
+        Space { kind: Kind::Entry, table: self.name, generation }
+    }
 }
 
 /// What is said of a server that answers, but does not tell.
@@ -97,6 +115,8 @@ impl Batch {
         self.wants.clear();
         self.legs.clear();
         self.leg_of.clear();
+        self.looks.clear();
+        self.unknown.clear();
         self.data.clear();
         if self.data.capacity() > KEPT {
             self.data.shrink_to(KEPT);
@@ -131,7 +151,7 @@ impl Batch {
     /// Notes what a store says of the next key.
     pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, Fault>) {
         let found = self.judge(answer);
-        self.wants.push(Want { found, next: END });
+        self.wants.push(Want::new(found));
     }
 
     /// Notes what a store says of key `at`, of which something was said before.
@@ -184,12 +204,12 @@ impl Batch {
         let mut next = chain.first;
         while let Some(want) = self.wants.get_mut(next as usize) {
             want.found = match values.next_of(all.prefix.bytes(), all.keys[next as usize]) {
-                Some(item) => {
+                Some(item) if want.spot.accepts(item.flags) => {
                     tally.hits += 1;
                     let end = start + text.len() - values.text().len() - LINE_END;
                     Found::Value { data: end - item.data.len()..end, flags: item.flags }
                 }
-                None => {
+                _ => {
                     tally.misses += 1;
                     Found::Missing
                 }
@@ -233,11 +253,12 @@ impl Farm {
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
         let deadline = self.begin();
         let mut batch = std::mem::take(&mut self.batch);
+        let name = &self.shared.config().tables[table].name;
         for _ in 0..CHASES {
-            let newest = match self.plan(&mut batch, table, keys) {
-                Ok(prefix) => self.fetch(&mut batch, &Keys { table, prefix, keys }, deadline),
+            let newest = match self.plan(&mut batch, table, keys, deadline) {
+                Ok(prefix) => self.fetch(&mut batch, &Keys { table, name, prefix, keys }, deadline),
                 Err(fault) => {
-                    batch.err = fault.as_str();
+                    batch.refuse(keys.len(), fault);
                     break;
                 }
             };
@@ -252,24 +273,65 @@ impl Farm {
         self.batch.tally()
     }
 
-    /// Finds every key's home and the form in which it is asked for.
-    fn plan(&self, batch: &mut Batch, table: usize, keys: &[&[u8]]) -> Result<Prefix, Fault> {
+    /// Finds who serves every key and the form in which it is asked for. Seats of which too little is known are read first.
+    fn plan(&mut self, batch: &mut Batch, table: usize, keys: &[&[u8]], deadline: Deadline) -> Result<Prefix, Fault> {
+        self.refuse()?;
+        let prefix = self.assign(batch, table, keys)?;
+        if batch.unknown.is_empty() {
+            return Ok(prefix);
+        }
+        let fault = self.read_seats(&batch.unknown, deadline);
+        let prefix = self.assign(batch, table, keys)?;
+        if let Some(fault) = fault {
+            batch.err = fault.as_str();
+        }
+        Ok(prefix)
+    }
+
+    fn assign(&self, batch: &mut Batch, table: usize, keys: &[&[u8]]) -> Result<Prefix, Fault> {
         batch.clear();
         batch.wants.reserve(keys.len());
         batch.leg_of.resize(self.links.len(), None);
+        batch.looks.resize(self.links.len(), None);
         let name = &self.shared.config().tables[table].name;
-        batch.generation = self.shared.table_cell(table).generation.load(Relaxed);
+        batch.generation = self.shared.generation(table);
         let prefix = Prefix::new(name, batch.generation)?;
-        self.layout.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, server| {
+        self.layout.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, home| {
             if keys[at].is_empty() {
-                return batch.wants.push(Want { found: Found::Failed, next: END });
+                return batch.wants.push(Want::new(Found::Failed));
             }
-            batch.wants.push(Want { found: Found::Unanswered, next: END });
-            if let Some(leg) = batch.leg_of[server].or_else(|| self.begin_leg(batch, server)) {
-                batch.append(at, leg, !prefix.fits(keys[at]));
+            let mut want = Want::new(Found::Unanswered);
+            let leg = self.seek(batch, home).and_then(|spot| {
+                want.spot = spot;
+                batch.leg_of[spot.server].or_else(|| self.begin_leg(batch, spot.server))
+            });
+            let alone = want.spot.stands_in() || !prefix.fits(keys[at]);
+            batch.wants.push(want);
+            if let Some(leg) = leg {
+                batch.append(at, leg, alone);
             }
         });
         Ok(prefix)
+    }
+
+    /// Who serves what is at home on `home`, if anybody does.
+    fn seek(&self, batch: &mut Batch, home: usize) -> Option<Spot> {
+        let look = match batch.looks[home] {
+            Some(look) => look,
+            None => {
+                let look = self.look(home);
+                if let Look::Ask(_) = look {
+                    batch.unknown.push(home);
+                }
+                *batch.looks[home].insert(look)
+            }
+        };
+        match look {
+            Look::Serve(spot) => return Some(spot),
+            Look::Ask(_) => batch.err = Fault::ChangingOver.as_str(),
+            Look::Nobody(fault) => batch.err = fault.as_str(),
+        }
+        None
     }
 
     /// The number of a new leg to a server, if that may be asked.
@@ -320,13 +382,13 @@ impl Farm {
             batch.legs[at].begun = self.prepare(leg.server);
             batch.legs[at].unsure = !self.vouched(leg.server);
             if batch.legs[at].unsure {
-                let _ = self.record.record("gen", &self.shared.config().tables[all.table].name, b"");
+                let _ = self.record.record("gen", all.name, b"");
                 self.links[leg.server].mg(key_ref(&self.record), "v");
             }
             let link = &mut self.links[leg.server];
             link.get(all.prefix.bytes(), batch.chain(leg.classic).map(|at| all.keys[at]));
             for at in batch.chain(leg.alone) {
-                let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
+                let _ = self.key.part(all.space(batch.generation), batch.wants[at].spot.part(), all.keys[at]);
                 link.mg(key_ref(&self.key), "v f");
             }
         }
@@ -359,18 +421,20 @@ impl Farm {
         for reply in first + usize::from(classic).. {
             let Some(want) = batch.wants.get(next as usize) else { break };
             let (at, link) = (next as usize, &self.links[server]);
+            let spot = want.spot;
             next = want.next;
             let value = match link.reply(reply) {
-                Reply::Value { data, meta } => {
-                    let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
+                Reply::Value { data, meta } if spot.accepts(meta.flags) => {
+                    let _ = self.key.part(all.space(batch.generation), spot.part(), all.keys[at]);
                     behind_full_key(&self.key, data).map(|skip| (&data[skip..], meta.flags))
                 }
-                Reply::Miss => None,
+                Reply::Value { .. } | Reply::Miss => None,
                 _ => {
                     batch.err = REFUSED;
                     continue;
                 }
             };
+            self.count_failover(all.table, spot.home, spot.server);
             tally.hits += u64::from(value.is_some());
             tally.misses += u64::from(value.is_none());
             batch.wants[at].found = value.map_or(Found::Missing, |(data, flags)| batch.copy(data, flags));

@@ -1,0 +1,179 @@
+//! The watcher's part in tables with one copy: it polls all seats and moves those that have to move.
+//!
+//! The questions travel in the packets of the tick, the moves in one more packet per server, where there are any.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::copies::{Packet, Request, Side, Step};
+use super::courier::{Courier, Load, Pair, Parcels, Want};
+use super::patrol::{Desk, place};
+use super::seats::{Poll, Rules, Scene, Seat, Watch};
+use super::{Layout, Shared};
+use crate::clock::{self, Deadline};
+use crate::health::State;
+
+/// What all processes of the host know of a home's seat. All zero: nothing.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct SeatCell {
+    number: AtomicU64,
+    /// `CLOCK_MONOTONIC` ms at which a reading of the record was sent that was answered.
+    read_ms: AtomicU64,
+}
+
+impl SeatCell {
+    #[must_use]
+    pub fn get(&self) -> Seat {
+        Seat(self.number.load(Ordering::Relaxed))
+    }
+
+    /// The seat, and whether it was read within the last `bound_ms`.
+    #[must_use]
+    pub fn look(&self, now_ms: u64, bound_ms: u64) -> (Seat, bool) {
+        // The time first: the number is at least as new then.
+        let read_ms = self.read_ms.load(Ordering::Acquire);
+        (self.get(), now_ms.saturating_sub(read_ms) <= bound_ms)
+    }
+
+    /// Takes over a newer number.
+    pub fn learn(&self, seat: Seat) {
+        self.number.fetch_max(seat.0, Ordering::Relaxed);
+    }
+
+    /// A reading that was sent at `sent_ms` brought `seat`.
+    pub fn read(&self, seat: Seat, sent_ms: u64) {
+        self.learn(seat);
+        self.read_ms.fetch_max(sent_ms, Ordering::Release);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        [&self.number, &self.read_ms].into_iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+}
+
+/// All seats of a list of servers.
+pub struct Ushers {
+    shared: &'static Shared,
+    rules: Rules,
+    seats: Vec<Watched>,
+    sent_ms: u64,
+}
+
+/// One seat on this host's round.
+struct Watched {
+    pair: Pair,
+    watch: Watch,
+    round: Option<Round>,
+}
+
+/// A poll under way.
+struct Round {
+    poll: Poll,
+    request: Request,
+    parcels: Parcels,
+    /// Both servers were asked, but for those that are known to be down.
+    full: bool,
+}
+
+impl Ushers {
+    #[must_use]
+    pub fn new(shared: &'static Shared) -> Self {
+        let config = shared.config();
+        let rules = Rules::timed(config.cmd_timeout_ms, config.probe_interval_ms);
+        Self { shared, rules, seats: Vec::new(), sent_ms: 0 }
+    }
+
+    /// The list of servers is another one. Numbers stay with their homes, whoever the partner is now.
+    pub fn follow(&mut self, layout: &Arc<Layout>) {
+        let single = self.shared.config().tables.iter().any(|table| table.copies == 1);
+        let pairs = layout.servers().filter(|_| single).filter_map(|(home, _)| layout.pair(home));
+        let watched = |pair: &Pair| Watched { pair: pair.clone(), watch: Watch::new(&self.rules), round: None };
+        self.seats = pairs.map(watched).collect();
+    }
+
+    /// Adds the questions to the packets of the servers `due`, which the courier has opened.
+    pub fn ask(&mut self, courier: &mut Courier, desk: &mut Desk, due: &[usize]) {
+        self.sent_ms = clock::monotonic_ms();
+        let mut open = vec![false; desk.links.len()];
+        due.iter().for_each(|server| open[*server] = true);
+        for Watched { pair, watch, round } in &mut self.seats {
+            let asked = pair.servers.map(|server| open[server]);
+            let cell = |side: usize| self.shared.server_cell(pair.servers[side]);
+            let down = |side: usize| matches!(cell(side).health.health(), State::Down | State::Returning);
+            *round = None;
+            let mut poll = Poll::new(cell(0).seat.get(), *watch);
+            let Step::Send(mut request) = poll.start() else { continue };
+            for side in Side::BOTH.into_iter().filter(|side| !asked[*side as usize]) {
+                *request.on(side) = Packet::default();
+            }
+            let parcels = courier.pack(desk, &place(pair), &request, &Load::default(), Want::Bare);
+            let full = asked != [false; 2] && (0..2).all(|side| asked[side] || down(side));
+            *round = Some(Round { poll, request, parcels, full });
+        }
+    }
+
+    /// Takes the answers, before anything else is sent.
+    pub fn hear(&mut self, courier: &Courier, desk: &Desk) {
+        for Watched { pair, watch, round } in &mut self.seats {
+            let Some(Round { mut poll, request, parcels, full }) = round.take() else { continue };
+            let legs = courier.unpack(&desk.links, &parcels, &request, Want::Bare);
+            let step = full.then(|| poll.next(&scene(self.shared, &self.rules, pair), &legs));
+            if step.is_none() {
+                poll.learn(&legs);
+            }
+            let cell = &self.shared.server_cell(pair.servers[0]).seat;
+            cell.learn(poll.view);
+            if legs.partner.answered() {
+                cell.read(poll.view, self.sent_ms);
+            }
+            *watch = poll.watch;
+            if let Some(Step::Send(request)) = step {
+                *round = Some(Round { poll, request, parcels, full });
+            }
+        }
+    }
+
+    /// Moves what has to be moved, by `deadline`.
+    pub fn act(&mut self, courier: &mut Courier, desk: &mut Desk, deadline: Deadline) {
+        if self.seats.iter().all(|watched| watched.round.is_none()) {
+            return;
+        }
+        courier.begin();
+        for Watched { pair, round, .. } in &mut self.seats {
+            if let Some(round) = round {
+                round.parcels = courier.pack(desk, &place(pair), &round.request, &Load::default(), Want::Bare);
+            }
+        }
+        courier.send(desk, deadline);
+        self.hear(courier, desk);
+    }
+}
+
+fn scene<'a>(shared: &Shared, rules: &'a Rules, pair: &Pair) -> Scene<'a> {
+    Scene {
+        rules,
+        up: pair.servers.map(|server| shared.server_up(server)),
+        alone: shared.mostly_down(),
+        clock: clock::wall_us() / 100_000,
+        now_ms: clock::monotonic_ms(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_only_grows_and_a_reading_is_young_for_a_while() {
+        let cell = SeatCell::default();
+        cell.read(Seat(40), 1_000);
+        cell.read(Seat(38), 900);
+        assert_eq!(cell.look(1_150, 150), (Seat(40), true));
+        cell.learn(Seat(41));
+        assert_eq!(cell.look(1_151, 150), (Seat(41), false));
+        cell.clear();
+        assert_eq!(cell.look(1_151, 150), (Seat::UNKNOWN, false));
+    }
+}
