@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::farm::{BUMPED, CHASES, Farm, behind_full_key};
-use super::single::{Look, Spot};
+use super::single::{LOOKS, Look, Spot};
 use super::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
@@ -276,14 +276,17 @@ impl Farm {
     /// Finds who serves every key and the form in which it is asked for. Seats of which too little is known are read first.
     fn plan(&mut self, batch: &mut Batch, table: usize, keys: &[&[u8]], deadline: Deadline) -> Result<Prefix, Fault> {
         self.refuse()?;
-        let prefix = self.assign(batch, table, keys)?;
-        if batch.unknown.is_empty() {
-            return Ok(prefix);
-        }
-        let fault = self.read_seats(&batch.unknown, deadline);
-        let prefix = self.assign(batch, table, keys)?;
-        if let Some(fault) = fault {
-            batch.err = fault.as_str();
+        let mut prefix = self.assign(batch, table, keys)?;
+        for _ in 1..LOOKS {
+            if batch.unknown.is_empty() {
+                break;
+            }
+            let failed = self.read_seats(&batch.unknown, self.leg_deadline(deadline)?);
+            prefix = self.assign(batch, table, keys)?;
+            if let Some(fault) = failed {
+                batch.err = fault.as_str();
+                break;
+            }
         }
         Ok(prefix)
     }
@@ -320,7 +323,7 @@ impl Farm {
             Some(look) => look,
             None => {
                 let look = self.look(home);
-                if let Look::Ask(_) = look {
+                if let Look::Ask = look {
                     batch.unknown.push(home);
                 }
                 *batch.looks[home].insert(look)
@@ -328,7 +331,7 @@ impl Farm {
         };
         match look {
             Look::Serve(spot) => return Some(spot),
-            Look::Ask(_) => batch.err = Fault::ChangingOver.as_str(),
+            Look::Ask => batch.err = Fault::ChangingOver.as_str(),
             Look::Nobody(fault) => batch.err = fault.as_str(),
         }
         None

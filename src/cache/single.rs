@@ -5,10 +5,11 @@
 
 mod count;
 mod lock;
+mod reading;
 mod spot;
 
 pub(crate) use lock::FENCE_TTL;
-pub(crate) use spot::{Look, Spot};
+pub(crate) use spot::{LOOKS, Look, Spot};
 
 use super::farm::{BUMPED, CHASES, Farm, Held, RACED, ROUNDS, Repeat, behind_full_key, plain, refusal};
 use super::token::Token;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::copies::{Packet, Request, Side, Step};
 use super::courier::{Courier, Load, Pair, Parcels, Want};
 use super::patrol::{Desk, place};
-use super::seats::{Poll, Rules, Scene, Seat, Watch};
+use super::seats::{Phase, Poll, Rules, Scene, Seat, Watch};
 use super::{Layout, Shared};
 use crate::clock::{self, Deadline};
 use crate::health::State;
@@ -87,7 +87,7 @@ impl Ushers {
 
     /// The list of servers is another one. Numbers stay with their homes, whoever the partner is now.
     pub fn follow(&mut self, layout: &Arc<Layout>) {
-        let single = self.shared.config().tables.iter().any(|table| table.copies == 1);
+        let single = self.shared.has_single();
         let pairs = layout.servers().filter(|_| single).filter_map(|(home, _)| layout.pair(home));
         let watched = |pair: &Pair| Watched { pair: pair.clone(), watch: Watch::new(&self.rules), round: None };
         self.seats = pairs.map(watched).collect();
@@ -148,6 +148,29 @@ impl Ushers {
         }
         courier.send(desk, deadline);
         self.hear(courier, desk);
+    }
+}
+
+impl Shared {
+    /// Who serves the entries with one copy that are at home on a server, as `shc.list` shows it: `home`, `fenced`,
+    /// `stand-in mc2`, `closing` or `not known`; `None` where nobody could stand in.
+    #[must_use]
+    pub fn seat_shown(&self, home: usize) -> Option<String> {
+        let layout = self.layout();
+        let pair = layout.pair(home).filter(|_| self.has_single())?;
+        let seat = self.server_cell(home).seat.get();
+        Some(match seat.phase() {
+            _ if !seat.known() => "not known".to_owned(),
+            Phase::Home => "home".to_owned(),
+            Phase::Fenced => "fenced".to_owned(),
+            Phase::StandIn => format!("stand-in {}", layout.name(pair.servers[1])),
+            Phase::Closing => "closing".to_owned(),
+        })
+    }
+
+    /// Has any table one copy only?
+    fn has_single(&self) -> bool {
+        self.config().tables.iter().any(|table| table.copies == 1)
     }
 }
 

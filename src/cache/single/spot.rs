@@ -1,17 +1,15 @@
 //! Who serves a key with one copy, and what that means for its wire key, its stamp and its lifetime.
 
-use std::sync::Arc;
-
 use crate::cache::Fault;
 use crate::cache::farm::Farm;
-use crate::clock::{self, Deadline};
-use crate::cluster::copies::Side;
+use crate::clock::Deadline;
 use crate::cluster::courier::Pair;
-use crate::cluster::record::{key_ref, number};
 use crate::cluster::seats::{Guard, Phase, Rules, Seat, Turn, turn};
 use crate::key::Part;
 use crate::value::STAMP_AT;
-use crate::wire;
+
+/// How often a call looks for a seat: another may make the same one meanwhile.
+pub(crate) const LOOKS: usize = 3;
 
 /// Where a key is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub(crate) struct Spot {
 pub(crate) enum Look {
     Serve(Spot),
     /// The record has to be read first.
-    Ask(Side),
+    Ask,
     Nobody(Fault),
 }
 
@@ -73,22 +71,22 @@ impl Farm {
     pub fn spot(&mut self, home: usize, deadline: Deadline) -> Result<Spot, Fault> {
         self.answered(home);
         self.refuse()?;
-        let mut found = self.look(home);
-        if let Look::Ask(_) = found {
-            let fault = self.read_seats(&[home], deadline);
-            found = self.look(home);
-            if let Look::Ask(_) = found {
-                return Err(fault.unwrap_or(Fault::ChangingOver));
+        let mut failed = None;
+        for _ in 0..LOOKS {
+            match self.look(home) {
+                Look::Serve(spot) => {
+                    self.go_by(spot);
+                    return Ok(spot);
+                }
+                Look::Nobody(fault) => return Err(fault),
+                Look::Ask => {}
             }
-        }
-        match found {
-            Look::Serve(spot) => {
-                self.go_by(spot);
-                Ok(spot)
+            if let Some(fault) = failed {
+                return Err(fault);
             }
-            Look::Nobody(fault) => Err(fault),
-            Look::Ask(_) => Err(Fault::ChangingOver),
+            failed = self.read_seats(&[home], self.leg_deadline(deadline)?);
         }
+        Err(Fault::ChangingOver)
     }
 
     /// What this host knows about who serves a home's keys.
@@ -100,52 +98,11 @@ impl Farm {
         let up = servers.map(|server| self.shared.server_up(server));
         match turn(seat, fresh, up) {
             Turn::Serve(side) => Look::Serve(Spot { home, server: servers[side as usize], seat }),
-            Turn::Ask(side) => Look::Ask(side),
+            Turn::Ask(_) => Look::Ask,
             Turn::Nobody => Look::Nobody(match seat.phase() {
                 Phase::Fenced | Phase::Closing => Fault::ChangingOver,
                 Phase::Home | Phase::StandIn => Fault::Down,
             }),
         }
-    }
-
-    /// Reads the seats of those homes of which too little is known, all at once. Tells why one was not read.
-    #[cold]
-    pub fn read_seats(&mut self, homes: &[usize], deadline: Deadline) -> Option<Fault> {
-        let layout = Arc::clone(&self.layout);
-        let (mut used, mut asked) = (Vec::new(), Vec::new());
-        for &home in homes {
-            let (Look::Ask(side), Some(pair)) = (self.look(home), layout.pair(home)) else { continue };
-            let server = pair.servers[side as usize];
-            if !used.contains(&server) {
-                self.prepare(server);
-                used.push(server);
-            }
-            let link = &mut self.links[server];
-            asked.push((home, side, server, link.commands()));
-            let _ = self.record.record("seat", "", pair.home.as_bytes());
-            link.mg(key_ref(&self.record), "v");
-        }
-        let sent_ms = clock::monotonic_ms();
-        wire::exchange(&mut self.links, &used, deadline);
-        let died = |server: &usize| self.links[*server].status().is_err_and(|error| error.reused);
-        let died: Vec<usize> = used.iter().copied().filter(died).collect();
-        wire::exchange(&mut self.links, &died, deadline);
-        for &server in &used {
-            let error = self.links[server].status().err();
-            self.report(server, self.life(server), error);
-        }
-        let mut fault = None;
-        for (home, side, server, at) in asked {
-            let link = &self.links[server];
-            let seat = number(&link.reply(at)).map_or(Seat::UNKNOWN, Seat::read);
-            let cell = &self.shared.server_cell(home).seat;
-            match (link.status(), side) {
-                (Err(error), _) => fault = Some(Fault::of_wire(error, true)),
-                (Ok(()), _) if !seat.known() => fault = Some(Fault::ChangingOver),
-                (Ok(()), Side::Home) => cell.learn(seat),
-                (Ok(()), Side::Partner) => cell.read(seat, sent_ms),
-            }
-        }
-        fault
     }
 }
