@@ -37,11 +37,13 @@ impl Host {
         host
     }
 
-    /// The watcher's round, when it is due.
+    /// The watcher's round, when it is due, else a step of its work.
     fn tick(&mut self) {
         if self.next <= Instant::now() {
             self.next = Instant::now() + INTERVAL;
             self.watcher.tick();
+        } else {
+            self.watcher.work();
         }
     }
 

@@ -66,6 +66,8 @@ struct Watched {
     pair: Pair,
     watch: Watch,
     round: Option<Round>,
+    /// The number that was last looked at between two ticks.
+    hurried: Seat,
 }
 
 /// A poll under way.
@@ -89,7 +91,12 @@ impl Ushers {
     pub fn follow(&mut self, layout: &Arc<Layout>) {
         let single = self.shared.has_single();
         let pairs = layout.servers().filter(|_| single).filter_map(|(home, _)| layout.pair(home));
-        let watched = |pair: &Pair| Watched { pair: pair.clone(), watch: Watch::new(&self.rules), round: None };
+        let watched = |pair: &Pair| Watched {
+            pair: pair.clone(),
+            watch: Watch::new(&self.rules),
+            round: None,
+            hurried: Seat::UNKNOWN,
+        };
         self.seats = pairs.map(watched).collect();
     }
 
@@ -98,25 +105,19 @@ impl Ushers {
         self.sent_ms = clock::monotonic_ms();
         let mut open = vec![false; desk.links.len()];
         due.iter().for_each(|server| open[*server] = true);
-        for Watched { pair, watch, round } in &mut self.seats {
-            let asked = pair.servers.map(|server| open[server]);
-            let cell = |side: usize| self.shared.server_cell(pair.servers[side]);
-            let down = |side: usize| matches!(cell(side).health.health(), State::Down | State::Returning);
-            *round = None;
-            let mut poll = Poll::new(cell(0).seat.get(), *watch);
-            let Step::Send(mut request) = poll.start() else { continue };
-            for side in Side::BOTH.into_iter().filter(|side| !asked[*side as usize]) {
-                *request.on(side) = Packet::default();
-            }
-            let parcels = courier.pack(desk, &place(pair), &request, &Load::default(), Want::Bare);
+        for watched in &mut self.seats {
+            let servers = watched.pair.servers;
+            let health = |side: usize| self.shared.server_cell(servers[side]).health.health();
+            let down = |side: usize| matches!(health(side), State::Down | State::Returning);
+            let asked = servers.map(|server| open[server]);
             let full = asked != [false; 2] && (0..2).all(|side| asked[side] || down(side));
-            *round = Some(Round { poll, request, parcels, full });
+            watched.ask(self.shared, courier, desk, asked, full);
         }
     }
 
     /// Takes the answers, before anything else is sent.
     pub fn hear(&mut self, courier: &Courier, desk: &Desk) {
-        for Watched { pair, watch, round } in &mut self.seats {
+        for Watched { pair, watch, round, .. } in &mut self.seats {
             let Some(Round { mut poll, request, parcels, full }) = round.take() else { continue };
             let legs = courier.unpack(&desk.links, &parcels, &request, Want::Bare);
             let step = full.then(|| poll.next(&scene(self.shared, &self.rules, pair), &legs));
@@ -132,6 +133,32 @@ impl Ushers {
             if let Some(Step::Send(request)) = step {
                 *round = Some(Round { poll, request, parcels, full });
             }
+        }
+    }
+
+    /// Looks once more, between two ticks, at seats that are to be moved now: nobody has to wait for the next tick.
+    pub fn work(&mut self, courier: &mut Courier, desk: &mut Desk, deadline: Deadline) {
+        let mut hurries = false;
+        courier.begin();
+        self.sent_ms = clock::monotonic_ms();
+        for watched in &mut self.seats {
+            let home = watched.pair.servers[0];
+            let seat = self.shared.server_cell(home).seat.get();
+            let rests = seat.phase() == Phase::StandIn || (seat.phase() == Phase::Home && self.shared.server_up(home));
+            if rests || watched.hurried == seat {
+                continue;
+            }
+            let scene = scene(self.shared, &self.rules, &watched.pair);
+            if scene.up[1] && watched.watch.is_over(seat, &scene) {
+                watched.hurried = seat;
+                watched.ask(self.shared, courier, desk, scene.up, true);
+                hurries = true;
+            }
+        }
+        if hurries {
+            courier.send(desk, deadline);
+            self.hear(courier, desk);
+            self.act(courier, desk, deadline);
         }
     }
 
@@ -171,6 +198,20 @@ impl Shared {
     /// Has any table one copy only?
     fn has_single(&self) -> bool {
         self.config().tables.iter().any(|table| table.copies == 1)
+    }
+}
+
+impl Watched {
+    /// Asks these sides. `full`: the others are known to be down.
+    fn ask(&mut self, shared: &Shared, courier: &mut Courier, desk: &mut Desk, sides: [bool; 2], full: bool) {
+        let mut poll = Poll::new(shared.server_cell(self.pair.servers[0]).seat.get(), self.watch);
+        self.round = None;
+        let Step::Send(mut request) = poll.start() else { return };
+        for side in Side::BOTH.into_iter().filter(|side| !sides[*side as usize]) {
+            *request.on(side) = Packet::default();
+        }
+        let parcels = courier.pack(desk, &place(&self.pair), &request, &Load::default(), Want::Bare);
+        self.round = Some(Round { poll, request, parcels, full });
     }
 }
 

@@ -150,6 +150,8 @@ impl Watcher {
     /// A step of the work that does not fit into a round: a few milliseconds, or one `cmd_timeout` per exchange with a server that
     /// does not answer.
     pub fn work(&mut self) {
+        let budget = self.budget();
+        self.ushers.work(&mut self.courier, &mut self.desk, budget);
         self.patrol.work(&mut self.courier, &mut self.desk);
     }
 

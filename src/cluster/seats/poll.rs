@@ -33,6 +33,17 @@ impl Watch {
         (self.seen, self.since_ms) = (seat, now_ms);
     }
 
+    /// Is the phase of `seat` to end now, as far as this host knows? A stand-in's is no matter of moments.
+    #[must_use]
+    pub fn is_over(&self, seat: Seat, scene: &Scene<'_>) -> bool {
+        match seat.phase() {
+            _ if !seat.known() => false,
+            Phase::Home => !scene.up[0] && !scene.alone,
+            Phase::Fenced | Phase::Closing => seat == self.seen && self.waited(scene),
+            Phase::StandIn => false,
+        }
+    }
+
     /// Have all calls begun before this phase come to their end?
     fn waited(&self, scene: &Scene<'_>) -> bool {
         scene.now_ms >= self.since_ms + scene.rules.wait_ms
