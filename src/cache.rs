@@ -10,9 +10,9 @@ mod dump;
 mod farm;
 mod fault;
 mod local;
-mod lock;
 mod pair;
 mod servers;
+mod single;
 mod token;
 
 pub use dump::{Entry, Page, Unread};

@@ -22,6 +22,7 @@ pub mod seats;
 pub mod shared;
 mod standing;
 mod text;
+pub mod ushers;
 pub mod views;
 pub mod watcher;
 

@@ -168,18 +168,20 @@ fn records_have_keys_of_their_own_and_numbers() {
         Slot::Full(Side::Home),
         Slot::Ill(Side::Partner),
         Slot::Lease,
+        Slot::Seat,
     ];
     let stores: Vec<Command> =
         slots.iter().enumerate().map(|(nth, slot)| set(*slot, Mode::Add, 0, Body::Number(nth as u64), 0)).collect();
-    assert!(run(desk, &stores, &Load::default())[..5].iter().all(|answer| matches!(answer, Answer::Stored(_))));
+    assert!(run(desk, &stores, &Load::default())[..6].iter().all(|answer| matches!(answer, Answer::Stored(_))));
     let gets = slots.map(|slot| Command::Get { slot });
     let found = run(desk, &gets, &Load::default());
-    let numbers: Vec<_> = found[..5].iter().map(|answer| hit(*answer).number.unwrap()).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    let numbers: Vec<_> = found[..6].iter().map(|answer| hit(*answer).number.unwrap()).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     run(desk, &[set(Slot::Tomb, Mode::Set, 3, Body::Empty, 120)], &Load::default());
     for (nth, key) in ["mark:home", "mark:partner", "full:home", "ill:partner", "repair:"].iter().enumerate() {
         assert_eq!(server.get(&format!("!{key}:mc1/mc2")), Some(nth.to_string().into_bytes()), "{key}");
     }
+    assert_eq!(server.get("!seat::mc1"), Some(b"5".to_vec()), "whoever the partner is");
     assert_eq!(server.get("!tomb:t:k"), Some(Vec::new()));
 }
 

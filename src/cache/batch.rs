@@ -4,17 +4,15 @@
 //! has; keys with other bytes take a meta command each in the same packet. What was found is copied out, so that
 //! the answers stay readable in the order of the keys.
 
-use std::ops::Range;
-use std::sync::atomic::Ordering::Relaxed;
+mod fetch;
 
-use super::farm::{BUMPED, CHASES, Farm, behind_full_key};
+use std::ops::Range;
+
+use super::single::{Look, Spot};
 use super::{Fault, Verdict};
-use crate::clock::Deadline;
-use crate::cluster::ServerStat;
-use crate::cluster::record::key_ref;
-use crate::key::Prefix;
+use crate::key::{Kind, Prefix, Space};
 use crate::value::Value;
-use crate::wire::{self, Reply, Values};
+use crate::wire::Values;
 
 /// Copies of more than this are given back after use, bytes.
 const KEPT: usize = 64 * 1024;
@@ -36,17 +34,28 @@ pub(crate) struct Batch {
     legs: Vec<Leg>,
     /// Which leg goes to a server.
     leg_of: Vec<Option<u32>>,
+    /// Who serves what is at home in a slot.
+    looks: Vec<Option<Look>>,
+    /// Homes of whose seats too little is known.
+    unknown: Vec<usize>,
     waiting: Vec<usize>,
     data: Vec<u8>,
     generation: u64,
     err: &'static str,
 }
 
-/// One key: its answer, and the next key of the same chain.
+/// One key: its answer, where it is asked for, and the next key of the same chain.
 #[derive(Debug)]
 struct Want {
     found: Found,
+    spot: Spot,
     next: u32,
+}
+
+impl Want {
+    fn new(found: Found) -> Self {
+        Self { found, spot: Spot::default(), next: END }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -79,8 +88,15 @@ struct Chain {
 /// What a batch asks for.
 struct Keys<'a> {
     table: usize,
+    name: &'a str,
     prefix: Prefix,
     keys: &'a [&'a [u8]],
+}
+
+impl<'a> Keys<'a> {
+    fn space(&self, generation: u64) -> Space<'a> {
+        Space { kind: Kind::Entry, table: self.name, generation }
+    }
 }
 
 /// What is said of a server that answers, but does not tell.
@@ -97,6 +113,8 @@ impl Batch {
         self.wants.clear();
         self.legs.clear();
         self.leg_of.clear();
+        self.looks.clear();
+        self.unknown.clear();
         self.data.clear();
         if self.data.capacity() > KEPT {
             self.data.shrink_to(KEPT);
@@ -131,7 +149,7 @@ impl Batch {
     /// Notes what a store says of the next key.
     pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, Fault>) {
         let found = self.judge(answer);
-        self.wants.push(Want { found, next: END });
+        self.wants.push(Want::new(found));
     }
 
     /// Notes what a store says of key `at`, of which something was said before.
@@ -184,12 +202,12 @@ impl Batch {
         let mut next = chain.first;
         while let Some(want) = self.wants.get_mut(next as usize) {
             want.found = match values.next_of(all.prefix.bytes(), all.keys[next as usize]) {
-                Some(item) => {
+                Some(item) if want.spot.accepts(item.flags) => {
                     tally.hits += 1;
                     let end = start + text.len() - values.text().len() - LINE_END;
                     Found::Value { data: end - item.data.len()..end, flags: item.flags }
                 }
-                None => {
+                _ => {
                     tally.misses += 1;
                     Found::Missing
                 }
@@ -222,162 +240,5 @@ impl Batch {
             next = self.wants.get(this)?.next;
             Some(this)
         })
-    }
-}
-
-impl Farm {
-    pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
-        self.batch.found(i)
-    }
-
-    pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        let deadline = self.begin();
-        let mut batch = std::mem::take(&mut self.batch);
-        for _ in 0..CHASES {
-            let newest = match self.plan(&mut batch, table, keys) {
-                Ok(prefix) => self.fetch(&mut batch, &Keys { table, prefix, keys }, deadline),
-                Err(fault) => {
-                    batch.err = fault.as_str();
-                    break;
-                }
-            };
-            if newest <= batch.generation {
-                break;
-            }
-            // What was read under an older generation counts for nothing.
-            batch.wants.iter_mut().for_each(|want| want.found = Found::Unanswered);
-            batch.err = BUMPED.as_str();
-        }
-        self.batch = batch;
-        self.batch.tally()
-    }
-
-    /// Finds every key's home and the form in which it is asked for.
-    fn plan(&self, batch: &mut Batch, table: usize, keys: &[&[u8]]) -> Result<Prefix, Fault> {
-        batch.clear();
-        batch.wants.reserve(keys.len());
-        batch.leg_of.resize(self.links.len(), None);
-        let name = &self.shared.config().tables[table].name;
-        batch.generation = self.shared.table_cell(table).generation.load(Relaxed);
-        let prefix = Prefix::new(name, batch.generation)?;
-        self.layout.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, server| {
-            if keys[at].is_empty() {
-                return batch.wants.push(Want { found: Found::Failed, next: END });
-            }
-            batch.wants.push(Want { found: Found::Unanswered, next: END });
-            if let Some(leg) = batch.leg_of[server].or_else(|| self.begin_leg(batch, server)) {
-                batch.append(at, leg, !prefix.fits(keys[at]));
-            }
-        });
-        Ok(prefix)
-    }
-
-    /// The number of a new leg to a server, if that may be asked.
-    fn begin_leg(&self, batch: &mut Batch, server: usize) -> Option<u32> {
-        if let Err(fault) = self.admit(server) {
-            batch.err = fault.as_str();
-            return None;
-        }
-        let number = u32::try_from(batch.legs.len()).ok()?;
-        batch.legs.push(Leg { server, classic: EMPTY, alone: EMPTY, begun: 0, unsure: false });
-        batch.leg_of[server] = Some(number);
-        Some(number)
-    }
-
-    /// Asks all servers and takes their answers. Returns the newest generation that a server told of, which those are
-    /// asked for whom the watcher cannot vouch.
-    fn fetch(&mut self, batch: &mut Batch, all: &Keys<'_>, deadline: Deadline) -> u64 {
-        let mut newest = 0;
-        let mut waiting = std::mem::take(&mut batch.waiting);
-        waiting.clear();
-        waiting.extend(batch.legs.iter().map(|leg| leg.server));
-        for retry in [true, false] {
-            self.exchange_batch(batch, &waiting, all, deadline);
-            waiting.retain(|&server| match self.links[server].status() {
-                Ok(()) => {
-                    newest = newest.max(self.collect(batch, server, all));
-                    false
-                }
-                Err(error) => {
-                    batch.err = error.kind.text();
-                    error.reused
-                }
-            });
-            if waiting.is_empty() || !retry {
-                break;
-            }
-        }
-        batch.waiting = waiting;
-        newest
-    }
-
-    fn exchange_batch(&mut self, batch: &mut Batch, used: &[usize], all: &Keys<'_>, deadline: Deadline) {
-        for at in 0..batch.legs.len() {
-            let leg = batch.legs[at];
-            if !used.contains(&leg.server) {
-                continue;
-            }
-            batch.legs[at].begun = self.prepare(leg.server);
-            batch.legs[at].unsure = !self.vouched(leg.server);
-            if batch.legs[at].unsure {
-                let _ = self.record.record("gen", &self.shared.config().tables[all.table].name, b"");
-                self.links[leg.server].mg(key_ref(&self.record), "v");
-            }
-            let link = &mut self.links[leg.server];
-            link.get(all.prefix.bytes(), batch.chain(leg.classic).map(|at| all.keys[at]));
-            for at in batch.chain(leg.alone) {
-                let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
-                link.mg(key_ref(&self.key), "v f");
-            }
-        }
-        wire::exchange(&mut self.links, used, deadline);
-        for leg in batch.legs.iter().filter(|leg| used.contains(&leg.server)) {
-            let status = self.links[leg.server].status();
-            self.report(leg.server, leg.begun, status.err());
-        }
-    }
-
-    /// Takes one server's answers, and returns the generation it told of. What is neither a value nor a clear "not there"
-    /// stays unanswered.
-    fn collect(&mut self, batch: &mut Batch, server: usize, all: &Keys<'_>) -> u64 {
-        let Some(leg) = batch.leg_of[server].map(|leg| batch.legs[leg as usize]) else { return 0 };
-        let told = if leg.unsure { self.learn(all.table, &self.links[server].reply(0)) } else { Ok(0) };
-        let Ok(told) = told else {
-            batch.err = REFUSED;
-            return 0;
-        };
-        let (first, classic) = (usize::from(leg.unsure), leg.classic.first != END);
-        let mut tally = match self.links[server].reply(first) {
-            Reply::Values(values) if classic => batch.take_values(leg.classic, values, all),
-            _ if classic => {
-                batch.err = REFUSED;
-                Tally::default()
-            }
-            _ => Tally::default(),
-        };
-        let mut next = leg.alone.first;
-        for reply in first + usize::from(classic).. {
-            let Some(want) = batch.wants.get(next as usize) else { break };
-            let (at, link) = (next as usize, &self.links[server]);
-            next = want.next;
-            let value = match link.reply(reply) {
-                Reply::Value { data, meta } => {
-                    let _ = self.key.set(&self.shared.config().tables[all.table].name, batch.generation, all.keys[at]);
-                    behind_full_key(&self.key, data).map(|skip| (&data[skip..], meta.flags))
-                }
-                Reply::Miss => None,
-                _ => {
-                    batch.err = REFUSED;
-                    continue;
-                }
-            };
-            tally.hits += u64::from(value.is_some());
-            tally.misses += u64::from(value.is_none());
-            batch.wants[at].found = value.map_or(Found::Missing, |(data, flags)| batch.copy(data, flags));
-        }
-        let counts = &self.shared.server_cell(server).counts;
-        counts.add(ServerStat::Hits as usize, tally.hits);
-        counts.add(ServerStat::Misses as usize, tally.misses);
-        told
     }
 }

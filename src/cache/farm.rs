@@ -4,26 +4,30 @@
 //! it is told. While the watcher's polls are too old to vouch for the table's generation, the packet also reads the
 //! generation's record, and a leg that went out under an old generation is repeated under the new one.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::batch::Batch;
-use super::token::Token;
-use super::{Answer, Ask, COUNTER_MAX, Fault, Location, Mode, Step, Way};
+use super::single::Spot;
+use super::{Answer, Fault, Location};
 use crate::clock::{self, Deadline};
-use crate::cluster::lifetime::wire_ttl;
-use crate::cluster::record::{key_ref, number};
+use crate::cluster::record::number;
+use crate::cluster::seats::Seat;
 use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
 use crate::health::Seen;
-use crate::key::{WireKey, split_full};
-use crate::value::{Digits, Value};
-use crate::wire::{self, KeyRef, Kind, Link, Reply, WireError};
+use crate::key::{self, Part, Space, WireKey, split_full};
+use crate::value::Value;
+use crate::wire::{self, Kind, Link, Reply, WireError};
 
 /// How often a leg follows a generation that moved under it.
 pub(crate) const CHASES: usize = 3;
 /// What is said when it moved too often.
 pub(crate) const BUMPED: Fault = Fault::Wire("table bumped");
+
+/// So often a call begins anew when others change the entry under it.
+pub(crate) const ROUNDS: usize = 8;
+/// What is said of an entry that others changed too often meanwhile.
+pub(crate) const RACED: Fault = Fault::Wire("changed too often");
 
 /// How much of a call's time one of several legs may take.
 const LEG_PERCENT: u64 = 40;
@@ -36,10 +40,11 @@ pub(crate) struct Farm {
     incarnations: Vec<u32>,
     pub key: WireKey,
     pub record: WireKey,
-    flags: String,
     pub batch: Batch,
     held: Held,
     asked: Option<usize>,
+    /// The seat that the call under way goes by.
+    seat: Seat,
     /// When the call under way began: reading the clock is not free.
     now_ns: u64,
 }
@@ -57,21 +62,11 @@ pub(crate) enum Held {
     },
 }
 
-/// To which server, and until when.
-type To = (usize, Deadline);
-
 /// May a command run twice without harm?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Harmless,
     Never,
-}
-
-/// A leg that was answered: by whom, and from which reply on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leg {
-    pub server: usize,
-    pub at: usize,
 }
 
 impl Farm {
@@ -83,10 +78,10 @@ impl Farm {
             incarnations: Vec::new(),
             key: WireKey::new(),
             record: WireKey::new(),
-            flags: String::new(),
             batch: Batch::default(),
             held: Held::Nothing,
             asked: None,
+            seat: Seat::UNKNOWN,
             now_ns: 0,
         };
         farm.follow();
@@ -111,6 +106,16 @@ impl Farm {
     /// This server is the one that the call is about.
     pub fn answered(&mut self, server: usize) {
         self.asked = Some(server);
+    }
+
+    /// The call goes to whoever serves its key.
+    pub fn go_by(&mut self, spot: Spot) {
+        (self.asked, self.seat) = (Some(spot.server), spot.seat);
+    }
+
+    /// The seat that the last call on a single copy went by.
+    pub fn seat(&self) -> Seat {
+        self.seat
     }
 
     /// Keeps what the call brought.
@@ -142,106 +147,6 @@ impl Farm {
         match self.held() {
             Some(Reply::Value { meta, .. } | Reply::Done(meta)) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
             _ => (0, None),
-        }
-    }
-
-    pub fn get(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
-        let flags = if ask == Ask::All { "v f t c" } else { "v f" };
-        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.mg(key, flags))?;
-        match self.links[leg.server].reply(leg.at) {
-            Reply::Value { data, .. } => match behind_full_key(&self.key, data) {
-                Some(skip) => {
-                    self.held = Held::Reply { server: leg.server, at: leg.at, skip };
-                    self.count_server(leg.server, ServerStat::Hits);
-                    Ok(true)
-                }
-                None => Ok(self.missed(leg.server)),
-            },
-            Reply::Miss => Ok(self.missed(leg.server)),
-            other => Err(refusal(&other)),
-        }
-    }
-
-    pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
-        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.mg(key, "t"))?;
-        self.held = Held::Reply { server: leg.server, at: leg.at, skip: 0 };
-        plain(&self.links[leg.server].reply(leg.at))
-    }
-
-    pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
-        self.flags.clear();
-        let _ = write!(self.flags, "T{}", wire_ttl(ttl));
-        let leg = self.leg(table, key, Repeat::Harmless, |link, key, flags| link.mg(key, flags))?;
-        plain(&self.links[leg.server].reply(leg.at))
-    }
-
-    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
-        let mut digits = Digits::default();
-        let (data, client_flags) = value.to_wire(&mut digits);
-        let deadline = self.begin();
-        let server = self.home(table, key);
-        if data.len() > self.shared.value_max(server, key.len()) {
-            return Err(Fault::TooLarge);
-        }
-        self.flags.clear();
-        let _ = write!(self.flags, "T{}", wire_ttl(ttl));
-        if client_flags != 0 {
-            let _ = write!(self.flags, " F{client_flags}");
-        }
-        let repeat = if mode == Mode::Set { Repeat::Harmless } else { Repeat::Never };
-        let _ = match mode {
-            Mode::Set => Ok(()),
-            Mode::Add => self.flags.write_str(" ME"),
-            Mode::Replace => self.flags.write_str(" MR"),
-            Mode::Cas(Token::One(token)) => write!(self.flags, " C{token}"),
-            Mode::Cas(_) => return Err(Fault::Unsettled),
-        };
-        let bare = matches!(value, Value::Int(_));
-        let leg = self.leg_to((server, deadline), table, key, repeat, |link, key, flags| match key.full() {
-            Some(full) if !bare => {
-                let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
-                link.ms(key_ref(key), &[&length, full, data], flags);
-            }
-            _ => link.ms(key_ref(key), &[data], flags),
-        })?;
-        plain(&self.links[leg.server].reply(leg.at))
-    }
-
-    pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
-        let leg = self.leg(table, key, Repeat::Harmless, |link, key, _| link.md(key, ""))?;
-        plain(&self.links[leg.server].reply(leg.at))
-    }
-
-    pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        let deadline = self.begin();
-        let server = self.home(table, key);
-        self.step((server, deadline), table, key, step, ttl)?;
-        if matches!(self.held, Held::Number(0..=COUNTER_MAX)) {
-            return Ok(true);
-        }
-        // Taken back within the same call's time.
-        self.held = Held::Nothing;
-        let back = if step.way == Way::Up { "MD" } else { "MI" };
-        let flags = format!("{back} D{}", step.by);
-        self.send(server, deadline, Repeat::Never, |link, key, _, _| link.ma(key_ref(key), &flags))?;
-        Err(Fault::Overflow)
-    }
-
-    /// Moves a counter; a missing one is created.
-    fn step(&mut self, to: To, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        self.flags.clear();
-        let way = if step.way == Way::Up { "MI" } else { "MD" };
-        let _ = write!(self.flags, "{way} D{} v N{} J{}", step.by, wire_ttl(ttl), step.created);
-        let leg = self.leg_to(to, table, key, Repeat::Never, |link, key, flags| link.ma(key_ref(key), flags))?;
-        match self.links[leg.server].reply(leg.at) {
-            Reply::Value { data, .. } => {
-                let text = std::str::from_utf8(data.trim_ascii_end()).ok();
-                let number = text.and_then(|text| text.parse().ok()).ok_or(Fault::NotANumber)?;
-                self.held = Held::Number(number);
-                Ok(true)
-            }
-            Reply::ClientError(text) if text.ends_with(b"non-numeric value") => Err(Fault::NotANumber),
-            other => plain(&other),
         }
     }
 
@@ -293,52 +198,16 @@ impl Farm {
         self.incarnations[server]
     }
 
-    /// Spells the key and returns the generation it was spelled under.
+    /// Spells the key of an entry and returns the generation it was spelled under.
     pub fn set_key(&mut self, table: usize, key: &[u8]) -> Result<u64, Fault> {
-        let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        self.key.set(&self.shared.config().tables[table].name, generation, key)?;
+        self.spell(key::Kind::Entry, table, Part::Item, key)
+    }
+
+    /// Spells a key. Only entries have generations.
+    pub fn spell(&mut self, kind: key::Kind, table: usize, part: Part, key: &[u8]) -> Result<u64, Fault> {
+        let generation = if kind == key::Kind::Entry { self.shared.generation(table) } else { 0 };
+        self.key.part(Space { kind, table: &self.shared.config().tables[table].name, generation }, part, key)?;
         Ok(generation)
-    }
-
-    fn leg(
-        &mut self,
-        table: usize,
-        key: &[u8],
-        repeat: Repeat,
-        fill: impl Fn(&mut Link, KeyRef<'_>, &str),
-    ) -> Result<Leg, Fault> {
-        let deadline = self.begin();
-        let server = self.home(table, key);
-        self.leg_to((server, deadline), table, key, repeat, |link, key, flags| fill(link, key_ref(key), flags))
-    }
-
-    /// Sends what `fill` says to the key's home, `server`, and waits for the answer, following the table's generation.
-    fn leg_to(
-        &mut self,
-        (server, deadline): To,
-        table: usize,
-        key: &[u8],
-        repeat: Repeat,
-        fill: impl Fn(&mut Link, &WireKey, &str),
-    ) -> Result<Leg, Fault> {
-        self.asked = Some(server);
-        let vouched = self.vouched(server);
-        for _ in 0..CHASES {
-            let used = self.set_key(table, key)?;
-            if !vouched {
-                self.record.record("gen", &self.shared.config().tables[table].name, b"")?;
-            }
-            self.send(server, deadline, repeat, |link, farm_key, record, flags| {
-                if !vouched {
-                    link.mg(key_ref(record), "v");
-                }
-                fill(link, farm_key, flags);
-            })?;
-            if vouched || self.learn(table, &self.links[server].reply(0))? <= used {
-                return Ok(Leg { server, at: usize::from(!vouched) });
-            }
-        }
-        Err(BUMPED)
     }
 
     /// True while the watcher's last poll of this server is young enough to trust what the host remembers.
@@ -359,18 +228,18 @@ impl Farm {
     }
 
     /// One packet to one server. A connection that died while it lay idle is replaced once, where that is harmless.
-    fn send(
+    pub fn send(
         &mut self,
         server: usize,
         deadline: Deadline,
         repeat: Repeat,
-        fill: impl Fn(&mut Link, &WireKey, &WireKey, &str),
+        fill: impl Fn(&mut Link, &WireKey, &WireKey),
     ) -> Result<(), Fault> {
         let mut tries = 0;
         loop {
             self.admit(server)?;
             let begun = self.prepare(server);
-            fill(&mut self.links[server], &self.key, &self.record, &self.flags);
+            fill(&mut self.links[server], &self.key, &self.record);
             wire::exchange(&mut self.links, &[server], deadline);
             let status = self.links[server].status();
             self.report(server, begun, status.err());
@@ -380,20 +249,6 @@ impl Farm {
                 Err(error) => return Err(Fault::of_wire(error, repeat == Repeat::Harmless)),
             }
         }
-    }
-
-    /// A single command to any server, outside a table: housekeeping records.
-    pub fn send_record(
-        &mut self,
-        server: usize,
-        deadline: Deadline,
-        repeat: Repeat,
-        record: (&str, &str, &[u8]),
-        fill: impl Fn(&mut Link, KeyRef<'_>),
-    ) -> Result<(), Fault> {
-        self.asked = Some(server);
-        self.record.record(record.0, record.1, record.2)?;
-        self.send(server, deadline, repeat, |link, _, record, _| fill(link, key_ref(record)))
     }
 
     /// May this server be asked?
@@ -451,11 +306,6 @@ impl Farm {
             self.shared.table_cell(table).counts.add(TableStat::Failovers as usize, 1);
         }
     }
-
-    fn missed(&self, server: usize) -> bool {
-        self.count_server(server, ServerStat::Misses);
-        false
-    }
 }
 
 /// How many bytes of a hashed key's value are its full key; `None` when another key's value lies there. A number is
@@ -478,7 +328,7 @@ pub(crate) fn plain(reply: &Reply<'_>) -> Answer {
     }
 }
 
-fn refusal(reply: &Reply<'_>) -> Fault {
+pub(crate) fn refusal(reply: &Reply<'_>) -> Fault {
     match reply {
         Reply::ServerError(text) if text.starts_with(b"object too large") => Fault::TooLarge,
         _ => Fault::Refused,
@@ -488,6 +338,8 @@ fn refusal(reply: &Reply<'_>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Ask;
+    use crate::cache::single::Single;
 
     fn farm(addr: &str) -> Farm {
         let mut config = crate::config::Config { cmd_timeout_ms: 5_000, ..Default::default() };
@@ -523,7 +375,8 @@ mod tests {
             }
             asked
         });
-        assert_eq!(farm.get(0, b"k", Ask::Value), Ok(false), "what the old generation held is gone");
+        let got = Single::new(&mut farm, 0, b"k").and_then(|call| call.get(Ask::Value));
+        assert_eq!(got, Ok(false), "what the old generation held is gone");
         let asked = server.join().unwrap();
         assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");
     }

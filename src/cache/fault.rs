@@ -14,6 +14,8 @@ pub enum Fault {
     Wire(&'static str),
     /// The call may or may not have taken effect.
     Ambiguous,
+    /// Nobody serves the key for a moment: its home and the stand-in change over.
+    ChangingOver,
     /// Of the two copies none is known well enough to go by.
     Unsettled,
     /// The entry is not a number from 0 to 2^63-1.
@@ -41,6 +43,7 @@ impl Fault {
             Self::MostDown => "most servers down",
             Self::Wire(text) => text,
             Self::Ambiguous => "ambiguous",
+            Self::ChangingOver => "changing over",
             Self::Unsettled => "copies not settled",
             Self::NotANumber => "not a number",
             Self::Overflow => "counter beyond 2^63-1",
@@ -55,7 +58,7 @@ impl Fault {
     /// True when nobody could answer (-2), false when the call itself failed (-3).
     #[must_use]
     pub fn unavailable(self) -> bool {
-        matches!(self, Self::Down | Self::MostDown | Self::Unsettled | Self::Wire(_) | Self::Busy)
+        matches!(self, Self::Down | Self::MostDown | Self::ChangingOver | Self::Unsettled | Self::Wire(_) | Self::Busy)
     }
 
     /// What a failed exchange means: a command that must not run twice is ambiguous once it may have been sent.

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::batch::{Batch, Tally};
 use super::dump::{Entry, PATIENCE, Page, Unread};
-use super::lock::FENCE_TTL;
+use super::single::FENCE_TTL;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
+use crate::cluster::seats::Seat;
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
 use crate::near::{self, Delta, Put, Removed, Store, Terms};
@@ -55,7 +56,7 @@ impl Local {
 
     pub fn token(&self) -> Token {
         match self.held {
-            Held::Data { cas, .. } => Token::One(cas),
+            Held::Data { cas, .. } => Token::One { cas, seat: Seat::UNKNOWN },
             _ => Token::Unsettled,
         }
     }
@@ -102,7 +103,7 @@ impl Local {
             Mode::Set => near::Mode::Set,
             Mode::Add => near::Mode::Add,
             Mode::Replace => near::Mode::Replace,
-            Mode::Cas(Token::One(token)) => near::Mode::Cas(token),
+            Mode::Cas(Token::One { cas, .. }) => near::Mode::Cas(cas),
             Mode::Cas(_) => return Err(Fault::Unsettled),
         };
         self.store_under(mode, data, flags, ttl)

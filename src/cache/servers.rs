@@ -7,6 +7,7 @@ use super::batch::Tally;
 use super::dump::{Page, Unread};
 use super::farm::Farm;
 use super::pair::{Call, Desk, Many};
+use super::single::Single;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict};
 use crate::cluster::Shared;
@@ -45,39 +46,39 @@ impl Servers {
     }
 
     pub fn token(&self) -> Token {
-        self.desk.token().unwrap_or_else(|| Token::One(self.farm.stamp().0))
+        self.desk.token().unwrap_or_else(|| Token::One { cas: self.farm.stamp().0, seat: self.farm.seat() })
     }
 
     pub fn get(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
-        self.ask(table, key, |farm| farm.get(table, key, ask), |call| call.get(ask))
+        self.ask(table, key, |single| single.get(ask), |call| call.get(ask))
     }
 
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.ask(table, key, |farm| farm.ttl(table, key), |call| call.ttl())
+        self.ask(table, key, |single| single.ttl(), |call| call.ttl())
     }
 
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
-        self.ask(table, key, |farm| farm.touch(table, key, ttl), |call| call.touch(ttl))
+        self.ask(table, key, |single| single.touch(ttl), |call| call.touch(ttl))
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
-        self.ask(table, key, |farm| farm.put(mode, table, key, value, ttl), |call| call.put(mode, value, ttl))
+        self.ask(table, key, |single| single.put(mode, value, ttl), |call| call.put(mode, value, ttl))
     }
 
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.ask(table, key, |farm| farm.remove(table, key), |call| call.remove())
+        self.ask(table, key, |single| single.remove(), |call| call.remove())
     }
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        self.ask(table, key, |farm| farm.count(table, key, step, ttl), |call| call.count(step, ttl))
+        self.ask(table, key, |single| single.count(step, ttl), |call| call.count(step, ttl))
     }
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
-        self.ask(table, key, |farm| farm.lock(table, key, ttl), |call| call.lock(ttl))
+        self.ask(table, key, |single| single.lock(ttl), |call| call.lock(ttl))
     }
 
     pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
-        self.ask(table, key, |farm| farm.unlock(table, key, fence), |call| call.unlock(fence))
+        self.ask(table, key, |single| single.unlock(fence), |call| call.unlock(fence))
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
@@ -113,23 +114,23 @@ impl Servers {
         self.farm.dump(table, cursor, limit)
     }
 
-    /// Asks the home where it keeps the table's only copies, else the pair.
+    /// Asks whoever serves the table's only copies, else the pair.
     fn ask<T>(
         &mut self,
         table: usize,
         key: &[u8],
-        home: impl FnOnce(&mut Farm) -> T,
-        pair: impl FnOnce(Call<'_>) -> T,
-    ) -> T {
+        single: impl FnOnce(Single<'_>) -> Result<T, Fault>,
+        pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         self.desk.begin();
         if !self.twice(table) {
-            return home(&mut self.farm);
+            return Single::new(&mut self.farm, table, key).and_then(single);
         }
         let deadline = self.farm.begin();
         let layout = Arc::clone(&self.farm.layout);
         match layout.pair(self.farm.home(table, key)) {
             Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline)),
-            None => home(&mut self.farm),
+            None => Single::new(&mut self.farm, table, key).and_then(single),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a worker remembers between two calls: tokens of entries it read, fencing numbers of locks it took.
 
 use crate::cluster::copies;
+use crate::cluster::seats::Seat;
 
 /// How many entries of either kind are remembered; the oldest makes room.
 const KEPT: usize = 16;
@@ -11,8 +12,8 @@ pub(crate) enum Token {
     /// Nothing: the copies are not settled.
     #[default]
     Unsettled,
-    /// The entry's number where it has one copy.
-    One(u64),
+    /// The entry's number where it has one copy, and the seat under which it was read.
+    One { cas: u64, seat: Seat },
     /// Where it has two.
     Two(copies::Token),
 }
@@ -90,29 +91,33 @@ impl Fences {
 mod tests {
     use super::*;
 
+    fn one(cas: u64) -> Token {
+        Token::One { cas, seat: Seat::UNKNOWN }
+    }
+
     #[test]
     fn a_token_belongs_to_its_message_and_serves_once() {
         let mut tokens = Tokens::default();
-        tokens.keep(1, 0, b"alice", Token::One(7));
+        tokens.keep(1, 0, b"alice", one(7));
         assert_eq!(tokens.take(2, 0, b"alice"), None, "another message");
         assert_eq!(tokens.take(1, 1, b"alice"), None, "another table");
         assert_eq!(tokens.take(1, 0, b"bob"), None, "another key");
-        assert_eq!(tokens.take(1, 0, b"alice"), Some(Token::One(7)));
+        assert_eq!(tokens.take(1, 0, b"alice"), Some(one(7)));
         assert_eq!(tokens.take(1, 0, b"alice"), None, "taken already");
     }
 
     #[test]
     fn a_second_reading_replaces_the_token_and_the_oldest_makes_room() {
         let mut tokens = Tokens::default();
-        tokens.keep(1, 0, b"alice", Token::One(7));
-        tokens.keep(1, 0, b"alice", Token::One(8));
-        assert_eq!(tokens.take(1, 0, b"alice"), Some(Token::One(8)));
-        tokens.keep(1, 0, b"first", Token::One(1));
+        tokens.keep(1, 0, b"alice", one(7));
+        tokens.keep(1, 0, b"alice", one(8));
+        assert_eq!(tokens.take(1, 0, b"alice"), Some(one(8)));
+        tokens.keep(1, 0, b"first", one(1));
         for i in 0..KEPT {
-            tokens.keep(1, 0, format!("k{i}").as_bytes(), Token::One(2));
+            tokens.keep(1, 0, format!("k{i}").as_bytes(), one(2));
         }
         assert_eq!(tokens.take(1, 0, b"first"), None);
-        assert_eq!(tokens.take(1, 0, b"k15"), Some(Token::One(2)));
+        assert_eq!(tokens.take(1, 0, b"k15"), Some(one(2)));
     }
 
     #[test]

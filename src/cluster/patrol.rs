@@ -19,9 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::copies::{Pace, Polled, Rules, Scene};
-use super::courier::{Lines, Pair};
+use super::courier::{Lines, Pair, Place};
 use super::{Event, Layout, Shared};
 use crate::clock;
+use crate::key::{Kind, Space};
 use crate::wire::Link;
 
 pub use shown::{CopiesView, RepairCell};
@@ -48,6 +49,11 @@ impl Lines for Desk {
     }
 
     fn over(&mut self, _: usize) {}
+}
+
+/// A request about a pair and no key.
+pub(super) fn place(pair: &Pair) -> Place<'_> {
+    Place { pair, space: Space { kind: Kind::Entry, table: "", generation: 0 }, key: b"" }
 }
 
 /// Polls and repairs.

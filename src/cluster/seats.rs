@@ -45,7 +45,7 @@ pub struct Rules {
     pub memory: bool,
     /// The home keeps a copy of the record, for hosts that know nothing and cannot reach the partner.
     pub copy: bool,
-    /// A host whose polls are old reads the record with each call.
+    /// A host whose polls are old reads the record before each call.
     pub verify: bool,
     /// Commands that change an item ask first whether it is void.
     pub guards: bool,
@@ -69,6 +69,15 @@ impl Rules {
         verify: true,
         guards: true,
     };
+
+    /// The protocol for hosts that wait for a server up to `cmd_timeout_ms` and poll each `probe_interval_ms`.
+    #[must_use]
+    pub fn timed(cmd_timeout_ms: u32, probe_interval_ms: u32) -> Self {
+        let copies = super::copies::Rules::timed(cmd_timeout_ms, probe_interval_ms);
+        // Times are cut to milliseconds.
+        let wait_ms = u64::from(probe_interval_ms) + 2 * u64::from(cmd_timeout_ms) + 2;
+        Self { wait_ms, ill_ttl: copies.ill_ttl, stamp_bits: copies.stamp_bits, ..Self::ALL }
+    }
 
     /// The lifetime that the stand-in gives to what shall live `ttl` seconds (0 = for ever).
     #[must_use]

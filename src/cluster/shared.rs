@@ -14,6 +14,7 @@ use super::lists::Lists;
 use super::patrol::{CopiesView, RepairCell};
 use super::standing::Failure;
 use super::text::SharedText;
+use super::ushers::SeatCell;
 use super::views::PairCell;
 use crate::clock;
 use crate::config::{Addr, Config, ConfigError, ServerSpec};
@@ -51,17 +52,21 @@ pub struct ServerCell {
     pub failure: AtomicU64,
     /// How far its copies are repaired.
     pub repair: RepairCell,
+    /// Who serves its single keys.
+    pub seat: SeatCell,
 }
 
 impl ServerCell {
     /// The cell is to be another server's. Nobody uses it at this time.
     pub(super) fn renew(&self, now_ms: u64) {
-        let Self { health, counts, address, polled_ms, latency_us, version, item_max, pair, failure, repair } = self;
+        let Self { health, counts, address, polled_ms, latency_us, version, item_max, pair, failure, repair, seat } =
+            self;
         [polled_ms, latency_us, version, item_max, failure].into_iter().for_each(|word| word.store(0, Relaxed));
         counts.clear();
         address.forget();
         pair.clear();
         repair.clear();
+        seat.clear();
         health.renew(now_ms);
     }
 }

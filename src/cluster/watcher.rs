@@ -17,6 +17,7 @@ use super::patrol::{Desk, Patrol};
 use super::reason;
 use super::record::{key_ref, number};
 use super::standing::Told;
+use super::ushers::Ushers;
 use super::{DRAINED, Event, ServerStat, Shared};
 use crate::clock::{self, Deadline};
 use crate::health::{self, Reason, State};
@@ -64,6 +65,7 @@ pub struct Watcher {
     watched: Vec<Watched>,
     generations: Generations,
     patrol: Patrol,
+    ushers: Ushers,
     lookups: Lookups,
     root: WireKey,
     told: Told,
@@ -85,6 +87,7 @@ impl Watcher {
             watched: Vec::new(),
             generations: Generations::new(shared),
             patrol: Patrol::new(shared),
+            ushers: Ushers::new(shared),
             lookups: Lookups::default(),
             root,
             told: Told::default(),
@@ -112,6 +115,7 @@ impl Watcher {
             self.lookups.forget(slot);
         }
         self.patrol.follow(&next);
+        self.ushers.follow(&next);
         self.turn = self.turn.min(next.slots().saturating_sub(1));
         self.layout = next;
     }
@@ -130,7 +134,9 @@ impl Watcher {
         let polled: Vec<Polled> = due.into_iter().map(|server| self.read(server, sent_ns)).collect();
         let moved: Vec<usize> = polled.iter().filter(|poll| self.moved(poll)).map(|poll| poll.server).collect();
         let budget = self.budget();
+        self.ushers.hear(&self.courier, &self.desk);
         self.patrol.hear(&mut self.courier, &mut self.desk, budget);
+        self.ushers.act(&mut self.courier, &mut self.desk, budget);
         let read = self.generations.sync(&mut self.desk.links, &moved, budget);
         for poll in &polled {
             let known = !moved.contains(&poll.server) || read.contains(&poll.server);
@@ -144,6 +150,8 @@ impl Watcher {
     /// A step of the work that does not fit into a round: a few milliseconds, or one `cmd_timeout` per exchange with a server that
     /// does not answer.
     pub fn work(&mut self) {
+        let budget = self.budget();
+        self.ushers.work(&mut self.courier, &mut self.desk, budget);
         self.patrol.work(&mut self.courier, &mut self.desk);
     }
 
@@ -222,6 +230,7 @@ impl Watcher {
             }
         }
         self.patrol.ask(&mut self.courier, &mut self.desk, due);
+        self.ushers.ask(&mut self.courier, &mut self.desk, due);
         let sent_ns = clock::monotonic_ns();
         let deadline = self.budget();
         wire::exchange(&mut self.desk.links, due, deadline);

@@ -1,7 +1,7 @@
 //! Counters in two copies. A key that holds a plain value is counted by get and cas.
 
 use super::{Call, Goods};
-use crate::cache::farm::Held;
+use crate::cache::farm::{Held, RACED, ROUNDS};
 use crate::cache::token::Token;
 use crate::cache::{Answer, COUNTER_MAX, Fault, Step, Way};
 use crate::cluster::copies::{Commit, Count, Outcome, When};
@@ -9,11 +9,6 @@ use crate::cluster::courier::Want;
 use crate::cluster::record::decimal;
 use crate::value::{self, Digits};
 use crate::wire::Reply;
-
-/// So often a call begins anew when others change the entry under it.
-pub(super) const ROUNDS: usize = 8;
-/// What is said of an entry that others changed too often meanwhile.
-pub(super) const RACED: Fault = Fault::Wire("changed too often");
 
 impl Call<'_> {
     pub fn count(mut self, step: Step, ttl: u32) -> Answer {

@@ -1,8 +1,7 @@
 //! Values in two copies: read, stored, deleted, given a new lifetime.
 
-use super::count::{RACED, ROUNDS};
 use super::{Call, Goods};
-use crate::cache::farm::{Held, behind_full_key};
+use crate::cache::farm::{Held, RACED, ROUNDS, behind_full_key};
 use crate::cache::token::Token;
 use crate::cache::{Answer, Ask, Fault, Mode};
 use crate::cluster::ServerStat;

@@ -1,10 +1,10 @@
-//! Advisory locks in two copies: they outlive either server. The rules are those of `cache::lock`.
+//! Advisory locks in two copies: they outlive either server. The rules are those of `cache::single::lock`.
 //!
 //! Whoever holds a lock gives it back by emptying the record that was read, so that nobody else's is ever taken away.
 
-use super::count::{RACED, ROUNDS};
 use super::{Call, Goods};
-use crate::cache::lock::FENCE_TTL;
+use crate::cache::farm::{RACED, ROUNDS};
+use crate::cache::single::FENCE_TTL;
 use crate::cache::token::Token;
 use crate::cache::{Answer, Fault, Step, Way};
 use crate::clock;

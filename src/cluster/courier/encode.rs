@@ -100,7 +100,7 @@ fn spell<'k>(key: &'k mut WireKey, place: &Place<'_>, slot: Slot) -> KeyRef<'k> 
         Slot::Full(of) => key.record("full", side(of), pair),
         Slot::Ill(of) => key.record("ill", side(of), pair),
         Slot::Lease => key.record("repair", "", pair),
-        Slot::Seat => key.record("seat", "", pair),
+        Slot::Seat => key.record("seat", "", place.pair.home.as_bytes()),
     };
     key_ref(key)
 }

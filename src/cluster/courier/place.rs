@@ -10,6 +10,8 @@ pub struct Pair {
     pub servers: [usize; 2],
     /// `home/partner` by their ring names: the same on every host.
     pub name: String,
+    /// The ring name of the home.
+    pub home: String,
     /// The name in short, for the host's shared memory.
     pub tag: u32,
 }
@@ -19,7 +21,7 @@ impl Pair {
     #[must_use]
     pub fn new(servers: [usize; 2], names: [&str; 2]) -> Self {
         let name = format!("{}/{}", names[0], names[1]);
-        Self { servers, tag: views::tag(name.as_bytes()), name }
+        Self { servers, tag: views::tag(name.as_bytes()), name, home: names[0].to_owned() }
     }
 }
 

@@ -1,18 +1,12 @@
 //! The polls of all pairs in one tick: their questions travel with the tick's own, their corrections in one packet per
 //! server more, where there is any.
 
-use super::{Desk, Patrol};
+use super::{Desk, Patrol, place};
 use crate::clock::{self, Deadline};
 use crate::cluster::ServerStat;
 use crate::cluster::copies::{Legs, Packet, Poll, Polled, Request, Side, Step, View};
-use crate::cluster::courier::{Courier, Load, Pair, Parcels, Place, Want};
+use crate::cluster::courier::{Courier, Load, Parcels, Want};
 use crate::health::State;
-use crate::key::{Kind, Space};
-
-/// A request about a pair and no key.
-pub(super) fn place(pair: &Pair) -> Place<'_> {
-    Place { pair, space: Space { kind: Kind::Entry, table: "", generation: 0 }, key: b"" }
-}
 
 /// The poll of one pair.
 pub(super) struct Round {

@@ -2,9 +2,8 @@
 
 use super::lister::{Listed, Order, Unlisted};
 use super::mender::Mender;
-use super::polls::place;
 use super::repair::Pass;
-use super::{Beat, Desk, Patrol};
+use super::{Beat, Desk, Patrol, place};
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Side, View};
 use crate::cluster::courier::{Courier, Load, Want};

@@ -33,6 +33,17 @@ impl Watch {
         (self.seen, self.since_ms) = (seat, now_ms);
     }
 
+    /// Is the phase of `seat` to end now, as far as this host knows? A stand-in's is no matter of moments.
+    #[must_use]
+    pub fn is_over(&self, seat: Seat, scene: &Scene<'_>) -> bool {
+        match seat.phase() {
+            _ if !seat.known() => false,
+            Phase::Home => !scene.up[0] && !scene.alone,
+            Phase::Fenced | Phase::Closing => seat == self.seen && self.waited(scene),
+            Phase::StandIn => false,
+        }
+    }
+
     /// Have all calls begun before this phase come to their end?
     fn waited(&self, scene: &Scene<'_>) -> bool {
         scene.now_ms >= self.since_ms + scene.rules.wait_ms
@@ -90,8 +101,7 @@ impl Poll {
             return Step::Done(self.found);
         }
         self.at = At::Write;
-        let read = Side::BOTH.map(|side| record(legs, side));
-        self.view = read.iter().flatten().fold(self.view, |view, (seat, _)| view.max(*seat));
+        let read = self.learn(legs);
         let [copy, kept] = read;
         self.found.reached = read.map(|read| read.is_some());
         let ill = matches!(legs.partner.answers[ILL], Answer::Hit(_));
@@ -120,6 +130,13 @@ impl Poll {
             return Step::Done(self.found);
         }
         Step::Send(request)
+    }
+
+    /// Takes over what the record and its copy tell, and does nothing about them.
+    pub fn learn(&mut self, legs: &Legs) -> [Option<(Seat, Mode)>; 2] {
+        let read = Side::BOTH.map(|side| record(legs, side));
+        self.view = read.iter().flatten().fold(self.view, |view, (seat, _)| view.max(*seat));
+        read
     }
 
     /// What the record is to become; it holds `seat` (nothing: unknown).
@@ -179,7 +196,7 @@ impl Poll {
 fn record(legs: &Legs, side: Side) -> Option<(Seat, Mode)> {
     match legs.of(side).answers[SEAT] {
         _ if !legs.of(side).answered() => None,
-        Answer::Hit(Hit { number, cas, .. }) => Some((Seat(number.unwrap_or(0)), Mode::Cas(cas))),
+        Answer::Hit(Hit { number, cas, .. }) => Some((Seat::read(number.unwrap_or(0)), Mode::Cas(cas))),
         Answer::Miss => Some((Seat::UNKNOWN, Mode::Add)),
         _ => None,
     }

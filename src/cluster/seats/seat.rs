@@ -28,6 +28,13 @@ impl Seat {
         Self(4 * clock.max(1))
     }
 
+    /// The number that a record holds; one that no seat ever reaches is as good as none.
+    #[must_use]
+    pub fn read(number: u64) -> Self {
+        const LAST: u64 = 1 << 44;
+        if number < LAST { Self(number) } else { Self::UNKNOWN }
+    }
+
     #[must_use]
     pub fn known(self) -> bool {
         self != Self::UNKNOWN
@@ -86,6 +93,11 @@ mod tests {
             assert_ne!(seat.stamp(rules), stamp);
             assert!(!seat.accepts(stamp, rules) && seat.accepts(0, rules));
         }
+    }
+
+    #[test]
+    fn a_number_out_of_all_reason_is_no_seat() {
+        assert_eq!([72_000_000_002, u64::MAX].map(Seat::read), [Seat(72_000_000_002), Seat::UNKNOWN]);
     }
 
     #[test]

@@ -47,6 +47,9 @@ fn one(reply: &Object<'_>, shared: &Shared, index: usize, server: &ServerSpec) -
     reply.count(c"trips", count(ServerStat::Trips))?;
     reply.int(c"drained", i64::from(view.state == "drained"))?;
     reply.int(c"pool_down", i64::from(shared.mostly_down()))?;
+    if let Some(seat) = shared.seat_shown(index) {
+        reply.text(c"seat", seat)?;
+    }
     let Some(whole) = view.copies.whole else { return Ok(()) };
     let layout = shared.layout();
     reply.text(c"pair", layout.pairs().partner(index).map_or("", |partner| layout.name(partner)))?;

@@ -15,8 +15,8 @@ pub fn of(shared: &Shared, layout: &Layout, event: &Event) -> String {
     }
     let (tables, partner) = (Tables::of(shared), Partner::of(shared, layout, server));
     match until {
-        Some(until) => tables.tell(partner.serves(until), format!("its keys answer -2 {until}")),
-        None => tables.tell(partner.mends(), "its keys are served again".to_owned()),
+        Some(until) => tables.tell(partner.serves(until), partner.stands_in(until)),
+        None => tables.tell(partner.mends(), partner.yields()),
     }
 }
 
@@ -43,7 +43,7 @@ impl Tables {
     }
 }
 
-/// Who keeps the second copies of a server's keys.
+/// Who keeps the second copies of a server's keys, and stands in for it where there are none.
 struct Partner {
     name: String,
     up: bool,
@@ -67,7 +67,21 @@ impl Partner {
         format!("its partner {name} is not in use either, so its keys answer -2 {until}")
     }
 
+    /// What becomes of keys with one copy while the server is away.
+    fn stands_in(&self, until: &str) -> String {
+        if self.up {
+            return format!("{} soon stands in for it, empty at first", self.name);
+        }
+        format!("its keys answer -2 {until}")
+    }
+
     /// The same when it is back.
+    fn yields(&self) -> String {
+        let anew = if self.name.is_empty() { "" } else { ", empty at first" };
+        format!("it soon serves its keys again{anew}")
+    }
+
+    /// What becomes of keys with two copies when it is back.
     fn mends(&self) -> String {
         format!("its copies are compared with those on {} and mended", self.name)
     }
@@ -102,8 +116,9 @@ mod tests {
         const TWO: &str = "two=>copies=2";
         for (servers, tables, event, want) in [
             (1, &[ONE][..], DOWN, "its keys answer -2 until a probe succeeds"),
-            (3, &[ONE], OUT, "its keys answer -2 until it is undrained"),
-            (3, &[ONE], UP, "its keys are served again"),
+            (1, &[ONE], UP, "it soon serves its keys again"),
+            (3, &[ONE], OUT, "s1 soon stands in for it, empty at first"),
+            (3, &[ONE], UP, "it soon serves its keys again, empty at first"),
             (3, &[TWO], DOWN, "s1 alone serves its keys"),
             (3, &[TWO], OUT, "s1 alone serves its keys"),
             (3, &[TWO], UP, "its copies are compared with those on s1 and mended"),
@@ -111,13 +126,13 @@ mod tests {
                 3,
                 &[ONE, TWO],
                 DOWN,
-                "copies=2: s1 alone serves its keys; copies=1: its keys answer -2 until a probe succeeds",
+                "copies=2: s1 alone serves its keys; copies=1: s1 soon stands in for it, empty at first",
             ),
             (
                 3,
                 &[ONE, TWO],
                 UP,
-                "copies=2: its copies are compared with those on s1 and mended; copies=1: its keys are served again",
+                "copies=2: its copies are compared with those on s1 and mended; copies=1: it soon serves its keys again, empty at first",
             ),
             (3, &[], DOWN, ""),
             (3, &[ONE], Event::PoolUp, ""),

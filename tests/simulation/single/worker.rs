@@ -13,8 +13,7 @@ enum Stage {
     Begin,
     /// The record was asked for there.
     Ask(Side),
-    /// The command was sent; `check`: where the record's answer is.
-    Command { check: Option<usize> },
+    Command,
     /// A second command follows from the first.
     Second,
 }
@@ -94,15 +93,14 @@ fn go(world: &mut World, at: usize, actor: &mut Actor, mut working: Working) {
             request.on(side).get(Slot::Seat);
             working.stage = Stage::Ask(side);
         }
-        Turn::Serve { side, check } => {
+        Turn::Serve(side) => {
             let call = &mut world.history[working.call];
             if matches!(call.act, Act::Cas { .. }) && working.seat != seat {
                 return done(world, at, actor, &working, Outcome::Missing, None);
             }
             call.under = seat.0;
             command(&rules, request.on(side), call.act, side, seat, &working);
-            let check = check.then(|| request.partner.get(Slot::Seat));
-            (working.stage, working.side, working.seat) = (Stage::Command { check }, Some(side), seat);
+            (working.stage, working.side, working.seat) = (Stage::Command, Some(side), seat);
         }
     }
     send(world, at, actor, working, &request);
@@ -170,18 +168,7 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
             }
             None => done(world, at, actor, &working, Outcome::Unavailable, None),
         },
-        Stage::Command { check } => {
-            if let Some(check) = check {
-                let read = legs.partner.mark(check).map_or(Seat::UNKNOWN, |mark| Seat(mark.0));
-                learn(world, actor, read);
-                if read > working.seat && act == Act::Get {
-                    working.asked = true;
-                    return go(world, at, actor, working);
-                }
-                if read != working.seat {
-                    return done(world, at, actor, &working, lost, None);
-                }
-            }
+        Stage::Command => {
             let side = working.side.unwrap_or(Side::Home);
             match legs.of(side).fate {
                 Fate::Unsent => done(world, at, actor, &working, Outcome::Unavailable, None),

@@ -1,0 +1,245 @@
+//! Calls on tables with one copy of each key: they go to whoever serves the key now, its home or the stand-in.
+//!
+//! What lies at home under the stamp of an earlier epoch is void, a miss: commands that change an item ask for its stamp
+//! in the same packet. `cluster::seats` has the rules. With one server nobody can stand in, and nothing is stamped.
+
+mod count;
+mod lock;
+mod reading;
+mod spot;
+
+pub(crate) use lock::FENCE_TTL;
+pub(crate) use spot::{LOOKS, Look, Spot};
+
+use super::farm::{BUMPED, CHASES, Farm, Held, RACED, ROUNDS, Repeat, behind_full_key, plain, refusal};
+use super::token::Token;
+use super::{Answer, Ask, Fault, Mode};
+use crate::clock::Deadline;
+use crate::cluster::ServerStat;
+use crate::cluster::lifetime::wire_ttl;
+use crate::cluster::record::key_ref;
+use crate::cluster::seats::Guard;
+use crate::key::{Kind, WireKey};
+use crate::value::{Digits, STAMP_AT, Value};
+use crate::wire::{Flags, Link, Reply};
+
+/// What a question for an item's stamp asks.
+const GUARD: &str = "f c";
+
+/// What is to be stored.
+struct Goods<'v> {
+    data: &'v [u8],
+    flags: u32,
+    ttl: u32,
+    /// It goes without its full key, however long that is: a server may have to count with it.
+    bare: bool,
+}
+
+/// On which condition.
+#[derive(Clone, Copy)]
+enum How {
+    Set,
+    Add,
+    Replace,
+    /// Over the item with this cas.
+    Over(u64),
+}
+
+/// One call about one key.
+pub(crate) struct Single<'a> {
+    farm: &'a mut Farm,
+    table: usize,
+    key: &'a [u8],
+    kind: Kind,
+    spot: Spot,
+    deadline: Deadline,
+}
+
+impl<'a> Single<'a> {
+    /// Begins a call: finds out who serves the key.
+    pub fn new(farm: &'a mut Farm, table: usize, key: &'a [u8]) -> Result<Self, Fault> {
+        let deadline = farm.begin();
+        let spot = farm.spot(farm.home(table, key), deadline)?;
+        Ok(Self { farm, table, key, kind: Kind::Entry, spot, deadline })
+    }
+
+    pub fn get(mut self, ask: Ask) -> Answer {
+        let flags = if ask == Ask::All { "v f t c" } else { "v f" };
+        let at = self.leg(Repeat::Harmless, |link, key| link.mg(key_ref(key), flags))?;
+        let skip = match self.reply(at) {
+            Reply::Value { data, meta } if self.spot.accepts(meta.flags) => behind_full_key(&self.farm.key, data),
+            Reply::Value { .. } | Reply::Miss => None,
+            other => return Err(refusal(&other)),
+        };
+        let Spot { home, server, .. } = self.spot;
+        self.farm.count_failover(self.table, home, server);
+        if let Some(skip) = skip {
+            self.farm.hold(Held::Reply { server, at, skip });
+        }
+        self.farm.count_server(server, if skip.is_some() { ServerStat::Hits } else { ServerStat::Misses });
+        Ok(skip.is_some())
+    }
+
+    pub fn ttl(mut self) -> Answer {
+        let at = self.leg(Repeat::Harmless, |link, key| link.mg(key_ref(key), "t f"))?;
+        let Spot { home, server, .. } = self.spot;
+        self.farm.count_failover(self.table, home, server);
+        self.farm.hold(Held::Reply { server, at, skip: 0 });
+        self.good(at)
+    }
+
+    pub fn touch(mut self, ttl: u32) -> Answer {
+        let flags = Flags::new("f").with('T', wire_ttl(self.spot.life(ttl)));
+        let at = self.leg(Repeat::Harmless, |link, key| link.mg(key_ref(key), &flags))?;
+        self.good(at)
+    }
+
+    pub fn remove(mut self) -> Answer {
+        if !self.spot.guarded() {
+            let at = self.leg(Repeat::Harmless, |link, key| link.md(key_ref(key), ""))?;
+            return plain(&self.reply(at));
+        }
+        let at = self.leg(Repeat::Harmless, |link, key| {
+            link.mg(key_ref(key), GUARD);
+            link.md(key_ref(key), "");
+        })?;
+        let void = self.guard(at)?.is_some_and(|guard| self.spot.void(guard));
+        Ok(plain(&self.reply(at + 1))? && !void)
+    }
+
+    pub fn put(mut self, mode: Mode, value: Value<'_>, ttl: u32) -> Answer {
+        let mut digits = Digits::default();
+        let (data, flags) = value.to_wire(&mut digits);
+        if data.len() > self.farm.shared.value_max(self.spot.server, self.key.len()) {
+            return Err(Fault::TooLarge);
+        }
+        let goods = Goods { data, flags, ttl, bare: matches!(value, Value::Int(_)) };
+        match mode {
+            Mode::Set => self.store(&goods, How::Set),
+            Mode::Add => self.add(&goods),
+            Mode::Replace => self.replace(&goods),
+            Mode::Cas(Token::One { seat, .. }) if seat != self.spot.seat => Ok(false),
+            Mode::Cas(Token::One { cas, .. }) => self.store(&goods, How::Over(cas)),
+            Mode::Cas(_) => Err(Fault::Unsettled),
+        }
+    }
+
+    /// Stores where nothing is, or only a void item.
+    fn add(&mut self, goods: &Goods<'_>) -> Answer {
+        if !self.spot.guarded() {
+            return self.store(goods, How::Add);
+        }
+        let flags = self.flags(goods, How::Add);
+        for _ in 0..ROUNDS {
+            let at = self.leg(Repeat::Never, |link, key| {
+                link.mg(key_ref(key), GUARD);
+                goods.store(link, key, &flags);
+            })?;
+            if plain(&self.reply(at + 1))? {
+                return Ok(true);
+            }
+            match self.guard(at)? {
+                Some(guard) if !self.spot.void(guard) => return Ok(false),
+                Some(guard) if self.store(goods, How::Over(guard.cas))? => return Ok(true),
+                _ => {}
+            }
+        }
+        Err(RACED)
+    }
+
+    /// Stores where a good item is.
+    fn replace(&mut self, goods: &Goods<'_>) -> Answer {
+        if !self.spot.guarded() {
+            return self.store(goods, How::Replace);
+        }
+        for _ in 0..ROUNDS {
+            match self.look()? {
+                Some(guard) if self.spot.void(guard) => return Ok(false),
+                Some(guard) if self.store(goods, How::Over(guard.cas))? => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
+        Err(RACED)
+    }
+
+    fn store(&mut self, goods: &Goods<'_>, how: How) -> Answer {
+        let flags = self.flags(goods, how);
+        let repeat = if matches!(how, How::Set) { Repeat::Harmless } else { Repeat::Never };
+        let at = self.leg(repeat, |link, key| goods.store(link, key, &flags))?;
+        plain(&self.reply(at))
+    }
+
+    fn flags(&self, goods: &Goods<'_>, how: How) -> Flags {
+        let flags = Flags::new("").with('T', wire_ttl(self.spot.life(goods.ttl)));
+        let flags = match goods.flags | self.spot.stamp() {
+            0 => flags,
+            client => flags.with('F', client.into()),
+        };
+        match how {
+            How::Set => flags,
+            How::Add => flags.and("ME"),
+            How::Replace => flags.and("MR"),
+            How::Over(cas) => flags.with('C', cas),
+        }
+    }
+
+    /// What lies there.
+    fn look(&mut self) -> Result<Option<Guard>, Fault> {
+        let at = self.leg(Repeat::Harmless, |link, key| link.mg(key_ref(key), GUARD))?;
+        self.guard(at)
+    }
+
+    fn guard(&self, at: usize) -> Result<Option<Guard>, Fault> {
+        match self.reply(at) {
+            Reply::Done(meta) => Ok(Some(Guard { stamp: (meta.flags >> STAMP_AT) as u16, cas: meta.cas })),
+            Reply::Miss => Ok(None),
+            other => Err(refusal(&other)),
+        }
+    }
+
+    /// Was the item there, and is it good?
+    fn good(&self, at: usize) -> Answer {
+        Ok(self.guard(at)?.is_some_and(|guard| !self.spot.void(guard)))
+    }
+
+    fn reply(&self, at: usize) -> Reply<'_> {
+        self.farm.links[self.spot.server].reply(at)
+    }
+
+    /// Sends what `fill` says about the key and waits for the answers, following the table's generation. Returns the
+    /// place of the first answer.
+    fn leg(&mut self, repeat: Repeat, fill: impl Fn(&mut Link, &WireKey)) -> Result<usize, Fault> {
+        let Self { farm, spot: Spot { server, .. }, table, .. } = self;
+        let (server, table) = (*server, *table);
+        let vouched = self.kind != Kind::Entry || farm.vouched(server);
+        for _ in 0..CHASES {
+            let used = farm.spell(self.kind, table, self.spot.part(), self.key)?;
+            if !vouched {
+                farm.record.record("gen", &farm.shared.config().tables[table].name, b"")?;
+            }
+            farm.send(server, self.deadline, repeat, |link, key, record| {
+                if !vouched {
+                    link.mg(key_ref(record), "v");
+                }
+                fill(link, key);
+            })?;
+            if vouched || farm.learn(table, &farm.links[server].reply(0))? <= used {
+                return Ok(usize::from(!vouched));
+            }
+        }
+        Err(BUMPED)
+    }
+}
+
+impl Goods<'_> {
+    fn store(&self, link: &mut Link, key: &WireKey, flags: &str) {
+        match key.full() {
+            Some(full) if !self.bare => {
+                let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
+                link.ms(key_ref(key), &[&length, full, self.data], flags);
+            }
+            _ => link.ms(key_ref(key), &[self.data], flags),
+        }
+    }
+}
