@@ -7,6 +7,9 @@ use super::super::history::{Act, Call};
 use super::super::server::{Content, Place, SECOND};
 use super::super::world::{Actor, CMD_TIMEOUT, Event, MS, Role, World, note};
 
+/// A question for the record takes so long at most.
+const ASK_LIMIT: u64 = CMD_TIMEOUT * 40 / 100;
+
 #[derive(Clone, Copy, Debug, Default)]
 enum Stage {
     #[default]
@@ -107,7 +110,9 @@ fn go(world: &mut World, at: usize, actor: &mut Actor, mut working: Working) {
 }
 
 fn send(world: &mut World, at: usize, actor: &mut Actor, working: Working, request: &Request) {
-    let limit = working.deadline - world.now;
+    let left = working.deadline - world.now;
+    // The question leaves time for the command: what is late then is the fault of the server that is asked.
+    let limit = if matches!(working.stage, Stage::Ask(_)) { left.min(ASK_LIMIT) } else { left };
     actor.role = Role::Caller(working);
     world.send(at, actor, request, limit);
 }
