@@ -192,8 +192,10 @@ impl Layout {
 /// The pair of each home, by its slot.
 fn couples(slots: usize, members: &[Member<'_>], pairs: &Pairs) -> Vec<Option<Pair>> {
     let mut couples = vec![None; slots];
+    // They stand in the order of their slots.
+    let at = |slot: usize| members.binary_search_by_key(&slot, |member| member.slot).ok();
     for home in members {
-        let partner = pairs.partner(home.slot).and_then(|slot| members.iter().find(|member| member.slot == slot));
+        let partner = pairs.partner(home.slot).and_then(at).map(|at| &members[at]);
         couples[home.slot] = partner.map(|with| Pair::new([home.slot, with.slot], [home.name, with.name]));
     }
     couples

@@ -6,6 +6,8 @@
 //! every host computes the same, and a server that comes or goes changes one partner where there are no zones, and few
 //! where there are.
 
+use std::collections::HashMap;
+
 /// What the choice looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
@@ -54,6 +56,8 @@ impl Pairs {
 struct Circle<'a> {
     members: Vec<Member<'a>>,
     hashes: Vec<u64>,
+    /// The zone of each, by the number of its first member in it.
+    zones: Vec<usize>,
     next: Vec<usize>,
 }
 
@@ -62,9 +66,14 @@ impl<'a> Circle<'a> {
         let mut hashed: Vec<(u64, Member<'a>)> = members.iter().map(|member| (hash(member.name), *member)).collect();
         hashed.sort_by_key(|(hash, member)| (*hash, member.name));
         let (hashes, members): (Vec<u64>, Vec<Member<'a>>) = hashed.into_iter().unzip();
+        let mut firsts = HashMap::new();
+        let zones: Vec<usize> =
+            members.iter().enumerate().map(|(at, member)| *firsts.entry(member.zone).or_insert(at)).collect();
         let next = (0..members.len()).map(|at| (at + 1) % members.len()).collect();
-        let mut circle = Self { members, hashes, next };
-        circle.spread();
+        let mut circle = Self { members, hashes, zones, next };
+        if firsts.len() > 1 {
+            circle.spread();
+        }
         circle
     }
 
@@ -91,7 +100,7 @@ impl<'a> Circle<'a> {
     }
 
     fn apart(&self, home: usize, partner: usize) -> bool {
-        self.members[home].zone != self.members[partner].zone
+        self.zones[home] != self.zones[partner]
     }
 }
 
