@@ -2,6 +2,8 @@
 //! medians over the rounds; ratios taken inside each round. All on one core, servers included, where the price of a
 //! call is the work done for it and not the time an idle core takes to wake up.
 
+use std::time::Instant;
+
 /// One thing to measure: `round` runs it for a short while and returns nanoseconds per operation.
 pub struct Case<'a> {
     pub id: &'static str,
@@ -81,6 +83,18 @@ pub fn pin_to_one_core() {
         libc::CPU_SET(last.unwrap_or(0), &mut one);
         assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &raw const one), 0);
     }
+}
+
+/// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
+pub fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
+    for _ in 0..=count / 8 {
+        operation();
+    }
+    let start = Instant::now();
+    for _ in 0..count {
+        operation();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(count)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
