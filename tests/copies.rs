@@ -3,7 +3,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use shardcache::cache::{Cache, Verdict};
+use shardcache::cache::{Cache, Entry, Verdict};
 use shardcache::cluster::{ServerStat, Shared, TableStat, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
@@ -325,4 +325,48 @@ fn with_most_servers_down_every_call_says_so_at_once() {
     }
     assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
     assert_eq!((before.len(), marks()), (2, before), "nothing is voided");
+}
+
+/// All pages of a dump, sorted: `key=value`.
+fn dumped(host: &mut Host) -> Vec<String> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = host.cache.dump(0, &cursor, 7).unwrap();
+        assert!(page.entries.len() <= 7);
+        let line = |entry: &Entry| {
+            format!("{}={}", String::from_utf8_lossy(&entry.key), String::from_utf8_lossy(&entry.value))
+        };
+        all.extend(page.entries.iter().map(line));
+        let Some(next) = page.next else { break };
+        cursor = next;
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_dump_shows_every_key_once_and_counters_under_their_plain_keys_whatever_became_of_a_server() {
+    let mut servers = Memcached::many(3);
+    let mut host = Host::new(&servers);
+    let mut want: Vec<String> = (0..20).map(|i| format!("key{i}=v{i}")).collect();
+    (0..20).for_each(|i| host.set(&format!("key{i}"), &format!("v{i}")));
+    for round in 1..4 {
+        (0..9).for_each(|i| assert_eq!(host.inc(&format!("count{i}")), round));
+        want.retain(|line| !line.starts_with("count"));
+        want.extend((0..9).map(|i| format!("count{i}={round}")));
+        want.sort();
+        assert_eq!(dumped(&mut host), want, "round {round}");
+        match round {
+            1 => {
+                servers[1].kill();
+                host.until_up(1, false);
+            }
+            2 => {
+                servers[1].restart();
+                host.until_up(1, true);
+                host.until_whole();
+            }
+            _ => {}
+        }
+    }
 }

@@ -157,6 +157,11 @@ impl Farm {
         Ok(Location { server: Some(self.home(table, key)), wire_key })
     }
 
+    /// Are this table's keys to be kept in two copies?
+    pub fn mirrors(&self, table: usize) -> bool {
+        self.shared.config().tables[table].copies == 2
+    }
+
     /// The slot of the first server on the ring for a key; generations do not move keys.
     pub fn home(&self, table: usize, key: &[u8]) -> usize {
         self.layout.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
