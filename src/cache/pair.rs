@@ -120,20 +120,19 @@ impl<'a> Call<'a> {
         let place = Place { pair: self.pair, space, key: self.key };
         let mut step = machine.start(&scene(self.farm, self.pair));
         loop {
-            match step {
+            let request = match &step {
                 Step::Done(outcome) => {
                     self.desk.notes.view = *machine.view();
-                    return Some(outcome);
+                    return Some(*outcome);
                 }
-                Step::Send(request) => {
-                    let legs = self.exchange(&place, &request, &load, want);
-                    if self.desk.bumped() {
-                        return None;
-                    }
-                    step = machine.next(&scene(self.farm, self.pair), &legs);
-                    self.learn(machine.view());
-                }
+                Step::Send(request) => request,
+            };
+            let legs = self.exchange(&place, request, &load, want);
+            if self.desk.bumped() {
+                return None;
             }
+            step = machine.next(&scene(self.farm, self.pair), &legs);
+            self.learn(machine.view());
         }
     }
 
@@ -181,7 +180,7 @@ fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
         rules: &Rules::ALL,
         up: [farm.shared.server_up(home), farm.shared.server_up(partner)],
         fresh: farm.vouched(partner),
-        clock: clock::wall_us() / 100_000,
+        clock: clock::wall_tenths(),
         now_ms: farm.now_ms(),
     }
 }
