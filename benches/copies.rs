@@ -16,7 +16,7 @@ mod report;
 mod support;
 
 use client::{Client, VALUE};
-use measure::{Case, Kind, interleave, timed};
+use measure::{Case, Kind, interleave, timed, worked};
 use raw::{Raw, polled};
 use report::{Section, find};
 use std::cell::RefCell;
@@ -44,11 +44,14 @@ fn main() {
     let few: Vec<String> = addresses(&open, 3);
     let farm: Vec<String> = addresses(&open, MANY_SERVERS);
 
-    let mut cases = floor(&three);
-    cases.extend(calls(Client::new("a", &near), &NEAR_ONCE, CALLS));
-    cases.extend(calls(Client::new("b=>copies=2", &near), &NEAR_TWICE, CALLS));
-    cases.extend(calls(Client::new("c", &far), &FAR_ONCE, FAR_CALLS));
-    cases.extend(calls(Client::new("d=>copies=2", &far), &FAR_TWICE, FAR_CALLS));
+    let pids: Vec<i32> = three.iter().map(Memcached::pid).collect();
+    let near_by = |call: &mut dyn FnMut()| worked(CALLS, &pids, call);
+    let far_away = |call: &mut dyn FnMut()| timed(FAR_CALLS, call);
+    let mut cases = floor(&three, &pids);
+    cases.extend(calls(Client::new("a", &near), &NEAR_ONCE, &near_by));
+    cases.extend(calls(Client::new("b=>copies=2", &near), &NEAR_TWICE, &near_by));
+    cases.extend(calls(Client::new("c", &far), &FAR_ONCE, &far_away));
+    cases.extend(calls(Client::new("d=>copies=2", &far), &FAR_TWICE, &far_away));
     cases.extend(among(Client::new("a", &few), &AMONG_3));
     cases.extend(among(Client::new("b", &farm), &AMONG_1000));
     cases.extend(among(Client::new("c=>copies=2", &few), &AMONG_3_TWICE));
@@ -59,9 +62,14 @@ fn main() {
     let mut section = Section::new("copies", "Two copies, and many servers, on one core", "get_once", &series);
     let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
     for (text, own, base, limit) in [
-        ("a get of two copies against one of one", "get_twice", "get_once", 1.05),
-        ("a set of two copies against one of one", "set_twice", "set_once", 2.30),
-        ("the same behind 100 us of delay", "far_set_twice", "far_set_once", 1.35),
+        ("processor time of a get of two copies against one of one", "get_twice", "get_once", 1.05),
+        ("processor time of a set of two copies against one of one", "set_twice", "set_once", 2.30),
+        (
+            "latency of a set of two copies against one of one, behind 100 us of delay",
+            "far_set_twice",
+            "far_set_once",
+            1.35,
+        ),
         ("a get among 1,000 servers against one among 3", "get_1000", "get_3", 1.10),
         ("a set among 1,000 servers against one among 3", "set_1000", "set_3", 1.10),
         ("a get of two copies among 1,000 against among 3", "get_1000_twice", "get_3_twice", 1.10),
@@ -74,7 +82,11 @@ fn main() {
 
 /// A server that answers on every address of the machine.
 fn everywhere() -> Memcached {
-    Memcached::start(Options { everywhere: true, args: ["-c", "4096"].map(String::from).to_vec(), ..Options::default() })
+    Memcached::start(Options {
+        everywhere: true,
+        args: ["-c", "4096"].map(String::from).to_vec(),
+        ..Options::default()
+    })
 }
 
 /// So many addresses, answered by these servers in turn; a zone is one process, so that no two copies share one.
@@ -86,7 +98,7 @@ fn addresses(servers: &[Memcached], count: usize) -> Vec<String> {
 }
 
 /// The bytes of a set to one server, and those of both copies to two.
-fn floor<'a>(servers: &[Memcached]) -> Vec<Case<'a>> {
+fn floor<'a>(servers: &[Memcached], pids: &'a [i32]) -> Vec<Case<'a>> {
     let asking = |server: &Memcached, text: String, end| {
         Raw::tcp(server.addr().parse().expect("an address")).asking(text.into_bytes(), end)
     };
@@ -97,7 +109,7 @@ fn floor<'a>(servers: &[Memcached]) -> Vec<Case<'a>> {
     let mut plain: [Raw; 2] = std::array::from_fn(|at| asking(&servers[at], store.clone(), b"HD\r\n"));
     let mut twice: [Raw; 2] = std::array::from_fn(|at| asking(&servers[at], format!("{store}{mark}"), b"NF\r\n"));
     let floored = |id, label, mut call: Box<dyn FnMut()>| {
-        Case::new(id, label, Kind::Floor, move || timed(CALLS, &mut call))
+        Case::new(id, label, Kind::Floor, move || worked(CALLS, pids, &mut call))
     };
     vec![
         floored("ms", "bare ms", Box::new(move || polled(&mut once))),
@@ -107,7 +119,8 @@ fn floor<'a>(servers: &[Memcached]) -> Vec<Case<'a>> {
 }
 
 type Names<const N: usize> = [(&'static str, &'static str); N];
-const NEAR_ONCE: Names<3> = [("get_once", "get, one copy"), ("set_once", "set, one copy"), ("inc_once", "inc, one copy")];
+const NEAR_ONCE: Names<3> =
+    [("get_once", "get, one copy"), ("set_once", "set, one copy"), ("inc_once", "inc, one copy")];
 const NEAR_TWICE: Names<3> =
     [("get_twice", "get, two copies"), ("set_twice", "set, two copies"), ("inc_twice", "inc, two copies")];
 const FAR_ONCE: Names<3> = [
@@ -129,15 +142,15 @@ const AMONG_3_TWICE: Names<2> =
 const AMONG_1000_TWICE: Names<2> =
     [("get_1000_twice", "gets, two copies, 1,000 servers"), ("set_1000_twice", "sets, two copies, 1,000 servers")];
 
-/// Get, set and count of one key.
-fn calls<'a>(client: Client, names: &Names<3>, count: u32) -> Vec<Case<'a>> {
+/// Get, set and count of one key, as `measure` does it.
+fn calls<'a>(client: Client, names: &Names<3>, measure: &'a dyn Fn(&mut dyn FnMut()) -> f64) -> Vec<Case<'a>> {
     let client = Rc::new(RefCell::new(client));
     let calls: [fn(&mut Client); 3] = [Client::get, Client::set, Client::inc];
     let case = |(&(id, label), call): (&(&'static str, &'static str), fn(&mut Client))| {
         let client = client.clone();
         let round = move || {
             client.borrow_mut().watch();
-            timed(count, || call(&mut client.borrow_mut()))
+            measure(&mut || call(&mut client.borrow_mut()))
         };
         Case::new(id, label, Kind::Ours, round)
     };

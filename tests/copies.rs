@@ -9,9 +9,10 @@ use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::{Duration, Instant};
 use support::Memcached;
+use support::memcached::Options;
 use support::wait::until_true;
 
-const TIMEOUT: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(400);
 /// What a busy machine may add to a call.
 const NOISE: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +44,12 @@ impl Host {
 
     fn tick(&mut self) {
         self.watcher.tick();
+    }
+
+    /// A round in which every server is due.
+    fn poll(&mut self) {
+        std::thread::sleep(Duration::from_millis(self.cache.shared().config().probe_interval_ms.into()));
+        self.tick();
     }
 
     /// Lets the watcher run as it does in its process, until `happened`.
@@ -368,5 +375,122 @@ fn a_dump_shows_every_key_once_and_counters_under_their_plain_keys_whatever_beca
             }
             _ => {}
         }
+    }
+}
+
+#[test]
+fn a_server_that_comes_back_with_what_it_held_shows_nothing_old() {
+    let warm = || Memcached::start(Options { warm: true, ..Options::default() });
+    let mut servers = [warm(), warm()];
+    let mut host = Host::new(&servers);
+    let key = host.key(0);
+    for victim in 0..2 {
+        let gone = format!("{key} to be deleted");
+        host.set(&key, "old");
+        host.set(&gone, "old");
+        let counted = host.inc("calls");
+        host.until_whole();
+        let begun = Instant::now();
+        servers[victim].rest();
+        host.set(&key, "new");
+        assert_eq!(host.cache.remove(0, gone.as_bytes()), Verdict::Done, "{:?}", host.cache.last());
+        assert_eq!(host.inc("calls"), counted + 1);
+        host.until_up(victim, false);
+        // Its memory is taken over only a second or more after it was written down.
+        std::thread::sleep(Duration::from_millis(1_500).saturating_sub(begun.elapsed()));
+        servers[victim].revive();
+        let mut other = Host::new(&servers);
+        assert_eq!((other.get(&key).as_deref(), other.get(&gone)), (Some("new"), None), "another host");
+        host.until_up(victim, true);
+        host.until_whole();
+        assert_eq!((host.get(&key).as_deref(), host.get(&gone)), (Some("new"), None), "the same host");
+        assert_eq!(host.get("calls"), Some((counted + 1).to_string()));
+    }
+}
+
+#[test]
+fn lifetimes_outlive_either_server() {
+    for victim in 0..2 {
+        let mut servers = Memcached::many(2);
+        let mut host = Host::new(&servers);
+        let (key, touched) = (host.key(0), host.key(1));
+        assert_eq!(host.cache.set(0, key.as_bytes(), text("v"), Some(500)), Verdict::Done);
+        assert_eq!(host.cache.set(0, touched.as_bytes(), text("v"), Some(500)), Verdict::Done);
+        assert_eq!(host.cache.touch(0, touched.as_bytes(), 900), Verdict::Done, "{:?}", host.cache.last());
+        host.until_whole();
+        servers[victim].kill();
+        for (key, most) in [(&key, 500), (&touched, 900)] {
+            let (rc, ttl) = host.cache.ttl(0, key.as_bytes());
+            assert_eq!(rc, Verdict::Done, "{:?}", host.cache.last());
+            assert!((most - 60..=most).contains(&ttl), "{ttl} of {most} after server {victim} died");
+        }
+        assert_eq!(host.cache.touch(0, key.as_bytes(), 700), Verdict::Done, "{:?}", host.cache.last());
+        let (_, ttl) = host.cache.ttl(0, key.as_bytes());
+        assert!((640..=700).contains(&ttl), "{ttl}");
+        servers[victim].restart();
+        host.until_up(victim, true);
+        host.until_whole();
+        servers[1 - victim].kill();
+        let (rc, ttl) = host.cache.ttl(0, key.as_bytes());
+        assert!(rc == Verdict::Done && (600..=700).contains(&ttl), "the copy has it too: {rc:?} {ttl}");
+    }
+}
+
+#[test]
+fn a_bump_empties_the_table_on_every_host_although_a_server_is_down() {
+    let mut servers = Memcached::many(3);
+    let (mut host, mut other) = (Host::new(&servers), Host::new(&servers));
+    let keys: Vec<String> = (0..30).map(|i| format!("key{i}")).collect();
+    let full = |host: &mut Host, value: &str| keys.iter().all(|key| host.get(key).as_deref() == Some(value));
+    for (round, victim) in [(0, None), (1, Some(1))] {
+        let value = format!("v{round}");
+        keys.iter().for_each(|key| host.set(key, &value));
+        host.inc("calls");
+        host.until_whole();
+        assert!(full(&mut other, &value), "round {round}");
+        if let Some(victim) = victim {
+            servers[victim].kill();
+            [&mut host, &mut other].map(|host| host.until_up(victim, false));
+        }
+        assert_eq!(host.cache.bump(0), Verdict::Done, "{:?}", host.cache.last());
+        other.poll();
+        let mut late = Host::new(&servers);
+        for host in [&mut host, &mut other, &mut late] {
+            for key in keys.iter().map(String::as_str).chain(["calls"]) {
+                let rc = host.cache.get(0, key.as_bytes(), 1);
+                let unknown = victim.is_some() && rc == Verdict::Unavailable;
+                assert!(rc == Verdict::Missing || unknown, "{key} after bump {round}: {rc:?} {:?}", host.cache.value());
+            }
+        }
+        keys.iter().for_each(|key| host.set(key, "anew"));
+        assert!(full(&mut other, "anew"), "round {round}");
+    }
+}
+
+#[test]
+fn hosts_that_take_turns_read_each_others_writes_through_an_outage() {
+    let mut servers = Memcached::many(3);
+    let mut hosts = [Host::new(&servers), Host::new(&servers)];
+    let keys: Vec<String> = (0..20).map(|i| format!("key{i}")).collect();
+    for round in 0..6 {
+        match round {
+            2 => servers[0].kill(),
+            4 => {
+                servers[0].restart();
+                hosts.iter_mut().for_each(|host| host.until_up(0, true));
+            }
+            _ => {}
+        }
+        let (writer, reader) = (round % 2, 1 - round % 2);
+        for key in &keys {
+            hosts[writer].set(key, &format!("{key} {round}"));
+            assert!(hosts[writer].inc("calls") > 0);
+        }
+        // A host learns within its promised bound that a copy it trusts is void.
+        hosts[reader].poll();
+        for key in &keys {
+            assert_eq!(hosts[reader].get(key), Some(format!("{key} {round}")), "round {round}");
+        }
+        assert_eq!(hosts[reader].get("calls"), Some((20 * (round + 1)).to_string()), "round {round}");
     }
 }

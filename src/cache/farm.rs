@@ -178,9 +178,8 @@ impl Farm {
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
-    /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
-    pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
-        let now_ns = clock::monotonic_ns();
+    /// Until when one of several legs may take of a call that ends at `last`; none goes out when that is over.
+    pub fn leg_deadline(&self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
         if last.passed(now_ns) {
             return Err(Fault::Wire(Kind::Timeout.text()));
         }
@@ -191,6 +190,11 @@ impl Farm {
     /// No call goes out while most servers are down: then the fault is likely on this host's side.
     pub fn refuse(&self) -> Result<(), Fault> {
         if self.shared.mostly_down() { Err(Fault::MostDown) } else { Ok(()) }
+    }
+
+    /// When the call began, nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
     }
 
     /// When the call began, milliseconds.

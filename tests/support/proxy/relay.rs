@@ -23,6 +23,7 @@ pub(super) struct Relay<'a> {
     server: SocketAddr,
     state: &'a State,
     pairs: Vec<Pair>,
+    room: Vec<u8>,
 }
 
 /// One client's connection and ours to the server.
@@ -42,7 +43,14 @@ impl<'a> Relay<'a> {
     pub(super) fn new(listener: TcpListener, woken: UnixStream, server_port: u16, state: &'a State) -> Relay<'a> {
         listener.set_nonblocking(true).expect("nonblocking");
         woken.set_nonblocking(true).expect("nonblocking");
-        Relay { listener, woken, server: ([127, 0, 0, 1], server_port).into(), state, pairs: Vec::new() }
+        Relay {
+            listener,
+            woken,
+            server: ([127, 0, 0, 1], server_port).into(),
+            state,
+            pairs: Vec::new(),
+            room: vec![0; 65_536],
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -87,7 +95,7 @@ impl<'a> Relay<'a> {
     fn pass(&mut self, mode: &Mode) {
         for pair in &mut self.pairs {
             for end in [CLIENT, SERVER] {
-                pair.read(end, mode, self.state);
+                pair.read(end, mode, self.state, &mut self.room);
             }
             if *mode != Mode::Hold {
                 pair.flush();
@@ -112,13 +120,12 @@ impl<'a> Relay<'a> {
 
 impl Pair {
     /// Takes what has come from `end`; as the mode says it is queued for the other one, or lost.
-    fn read(&mut self, end: usize, mode: &Mode, state: &State) {
-        let mut buffer = [0; 65_536];
+    fn read(&mut self, end: usize, mode: &Mode, state: &State, room: &mut [u8]) {
         while self.over.is_none() && !self.dead {
-            match self.ends[end].read(&mut buffer) {
+            match self.ends[end].read(room) {
                 Ok(0) => self.over = Some(end),
                 Ok(_) if *mode == Mode::Cut => self.dead = true,
-                Ok(length) => self.take(end, &buffer[..length], mode, state),
+                Ok(length) => self.take(end, &room[..length], mode, state),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => self.over = Some(end),
             }
