@@ -1,4 +1,5 @@
 //! Our client as the module uses it: placement, health, keys and all.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use shardcache::cache::{Cache, Verdict};
 use shardcache::cluster::{Shared, Watcher};

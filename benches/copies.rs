@@ -3,12 +3,9 @@
 //!
 //! Client and servers share one core, as in the benchmark `wire`. Run with `cargo bench --bench copies`.
 
-#[allow(dead_code, reason = "each benchmark uses its part of these")]
 mod client;
-#[allow(dead_code)]
 mod measure;
 mod plot;
-#[allow(dead_code)]
 mod raw;
 mod report;
 

@@ -1,6 +1,7 @@
 //! How the benchmarks measure: every case in turn, round after round, so that noise of the machine hits all alike;
 //! medians over the rounds; ratios taken inside each round. All on one core, servers included, where the price of a
 //! call is the work done for it and not the time an idle core takes to wake up.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use std::time::Instant;
 

@@ -8,9 +8,10 @@ use shardcache::cluster::{ServerStat, Shared, TableStat, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::{Duration, Instant};
-use support::Memcached;
 use support::memcached::Options;
+use support::proxy::Mode;
 use support::wait::until_true;
+use support::{Memcached, Proxy};
 
 const TIMEOUT: Duration = Duration::from_millis(400);
 /// What a busy machine may add to a call.
@@ -30,10 +31,13 @@ impl Host {
 
     /// A host that takes so many timeouts in a row before it gives a server up.
     fn patient(servers: &[Memcached], soft_failures: u32) -> Self {
+        let specs = servers.iter().enumerate().map(|(i, server)| server.spec(&format!("mc{i}")));
+        Self::of(&specs.collect::<Vec<_>>(), soft_failures)
+    }
+
+    fn of(specs: &[String], soft_failures: u32) -> Self {
         let mut config = Config { cmd_timeout_ms: TIMEOUT.as_millis() as u32, soft_failures, ..Config::default() };
-        for (i, server) in servers.iter().enumerate() {
-            config.add_server(&server.spec(&format!("mc{i}"))).unwrap();
-        }
+        specs.iter().for_each(|spec| config.add_server(spec).unwrap());
         config.add_table("t=>copies=2;autoexpire=1000").unwrap();
         config.check().unwrap();
         let shared = Shared::create(config).unwrap();
@@ -450,7 +454,7 @@ fn a_bump_empties_the_table_on_every_host_although_a_server_is_down() {
         assert!(full(&mut other, &value), "round {round}");
         if let Some(victim) = victim {
             servers[victim].kill();
-            [&mut host, &mut other].map(|host| host.until_up(victim, false));
+            [&mut host, &mut other].into_iter().for_each(|host| host.until_up(victim, false));
         }
         assert_eq!(host.cache.bump(0), Verdict::Done, "{:?}", host.cache.last());
         other.poll();
@@ -493,4 +497,58 @@ fn hosts_that_take_turns_read_each_others_writes_through_an_outage() {
         }
         assert_eq!(hosts[reader].get("calls"), Some((20 * (round + 1)).to_string()), "round {round}");
     }
+}
+
+#[test]
+fn each_call_takes_the_round_trips_that_the_guide_tells() {
+    const DELAY: Duration = Duration::from_millis(40);
+    let mut servers = Memcached::many(2);
+    let proxies: Vec<Proxy> = servers.iter().map(|server| Proxy::to(server.port())).collect();
+    let specs: Vec<String> = proxies.iter().enumerate().map(|(i, proxy)| proxy.spec(&format!("mc{i}"))).collect();
+    let mut host = Host::of(&specs, 2);
+    let home = host.key(0);
+    let key = home.as_bytes();
+    let outage = |host: &mut Host, servers: &mut [Memcached]| {
+        servers[0].kill();
+        host.until_up(0, false);
+        // The first write voids what it misses.
+        host.set("key0", "v");
+        host.set(&home, "v");
+        assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
+    };
+    assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
+    type Call<'a> = (&'a str, &'a dyn Fn(&mut Cache) -> Verdict, u128, u128);
+    let calls: [Call<'_>; 12] = [
+        ("set", &|cache| cache.set(0, key, text("v"), None), 1, 1),
+        ("get", &|cache| cache.get(0, key, 1), 1, 1),
+        ("ttl", &|cache| cache.ttl(0, key).0, 1, 1),
+        ("cas", &|cache| cache.cas(0, key, text("w"), None, 1), 3, 2),
+        ("replace", &|cache| cache.replace(0, key, text("x"), None), 3, 2),
+        ("touch", &|cache| cache.touch(0, key, 100), 4, 3),
+        ("remove", &|cache| cache.remove(0, key), 1, 1),
+        ("add", &|cache| cache.add(0, key, text("y"), None), 3, 2),
+        ("inc", &|cache| cache.inc(0, b"calls", 1, 0, None), 1, 1),
+        ("get of a counter", &|cache| cache.get(0, b"calls", 1), 2, 2),
+        ("the first lock", &|cache| cache.lock(0, key, 60), 8, 4),
+        ("unlock", &|cache| cache.unlock(0, key, None), 4, 3),
+    ];
+    let mut wrong = Vec::new();
+    for down in [false, true] {
+        if down {
+            outage(&mut host, &mut servers);
+        }
+        for (what, call, healthy, alone) in &calls {
+            host.poll();
+            proxies.iter().for_each(|proxy| proxy.set(Mode::Delay(DELAY)));
+            let begun = Instant::now();
+            assert_eq!(call(&mut host.cache), Verdict::Done, "{what}, one down: {down}: {:?}", host.cache.last());
+            let trips = begun.elapsed().as_micros() / DELAY.as_micros();
+            proxies.iter().for_each(|proxy| proxy.set(Mode::Forward));
+            let want = if down { alone } else { healthy };
+            if trips != *want {
+                wrong.push(format!("{what}, one down: {down}: {trips} instead of {want}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

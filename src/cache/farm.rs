@@ -178,8 +178,13 @@ impl Farm {
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
-    /// Until when one of several legs may take of a call that ends at `last`; none goes out when that is over.
-    pub fn leg_deadline(&self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
+    /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
+    pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
+        self.leg_deadline_at(clock::monotonic_ns(), last)
+    }
+
+    /// The same for a leg that goes out at `now_ns`.
+    pub fn leg_deadline_at(&self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
         if last.passed(now_ns) {
             return Err(Fault::Wire(Kind::Timeout.text()));
         }

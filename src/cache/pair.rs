@@ -148,7 +148,7 @@ impl<'a> Call<'a> {
 
     fn exchange(&mut self, place: &Place<'_>, request: &Request, load: &Load<'_>, want: Want) -> Legs {
         let now_ns = self.begun_ns.take().unwrap_or_else(clock::monotonic_ns);
-        let deadline = match self.farm.leg_deadline(now_ns, self.deadline) {
+        let deadline = match self.farm.leg_deadline_at(now_ns, self.deadline) {
             Ok(deadline) => deadline,
             Err(fault) => {
                 self.desk.failed(fault);

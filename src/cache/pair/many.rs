@@ -6,7 +6,7 @@ use super::{Desk, Post, scene};
 use crate::cache::Fault;
 use crate::cache::batch::Batch;
 use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
-use crate::clock::{self, Deadline};
+use crate::clock::Deadline;
 use crate::cluster::copies::{Legs, Outcome, Read, Request, Scene, Side, Step};
 use crate::cluster::courier::{Load, Parcel, Parcels, Place, Want};
 use crate::cluster::{Layout, ServerStat};
@@ -93,7 +93,7 @@ impl Many<'_> {
 
     /// The next step of all reads; false when no time is left.
     fn exchange(&mut self, tasks: &mut [Task], space: Space<'_>, deadline: Deadline) -> bool {
-        let deadline = match self.farm.leg_deadline(clock::monotonic_ns(), deadline) {
+        let deadline = match self.farm.leg_deadline(deadline) {
             Ok(deadline) => deadline,
             Err(fault) => {
                 self.desk.failed(fault);
