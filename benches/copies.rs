@@ -115,7 +115,8 @@ fn floor<'a>(servers: &[Memcached], pids: &'a [i32]) -> Vec<Case<'a>> {
     ]
 }
 
-type Names<const N: usize> = [(&'static str, &'static str); N];
+type Name = (&'static str, &'static str);
+type Names<const N: usize> = [Name; N];
 const NEAR_ONCE: Names<3> =
     [("get_once", "get, one copy"), ("set_once", "set, one copy"), ("inc_once", "inc, one copy")];
 const NEAR_TWICE: Names<3> =
@@ -143,7 +144,7 @@ const AMONG_1000_TWICE: Names<2> =
 fn calls<'a>(client: Client, names: &Names<3>, measure: &'a dyn Fn(&mut dyn FnMut()) -> f64) -> Vec<Case<'a>> {
     let client = Rc::new(RefCell::new(client));
     let calls: [fn(&mut Client); 3] = [Client::get, Client::set, Client::inc];
-    let case = |(&(id, label), call): (&(&'static str, &'static str), fn(&mut Client))| {
+    let case = |(&(id, label), call): (&Name, fn(&mut Client))| {
         let client = client.clone();
         let round = move || {
             client.borrow_mut().watch();
@@ -162,7 +163,7 @@ fn among<'a>(mut client: Client, names: &Names<2>) -> Vec<Case<'a>> {
     keys.iter().for_each(|key| client.set_of(key));
     let client = Rc::new(RefCell::new(client));
     let calls: [fn(&mut Client, &[u8]); 2] = [Client::get_of, Client::set_of];
-    let case = |(&(id, label), call): (&(&'static str, &'static str), fn(&mut Client, &[u8]))| {
+    let case = |(&(id, label), call): (&Name, fn(&mut Client, &[u8]))| {
         let (client, keys, mut at) = (client.clone(), keys.clone(), 0);
         let round = move || {
             client.borrow_mut().watch();
