@@ -1,6 +1,9 @@
 //! How the benchmarks measure: every case in turn, round after round, so that noise of the machine hits all alike;
 //! medians over the rounds; ratios taken inside each round. All on one core, servers included, where the price of a
 //! call is the work done for it and not the time an idle core takes to wake up.
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
+use std::time::Instant;
 
 /// One thing to measure: `round` runs it for a short while and returns nanoseconds per operation.
 pub struct Case<'a> {
@@ -81,6 +84,46 @@ pub fn pin_to_one_core() {
         libc::CPU_SET(last.unwrap_or(0), &mut one);
         assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &raw const one), 0);
     }
+}
+
+/// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
+pub fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
+    for _ in 0..=count / 8 {
+        operation();
+    }
+    let start = Instant::now();
+    for _ in 0..count {
+        operation();
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(count)
+}
+
+/// Nanoseconds of processor time per call, of this thread and of the processes `pids` together.
+pub fn worked(count: u32, pids: &[i32], mut operation: impl FnMut()) -> f64 {
+    for _ in 0..=count / 8 {
+        operation();
+    }
+    let servers = || pids.iter().map(|pid| spent_ns(process_clock(*pid))).sum::<u64>();
+    let (theirs, own) = (servers(), spent_ns(libc::CLOCK_THREAD_CPUTIME_ID));
+    for _ in 0..count {
+        operation();
+    }
+    let own = spent_ns(libc::CLOCK_THREAD_CPUTIME_ID) - own;
+    (own + servers() - theirs) as f64 / f64::from(count)
+}
+
+fn process_clock(pid: i32) -> libc::clockid_t {
+    let mut clock = 0;
+    // SAFETY: `clock` is valid for the call.
+    assert_eq!(unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) }, 0);
+    clock
+}
+
+fn spent_ns(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for the call.
+    assert_eq!(unsafe { libc::clock_gettime(clock, &raw mut time) }, 0);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -1,5 +1,6 @@
 //! The floor: bare sockets, a ready-made request, an answer that is only looked at for its end; once with blocking
 //! calls and once with the waiting of our client.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -62,7 +62,7 @@ impl Section {
         all[&self.id] = self.to_json();
         std::fs::write(&file, format!("{all:#}\n")).expect("bench.json can be written");
         let sections: Vec<Section> =
-            ["wire", "outage", "host"].iter().filter_map(|id| Section::from_json(id, &all[id])).collect();
+            ["wire", "copies", "outage", "host"].iter().filter_map(|id| Section::from_json(id, &all[id])).collect();
         let text = sections.iter().map(Section::table).collect::<Vec<_>>().join("\n");
         std::fs::write(folder.join("bench.md"), text).expect("bench.md can be written");
         plot::draw(&sections, &folder.join("bench.svg")).expect("bench.svg can be written");

@@ -3,6 +3,7 @@
 //! Client and servers share one core, so a number is the work of both sides for one operation and no idle core's
 //! waking up. Run with `cargo bench --bench wire`; what it finds goes to `bench-out`.
 
+mod client;
 mod measure;
 mod plot;
 mod raw;
@@ -13,27 +14,17 @@ mod libmemcached;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use measure::{Case, Kind, interleave};
+use client::{Client, TEXT, VALUE, many};
+use measure::{Case, Kind, interleave, timed};
 use raw::{Raw, polled};
 use report::{Section, find};
-use shardcache::cache::{Cache, Verdict};
-use shardcache::cluster::{Shared, Watcher};
-use shardcache::config::Config;
-use shardcache::value::Value;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 use support::Memcached;
 
 const ROUNDS: usize = 400;
 const CALLS: u32 = 100;
 const CALLS_OF_MANY: u32 = 8;
-/// A busy machine may keep a whole core away from all of us for a while; that is no failure here.
-const PATIENCE_MS: i64 = 5000;
-const KEY: &[u8] = b"alice@example.org";
-const NUMBER: &[u8] = b"calls";
-const TEXT: &str = "sip:alice@192.0.2.17:5060;x=000f";
-const VALUE: &[u8] = TEXT.as_bytes();
 
 fn main() {
     measure::pin_to_one_core();
@@ -46,9 +37,9 @@ fn main() {
     tcp.set("l:k", TEXT);
     unix.set("l:k", TEXT);
     let mut cases = floor(address, Path::new(&path), &three);
-    cases.extend(ours(Client::new(&[&tcp]), &OURS_TCP));
-    cases.extend(ours(Client::new(&[&unix]), &OURS_UNIX));
-    cases.push(ours_many(Client::new(&three.iter().collect::<Vec<_>>())));
+    cases.extend(ours(Client::new("b", &[tcp.addr()]), &OURS_TCP));
+    cases.extend(ours(Client::new("b", &[unix.addr()]), &OURS_UNIX));
+    cases.push(ours_many(Client::new("b", &three.iter().map(Memcached::addr).collect::<Vec<_>>())));
     cases.extend(library(&tcp, Path::new(&path), &three));
     cases.extend(crates(address));
 
@@ -96,52 +87,6 @@ fn a_third(server: &Memcached, at: usize) -> Raw {
     Raw::tcp(server.addr().parse().expect("an address")).asking(ask, b"END\r\n")
 }
 
-/// Our client as the module uses it: placement, health, keys and all.
-struct Client(Cache);
-
-impl Client {
-    fn new(servers: &[&Memcached]) -> Self {
-        let mut config = Config::default();
-        for (number, server) in servers.iter().enumerate() {
-            config.add_server(&server.spec(&format!("mc{number}"))).expect("a server");
-        }
-        config.add_table("b").expect("a table");
-        config.set_cmd_timeout(PATIENCE_MS).expect("a time");
-        let shared = Shared::create(config).expect("shared memory");
-        watch(shared);
-        let mut cache = Cache::new(shared);
-        assert_eq!(cache.set(0, KEY, Value::Bytes(VALUE), None), Verdict::Done);
-        for key in many() {
-            assert_eq!(cache.set(0, &key, Value::Bytes(VALUE), None), Verdict::Done);
-        }
-        Self(cache)
-    }
-
-    fn get(&mut self) {
-        assert_eq!(self.0.get(0, KEY, 0), Verdict::Done, "{}", self.0.last().err);
-    }
-
-    fn set(&mut self) {
-        assert_eq!(self.0.set(0, KEY, Value::Bytes(VALUE), None), Verdict::Done, "{}", self.0.last().err);
-    }
-
-    fn inc(&mut self) {
-        assert_eq!(self.0.inc(0, NUMBER, 1, 0, None), Verdict::Done, "{}", self.0.last().err);
-    }
-}
-
-/// What the watcher's process does in Kamailio.
-fn watch(shared: &'static Shared) {
-    let mut watcher = Watcher::new(shared);
-    watcher.tick();
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(Duration::from_millis(u64::from(shared.config().probe_interval_ms)));
-            watcher.tick();
-        }
-    });
-}
-
 type Names = [(&'static str, &'static str); 3];
 const OURS_TCP: Names = [("get_tcp", "our get, TCP"), ("set_tcp", "our set, TCP"), ("inc_tcp", "our inc, TCP")];
 const OURS_UNIX: Names = [("get_unix", "our get, unix"), ("set_unix", "our set, unix"), ("inc_unix", "our inc, unix")];
@@ -151,7 +96,11 @@ fn ours<'a>(client: Client, names: &Names) -> Vec<Case<'a>> {
     let calls: [fn(&mut Client); 3] = [Client::get, Client::set, Client::inc];
     let case = |(&(id, label), call): (&(&'static str, &'static str), fn(&mut Client))| {
         let client = client.clone();
-        Case::new(id, label, Kind::Ours, move || timed(CALLS, || call(&mut client.borrow_mut())))
+        let round = move || {
+            client.borrow_mut().watch();
+            timed(CALLS, || call(&mut client.borrow_mut()))
+        };
+        Case::new(id, label, Kind::Ours, round)
     };
     names.iter().zip(calls).map(case).collect()
 }
@@ -159,10 +108,10 @@ fn ours<'a>(client: Client, names: &Names) -> Vec<Case<'a>> {
 fn ours_many<'a>(mut client: Client) -> Case<'a> {
     let keys = many();
     let round = move || {
+        client.watch();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         timed(CALLS_OF_MANY, || {
-            assert_eq!(client.0.mget(0, &keys), Verdict::Done, "{}", client.0.last().err);
-            assert_eq!(client.0.found(keys.len() - 1).0, Verdict::Done);
+            client.mget(&keys);
         })
     };
     Case::new("mget_100", "our mget, 100 keys on 3 servers, TCP", Kind::Ours, round)
@@ -220,20 +169,4 @@ fn crates<'a>(address: SocketAddr) -> Vec<Case<'a>> {
             timed(CALLS / 4, &mut binary)
         }),
     ]
-}
-
-fn many() -> Vec<Vec<u8>> {
-    (0..100).map(|number| format!("user{number}@example.org").into_bytes()).collect()
-}
-
-/// Nanoseconds per call of `operation` over `count` calls, after a few that are not counted.
-fn timed(count: u32, mut operation: impl FnMut()) -> f64 {
-    for _ in 0..=count / 8 {
-        operation();
-    }
-    let start = Instant::now();
-    for _ in 0..count {
-        operation();
-    }
-    start.elapsed().as_nanos() as f64 / f64::from(count)
 }

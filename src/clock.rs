@@ -20,6 +20,12 @@ pub fn wall_us() -> u64 {
     read(libc::CLOCK_REALTIME) / 1_000
 }
 
+/// Tenths of seconds since 1970 by the wall clock, up to one tick of the kernel late: cheaper than the others.
+#[must_use]
+pub fn wall_tenths() -> u64 {
+    read(libc::CLOCK_REALTIME_COARSE) / 100_000_000
+}
+
 /// Seconds since 1970 by the wall clock: memcached's own absolute times.
 #[must_use]
 pub fn wall_s() -> u64 {

@@ -3,15 +3,17 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use shardcache::cache::{Cache, Verdict};
+use shardcache::cache::{Cache, Entry, Verdict};
 use shardcache::cluster::{ServerStat, Shared, TableStat, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::{Duration, Instant};
-use support::Memcached;
+use support::memcached::Options;
+use support::proxy::Mode;
 use support::wait::until_true;
+use support::{Memcached, Proxy};
 
-const TIMEOUT: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(400);
 /// What a busy machine may add to a call.
 const NOISE: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,10 +31,13 @@ impl Host {
 
     /// A host that takes so many timeouts in a row before it gives a server up.
     fn patient(servers: &[Memcached], soft_failures: u32) -> Self {
+        let specs = servers.iter().enumerate().map(|(i, server)| server.spec(&format!("mc{i}")));
+        Self::of(&specs.collect::<Vec<_>>(), soft_failures)
+    }
+
+    fn of(specs: &[String], soft_failures: u32) -> Self {
         let mut config = Config { cmd_timeout_ms: TIMEOUT.as_millis() as u32, soft_failures, ..Config::default() };
-        for (i, server) in servers.iter().enumerate() {
-            config.add_server(&server.spec(&format!("mc{i}"))).unwrap();
-        }
+        specs.iter().for_each(|spec| config.add_server(spec).unwrap());
         config.add_table("t=>copies=2;autoexpire=1000").unwrap();
         config.check().unwrap();
         let shared = Shared::create(config).unwrap();
@@ -43,6 +48,12 @@ impl Host {
 
     fn tick(&mut self) {
         self.watcher.tick();
+    }
+
+    /// A round in which every server is due.
+    fn poll(&mut self) {
+        std::thread::sleep(Duration::from_millis(self.cache.shared().config().probe_interval_ms.into()));
+        self.tick();
     }
 
     /// Lets the watcher run as it does in its process, until `happened`.
@@ -325,4 +336,219 @@ fn with_most_servers_down_every_call_says_so_at_once() {
     }
     assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
     assert_eq!((before.len(), marks()), (2, before), "nothing is voided");
+}
+
+/// All pages of a dump, sorted: `key=value`.
+fn dumped(host: &mut Host) -> Vec<String> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = host.cache.dump(0, &cursor, 7).unwrap();
+        assert!(page.entries.len() <= 7);
+        let line = |entry: &Entry| {
+            format!("{}={}", String::from_utf8_lossy(&entry.key), String::from_utf8_lossy(&entry.value))
+        };
+        all.extend(page.entries.iter().map(line));
+        let Some(next) = page.next else { break };
+        cursor = next;
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_dump_shows_every_key_once_and_counters_under_their_plain_keys_whatever_became_of_a_server() {
+    let mut servers = Memcached::many(3);
+    let mut host = Host::new(&servers);
+    let mut want: Vec<String> = (0..20).map(|i| format!("key{i}=v{i}")).collect();
+    (0..20).for_each(|i| host.set(&format!("key{i}"), &format!("v{i}")));
+    for round in 1..4 {
+        (0..9).for_each(|i| assert_eq!(host.inc(&format!("count{i}")), round));
+        want.retain(|line| !line.starts_with("count"));
+        want.extend((0..9).map(|i| format!("count{i}={round}")));
+        want.sort();
+        assert_eq!(dumped(&mut host), want, "round {round}");
+        match round {
+            1 => {
+                servers[1].kill();
+                host.until_up(1, false);
+            }
+            2 => {
+                servers[1].restart();
+                host.until_up(1, true);
+                host.until_whole();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_server_that_comes_back_with_what_it_held_shows_nothing_old() {
+    let warm = || Memcached::start(Options { warm: true, ..Options::default() });
+    let mut servers = [warm(), warm()];
+    let mut host = Host::new(&servers);
+    let key = host.key(0);
+    for victim in 0..2 {
+        let gone = format!("{key} to be deleted");
+        host.set(&key, "old");
+        host.set(&gone, "old");
+        let counted = host.inc("calls");
+        host.until_whole();
+        let begun = Instant::now();
+        servers[victim].rest();
+        host.set(&key, "new");
+        assert_eq!(host.cache.remove(0, gone.as_bytes()), Verdict::Done, "{:?}", host.cache.last());
+        assert_eq!(host.inc("calls"), counted + 1);
+        host.until_up(victim, false);
+        // Its memory is taken over only a second or more after it was written down.
+        std::thread::sleep(Duration::from_millis(1_500).saturating_sub(begun.elapsed()));
+        servers[victim].revive();
+        let mut other = Host::new(&servers);
+        assert_eq!((other.get(&key).as_deref(), other.get(&gone)), (Some("new"), None), "another host");
+        host.until_up(victim, true);
+        host.until_whole();
+        assert_eq!((host.get(&key).as_deref(), host.get(&gone)), (Some("new"), None), "the same host");
+        assert_eq!(host.get("calls"), Some((counted + 1).to_string()));
+    }
+}
+
+#[test]
+fn lifetimes_outlive_either_server() {
+    for victim in 0..2 {
+        let mut servers = Memcached::many(2);
+        let mut host = Host::new(&servers);
+        let (key, touched) = (host.key(0), host.key(1));
+        assert_eq!(host.cache.set(0, key.as_bytes(), text("v"), Some(500)), Verdict::Done);
+        assert_eq!(host.cache.set(0, touched.as_bytes(), text("v"), Some(500)), Verdict::Done);
+        assert_eq!(host.cache.touch(0, touched.as_bytes(), 900), Verdict::Done, "{:?}", host.cache.last());
+        host.until_whole();
+        servers[victim].kill();
+        for (key, most) in [(&key, 500), (&touched, 900)] {
+            let (rc, ttl) = host.cache.ttl(0, key.as_bytes());
+            assert_eq!(rc, Verdict::Done, "{:?}", host.cache.last());
+            assert!((most - 60..=most).contains(&ttl), "{ttl} of {most} after server {victim} died");
+        }
+        assert_eq!(host.cache.touch(0, key.as_bytes(), 700), Verdict::Done, "{:?}", host.cache.last());
+        let (_, ttl) = host.cache.ttl(0, key.as_bytes());
+        assert!((640..=700).contains(&ttl), "{ttl}");
+        servers[victim].restart();
+        host.until_up(victim, true);
+        host.until_whole();
+        servers[1 - victim].kill();
+        let (rc, ttl) = host.cache.ttl(0, key.as_bytes());
+        assert!(rc == Verdict::Done && (600..=700).contains(&ttl), "the copy has it too: {rc:?} {ttl}");
+    }
+}
+
+#[test]
+fn a_bump_empties_the_table_on_every_host_although_a_server_is_down() {
+    let mut servers = Memcached::many(3);
+    let (mut host, mut other) = (Host::new(&servers), Host::new(&servers));
+    let keys: Vec<String> = (0..30).map(|i| format!("key{i}")).collect();
+    let full = |host: &mut Host, value: &str| keys.iter().all(|key| host.get(key).as_deref() == Some(value));
+    for (round, victim) in [(0, None), (1, Some(1))] {
+        let value = format!("v{round}");
+        keys.iter().for_each(|key| host.set(key, &value));
+        host.inc("calls");
+        host.until_whole();
+        assert!(full(&mut other, &value), "round {round}");
+        if let Some(victim) = victim {
+            servers[victim].kill();
+            [&mut host, &mut other].into_iter().for_each(|host| host.until_up(victim, false));
+        }
+        assert_eq!(host.cache.bump(0), Verdict::Done, "{:?}", host.cache.last());
+        other.poll();
+        let mut late = Host::new(&servers);
+        for host in [&mut host, &mut other, &mut late] {
+            for key in keys.iter().map(String::as_str).chain(["calls"]) {
+                let rc = host.cache.get(0, key.as_bytes(), 1);
+                let unknown = victim.is_some() && rc == Verdict::Unavailable;
+                assert!(rc == Verdict::Missing || unknown, "{key} after bump {round}: {rc:?} {:?}", host.cache.value());
+            }
+        }
+        keys.iter().for_each(|key| host.set(key, "anew"));
+        assert!(full(&mut other, "anew"), "round {round}");
+    }
+}
+
+#[test]
+fn hosts_that_take_turns_read_each_others_writes_through_an_outage() {
+    let mut servers = Memcached::many(3);
+    let mut hosts = [Host::new(&servers), Host::new(&servers)];
+    let keys: Vec<String> = (0..20).map(|i| format!("key{i}")).collect();
+    for round in 0..6 {
+        match round {
+            2 => servers[0].kill(),
+            4 => {
+                servers[0].restart();
+                hosts.iter_mut().for_each(|host| host.until_up(0, true));
+            }
+            _ => {}
+        }
+        let (writer, reader) = (round % 2, 1 - round % 2);
+        for key in &keys {
+            hosts[writer].set(key, &format!("{key} {round}"));
+            assert!(hosts[writer].inc("calls") > 0);
+        }
+        // A host learns within its promised bound that a copy it trusts is void.
+        hosts[reader].poll();
+        for key in &keys {
+            assert_eq!(hosts[reader].get(key), Some(format!("{key} {round}")), "round {round}");
+        }
+        assert_eq!(hosts[reader].get("calls"), Some((20 * (round + 1)).to_string()), "round {round}");
+    }
+}
+
+#[test]
+fn each_call_takes_the_round_trips_that_the_guide_tells() {
+    const DELAY: Duration = Duration::from_millis(40);
+    let mut servers = Memcached::many(2);
+    let proxies: Vec<Proxy> = servers.iter().map(|server| Proxy::to(server.port())).collect();
+    let specs: Vec<String> = proxies.iter().enumerate().map(|(i, proxy)| proxy.spec(&format!("mc{i}"))).collect();
+    let mut host = Host::of(&specs, 2);
+    let home = host.key(0);
+    let key = home.as_bytes();
+    let outage = |host: &mut Host, servers: &mut [Memcached]| {
+        servers[0].kill();
+        host.until_up(0, false);
+        // The first write voids what it misses.
+        host.set("key0", "v");
+        host.set(&home, "v");
+        assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
+    };
+    assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
+    type Call<'a> = (&'a str, &'a dyn Fn(&mut Cache) -> Verdict, u128, u128);
+    let calls: [Call<'_>; 12] = [
+        ("set", &|cache| cache.set(0, key, text("v"), None), 1, 1),
+        ("get", &|cache| cache.get(0, key, 1), 1, 1),
+        ("ttl", &|cache| cache.ttl(0, key).0, 1, 1),
+        ("cas", &|cache| cache.cas(0, key, text("w"), None, 1), 3, 2),
+        ("replace", &|cache| cache.replace(0, key, text("x"), None), 3, 2),
+        ("touch", &|cache| cache.touch(0, key, 100), 4, 3),
+        ("remove", &|cache| cache.remove(0, key), 1, 1),
+        ("add", &|cache| cache.add(0, key, text("y"), None), 3, 2),
+        ("inc", &|cache| cache.inc(0, b"calls", 1, 0, None), 1, 1),
+        ("get of a counter", &|cache| cache.get(0, b"calls", 1), 2, 2),
+        ("the first lock", &|cache| cache.lock(0, key, 60), 8, 4),
+        ("unlock", &|cache| cache.unlock(0, key, None), 4, 3),
+    ];
+    let mut wrong = Vec::new();
+    for down in [false, true] {
+        if down {
+            outage(&mut host, &mut servers);
+        }
+        for (what, call, healthy, alone) in &calls {
+            host.poll();
+            proxies.iter().for_each(|proxy| proxy.set(Mode::Delay(DELAY)));
+            let begun = Instant::now();
+            assert_eq!(call(&mut host.cache), Verdict::Done, "{what}, one down: {down}: {:?}", host.cache.last());
+            let trips = begun.elapsed().as_micros() / DELAY.as_micros();
+            proxies.iter().for_each(|proxy| proxy.set(Mode::Forward));
+            let want = if down { alone } else { healthy };
+            if trips != *want {
+                wrong.push(format!("{what}, one down: {down}: {trips} instead of {want}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -6,7 +6,28 @@ use std::time::Duration;
 use support::cases::Case;
 use support::{Host, Memcached, Script, until};
 
+/// Walks on two servers with two copies of each key, then on one server.
 fn walk(cases: &[Case]) -> (Memcached, Host) {
+    walk_mirrored(cases);
+    walk_single(cases)
+}
+
+fn walk_mirrored(cases: &[Case]) {
+    let servers = Memcached::many(2);
+    let script = servers
+        .iter()
+        .enumerate()
+        .fold(Script::new(), |script, (i, server)| script.server(&server.spec(&format!("mc{}", i + 1))));
+    let script = script.table("t=>autoexpire=0;copies=2").table("s=>autoexpire=1800;copies=2");
+    let host = script.route("ready", "    shc_inc(\"t\", \"ready\");\n$var(rc) = $rc;").cases(cases).start();
+    until("the copies to be in use", Duration::from_secs(10), || match host.rc("ready") {
+        1 => Ok(()),
+        rc => Err(rc),
+    });
+    host.walk(cases);
+}
+
+fn walk_single(cases: &[Case]) -> (Memcached, Host) {
     let server = Memcached::tcp();
     let script = Script::new().server(&server.spec("mc1")).table("t=>autoexpire=0").table("s=>autoexpire=1800");
     let host = script.walk(cases);
@@ -205,7 +226,7 @@ fn locks() {
 
 #[test]
 fn what_the_last_operation_said() {
-    walk(&[
+    walk_single(&[
         ("a miss", "shc_get(\"t\", \"none\", \"$var(v)\")", -1, "$shcst(rc) $shcst(server)", "-1 mc1"),
         ("a success", "shc_set(\"t\", \"k\", \"v\")", 1, "$shcst(rc) $shcst(server) <$shcst(err)>", "1 mc1 <>"),
         ("never stale in this table", "shc_get(\"t\", \"k\", \"$var(v)\")", 1, "$shcst(stale)", "0"),

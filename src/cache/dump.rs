@@ -3,6 +3,9 @@
 //! memcached lists all its keys or none, so a page costs a walk over one server's whole list, in the order of its hash
 //! table, which reading does not change; entries written or deleted between two pages may move the border by one.
 //! Servers that are out of use are left out and named.
+//!
+//! Of a table with two copies every copy and every counter is a sighting, and counts for the length of a page; an entry is
+//! only what a read of its key would bring. A counter whose key is known by its hash alone is left out.
 
 use std::time::Duration;
 
@@ -36,6 +39,30 @@ pub struct Page {
     pub next: Option<String>,
     /// Servers that were out of use and left out.
     pub skipped: Vec<usize>,
+}
+
+/// An entry as it was found on one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Sighting {
+    pub server: usize,
+    pub part: Part,
+    pub entry: Entry,
+}
+
+/// What was found on the servers for one page.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings {
+    found: Vec<Sighting>,
+    next: Option<String>,
+    skipped: Vec<usize>,
+}
+
+impl Sightings {
+    /// The page with the entries of those that `stands` is true for.
+    pub fn page(self, mut stands: impl FnMut(&Sighting) -> bool) -> Page {
+        let entries = self.found.into_iter().filter(|sighting| stands(sighting)).map(|sighting| sighting.entry);
+        Page { entries: entries.collect(), next: self.next, skipped: self.skipped }
+    }
 }
 
 /// Why a page could not be read.
@@ -87,10 +114,11 @@ impl Cursor {
 }
 
 impl Farm {
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
+    /// What the servers hold of a table, up to `limit` sightings.
+    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Sightings, Unread> {
         self.begin();
         let (first, deadline) = (Cursor::parse(cursor, self.links.len())?, Deadline::after(PATIENCE));
-        let (mut at, mut page) = (first, Page::default());
+        let (mut at, mut page) = (first, Sightings::default());
         while at.server < self.links.len() {
             match self.dump_server(table, at, limit, deadline, &mut page) {
                 Ok(None) => at = Cursor { server: at.server + 1, past: 0 },
@@ -116,7 +144,7 @@ impl Farm {
         at: Cursor,
         limit: usize,
         deadline: Deadline,
-        page: &mut Page,
+        page: &mut Sightings,
     ) -> Result<Option<Cursor>, String> {
         if self.layout.server(at.server).is_none() {
             return Ok(None);
@@ -125,8 +153,8 @@ impl Farm {
             page.skipped.push(at.server);
             return Ok(None);
         }
-        let (keys, more) = self.walk(table, at, limit - page.entries.len(), deadline)?;
-        page.entries.extend(self.read_entries(at.server, &keys, deadline)?);
+        let (keys, more) = self.walk(table, at, limit - page.found.len(), deadline)?;
+        page.found.extend(self.read_entries(at.server, &keys, deadline)?);
         Ok(more.then_some(Cursor { past: at.past + keys.len(), ..at }))
     }
 
@@ -149,13 +177,13 @@ impl Farm {
         deadline: Deadline,
     ) -> Result<(Vec<Vec<u8>>, bool), Unlisted> {
         let name = &self.shared.config().tables[table].name;
-        let generation = self.shared.generation(table);
+        let (generation, counters) = (self.shared.generation(table), self.mirrors(table) && self.layout.len() > 1);
         let (mut keys, mut passed, mut more, mut room, mut any) = (Vec::new(), 0, false, Vec::new(), false);
         let mut link = Link::new(self.shared.endpoint(&self.layout, at.server));
         let walked = wire::stream(&mut link, listing::COMMAND, deadline, &mut |line| {
             any = true;
             let Some(Listed { key: raw, .. }) = Listed::read(line, &mut room) else { return true };
-            if !belongs(raw, name, generation) {
+            if !belongs(raw, name, generation, counters) {
                 return true;
             }
             passed += 1;
@@ -178,7 +206,7 @@ impl Farm {
         }
     }
 
-    fn read_entries(&mut self, server: usize, keys: &[Vec<u8>], deadline: Deadline) -> Result<Vec<Entry>, String> {
+    fn read_entries(&mut self, server: usize, keys: &[Vec<u8>], deadline: Deadline) -> Result<Vec<Sighting>, String> {
         const PACKET: usize = 100;
         let mut entries = Vec::with_capacity(keys.len());
         for some in keys.chunks(PACKET) {
@@ -192,7 +220,8 @@ impl Farm {
             self.links[server].status().map_err(|error| format!("server \"{}\": {error}", self.layout.name(server)))?;
             for (at, raw) in some.iter().enumerate() {
                 if let Reply::Value { data, meta } = self.links[server].reply(at) {
-                    entries.extend(entry(raw, data, meta.flags, u32::try_from(meta.ttl).unwrap_or(0)));
+                    let found = entry(raw, data, meta.flags, u32::try_from(meta.ttl).unwrap_or(0));
+                    entries.extend(found.map(|(part, entry)| Sighting { server, part, entry }));
                 }
             }
         }
@@ -200,17 +229,19 @@ impl Farm {
     }
 }
 
-pub(crate) fn belongs(raw: &[u8], table: &str, generation: u64) -> bool {
+/// `counters`: those that name an epoch belong too.
+fn belongs(raw: &[u8], table: &str, generation: u64, counters: bool) -> bool {
     let (wire_key, base64) = spelled(raw);
     key::parse(&wire_key, base64).is_some_and(|found| {
-        (found.kind, found.part) == (Kind::Entry, Part::Item) && found.table == table && found.generation == generation
+        let part = found.part == Part::Item || counters && matches!(found.part, Part::Counter(_));
+        part && found.kind == Kind::Entry && found.table == table && found.generation == generation
     })
 }
 
 /// The entry behind a raw key; the key of a hashed one stands before its value.
-pub(crate) fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<Entry> {
+fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<(Part, Entry)> {
     let (wire_key, base64) = spelled(raw);
-    let key::Parsed { table, form, .. } = key::parse(&wire_key, base64)?;
+    let key::Parsed { table, part, form, .. } = key::parse(&wire_key, base64)?;
     let (key, data) = match form {
         Form::Plain(key) => (key.into_owned(), data),
         // A bare number under a hashed key does not tell its key.
@@ -224,7 +255,7 @@ pub(crate) fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<Ent
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Bytes(bytes) => bytes.to_vec(),
     };
-    Some(Entry { key, value: text, is_int: matches!(value, Value::Int(_)), ttl })
+    Some((part, Entry { key, value: text, is_int: matches!(value, Value::Int(_)), ttl }))
 }
 
 #[cfg(test)]
@@ -233,18 +264,19 @@ mod tests {
 
     #[test]
     fn only_the_entries_of_the_table_and_generation_belong() {
-        for (raw, want) in [
-            ("t:a", false),
-            ("t@5:a", true),
-            ("t@4:a", false),
-            ("tt@5:a", false),
-            ("!gen:t", false),
-            ("!lock:t@5:a", false),
-            ("!tomb:t@5:a", false),
-            ("t@5%9:a", false),
-            ("t@5:\r\n", true),
+        for (raw, [once, twice]) in [
+            ("t:a", [false; 2]),
+            ("t@5:a", [true; 2]),
+            ("t@4:a", [false; 2]),
+            ("tt@5:a", [false; 2]),
+            ("!gen:t", [false; 2]),
+            ("!lock:t@5:a", [false; 2]),
+            ("!tomb:t@5:a", [false; 2]),
+            ("t@5%9:a", [false, true]),
+            ("t%9:a", [false; 2]),
+            ("t@5:\r\n", [true; 2]),
         ] {
-            assert_eq!(belongs(raw.as_bytes(), "t", 5), want, "{raw:?}");
+            assert_eq!([false, true].map(|two| belongs(raw.as_bytes(), "t", 5, two)), [once, twice], "{raw:?}");
         }
     }
 

@@ -157,6 +157,11 @@ impl Farm {
         Ok(Location { server: Some(self.home(table, key)), wire_key })
     }
 
+    /// Are this table's keys to be kept in two copies?
+    pub fn mirrors(&self, table: usize) -> bool {
+        self.shared.config().tables[table].copies == 2
+    }
+
     /// The slot of the first server on the ring for a key; generations do not move keys.
     pub fn home(&self, table: usize, key: &[u8]) -> usize {
         self.layout.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
@@ -175,7 +180,11 @@ impl Farm {
 
     /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
     pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
-        let now_ns = clock::monotonic_ns();
+        self.leg_deadline_at(clock::monotonic_ns(), last)
+    }
+
+    /// The same for a leg that goes out at `now_ns`.
+    pub fn leg_deadline_at(&self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
         if last.passed(now_ns) {
             return Err(Fault::Wire(Kind::Timeout.text()));
         }
@@ -186,6 +195,11 @@ impl Farm {
     /// No call goes out while most servers are down: then the fault is likely on this host's side.
     pub fn refuse(&self) -> Result<(), Fault> {
         if self.shared.mostly_down() { Err(Fault::MostDown) } else { Ok(()) }
+    }
+
+    /// When the call began, nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
     }
 
     /// When the call began, milliseconds.

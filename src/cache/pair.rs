@@ -18,6 +18,7 @@ use super::{Answer, Fault};
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Commit, Count, Legs, Outcome, Read, Request, Rules, Scene, Side, Step, View, Write};
 use crate::cluster::courier::{Load, Pair, Place, Stored, Want};
+use crate::cluster::record::key_ref;
 use crate::key::{Kind, Space, WireKey};
 use desk::Post;
 
@@ -66,6 +67,8 @@ pub(crate) struct Call<'a> {
     table: usize,
     key: &'a [u8],
     deadline: Deadline,
+    /// Taken by the first exchange: no time has passed by then.
+    begun_ns: Option<u64>,
 }
 
 impl<'a> Call<'a> {
@@ -79,7 +82,8 @@ impl<'a> Call<'a> {
         deadline: Deadline,
     ) -> Self {
         farm.answered(pair.servers[0]);
-        Self { farm, desk, pair, kind: Kind::Entry, table, key, deadline }
+        let begun_ns = Some(farm.now_ns());
+        Self { farm, desk, pair, kind: Kind::Entry, table, key, deadline, begun_ns }
     }
 
     /// Runs a machine to its end.
@@ -115,25 +119,25 @@ impl<'a> Call<'a> {
         let full = key.full().filter(|_| !goods.bare);
         let length = full.map_or(0, |full| u32::try_from(full.len()).unwrap_or(u32::MAX)).to_be_bytes();
         let parts = full.map_or([goods.data, b"", b""], |full| [&length, full, goods.data]);
-        let load = Load { value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
+        let item = (self.kind == Kind::Entry).then_some(key_ref(key));
+        let load = Load { item, value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
         let space = Space { kind: self.kind, table: &self.farm.shared.config().tables[self.table].name, generation };
         let place = Place { pair: self.pair, space, key: self.key };
         let mut step = machine.start(&scene(self.farm, self.pair));
         loop {
-            match step {
+            let request = match &step {
                 Step::Done(outcome) => {
                     self.desk.notes.view = *machine.view();
-                    return Some(outcome);
+                    return Some(*outcome);
                 }
-                Step::Send(request) => {
-                    let legs = self.exchange(&place, &request, &load, want);
-                    if self.desk.bumped() {
-                        return None;
-                    }
-                    step = machine.next(&scene(self.farm, self.pair), &legs);
-                    self.learn(machine.view());
-                }
+                Step::Send(request) => request,
+            };
+            let legs = self.exchange(&place, request, &load, want);
+            if self.desk.bumped() {
+                return None;
             }
+            step = machine.next(&scene(self.farm, self.pair), &legs);
+            self.learn(machine.view());
         }
     }
 
@@ -143,7 +147,8 @@ impl<'a> Call<'a> {
     }
 
     fn exchange(&mut self, place: &Place<'_>, request: &Request, load: &Load<'_>, want: Want) -> Legs {
-        let deadline = match self.farm.leg_deadline(self.deadline) {
+        let now_ns = self.begun_ns.take().unwrap_or_else(clock::monotonic_ns);
+        let deadline = match self.farm.leg_deadline_at(now_ns, self.deadline) {
             Ok(deadline) => deadline,
             Err(fault) => {
                 self.desk.failed(fault);
@@ -181,7 +186,7 @@ fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
         rules: &Rules::ALL,
         up: [farm.shared.server_up(home), farm.shared.server_up(partner)],
         fresh: farm.vouched(partner),
-        clock: clock::wall_us() / 100_000,
+        clock: clock::wall_tenths(),
         now_ms: farm.now_ms(),
     }
 }

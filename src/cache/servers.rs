@@ -82,7 +82,7 @@ impl Servers {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        if !self.twice(table) {
+        if !self.farm.mirrors(table) {
             return self.farm.mget(table, keys);
         }
         let deadline = self.farm.begin();
@@ -111,7 +111,14 @@ impl Servers {
     }
 
     pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
-        self.farm.dump(table, cursor, limit)
+        let sightings = self.farm.dump(table, cursor, limit)?;
+        if !self.farm.mirrors(table) {
+            return Ok(sightings.page(|_| true));
+        }
+        Ok(sightings.page(|seen| {
+            let shown = |call: Call<'_>| Ok(call.shows(seen.server, seen.part));
+            self.ask(table, &seen.entry.key, |_| Ok(true), shown).unwrap_or(false)
+        }))
     }
 
     /// Asks whoever serves the table's only copies, else the pair.
@@ -123,7 +130,7 @@ impl Servers {
         pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.desk.begin();
-        if !self.twice(table) {
+        if !self.farm.mirrors(table) {
             return Single::new(&mut self.farm, table, key).and_then(single);
         }
         let deadline = self.farm.begin();
@@ -132,9 +139,5 @@ impl Servers {
             Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline)),
             None => Single::new(&mut self.farm, table, key).and_then(single),
         }
-    }
-
-    fn twice(&self, table: usize) -> bool {
-        self.farm.shared.config().tables[table].copies == 2
     }
 }

@@ -10,7 +10,7 @@ mod place;
 
 pub use place::{Load, Pair, Place, Stored, Want};
 
-use super::copies::{Fate, Leg, Legs, Packet, Request, Side};
+use super::copies::{Fate, Legs, Request, Side};
 use crate::clock::Deadline;
 use crate::key::WireKey;
 use crate::wire::{self, Link};
@@ -122,20 +122,14 @@ impl Courier {
     pub fn unpack(&self, links: &[Link], parcels: &Parcels, request: &Request, want: Want) -> Legs {
         let mut legs = Legs::default();
         for side in Side::BOTH {
-            if let Some(parcel) = parcels[side as usize] {
-                *legs.on(side) = self.leg(&links[parcel.server], parcel, request.of(side), want);
+            let Some(Parcel { server, at }) = parcels[side as usize] else { continue };
+            let (link, leg) = (&links[server], legs.on(side));
+            match link.status() {
+                Ok(()) => decode::leg(link, at, request.of(side), want, leg),
+                Err(error) if error.sent || self.trips[server].repeated => leg.fate = Fate::Lost,
+                Err(_) => {}
             }
         }
         legs
-    }
-
-    fn leg(&self, link: &Link, parcel: Parcel, packet: &Packet, want: Want) -> Leg {
-        match link.status() {
-            Ok(()) => decode::leg(link, parcel.at, packet, want),
-            Err(error) if error.sent || self.trips[parcel.server].repeated => {
-                Leg { fate: Fate::Lost, ..Leg::default() }
-            }
-            Err(_) => Leg::default(),
-        }
     }
 }

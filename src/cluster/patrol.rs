@@ -148,7 +148,7 @@ impl Patrol {
             rules: &self.rules,
             up: pair.servers.map(|server| self.shared.server_up(server)),
             fresh: true,
-            clock: clock::wall_us() / 100_000,
+            clock: clock::wall_tenths(),
             now_ms: clock::monotonic_ms(),
         }
     }

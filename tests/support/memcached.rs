@@ -30,6 +30,8 @@ pub struct Memcached {
 pub struct Options {
     pub port: Option<u16>,
     pub unix: bool,
+    /// It answers on every address of this machine.
+    pub everywhere: bool,
     pub tls: Option<Certs>,
     pub auth: Option<(String, String)>,
     /// Its memory is kept in a file of /dev/shm, for `rest`.
@@ -70,7 +72,10 @@ impl Memcached {
         }
         match &socket {
             Some(path) => args.extend(["-s".into(), path.display().to_string(), "-a".into(), "0777".into()]),
-            None => args.extend(["-l".into(), "127.0.0.1".into(), "-p".into(), port.to_string()]),
+            None => {
+                let listen = if options.everywhere { "0.0.0.0" } else { "127.0.0.1" };
+                args.extend(["-l".into(), listen.into(), "-p".into(), port.to_string()]);
+            }
         }
         if let Some((user, password)) = &options.auth {
             let file = dir.path().join("auth");

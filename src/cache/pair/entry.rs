@@ -9,6 +9,7 @@ use crate::cluster::copies::write::Kind;
 use crate::cluster::copies::{self, Commit, Outcome, Read, Side, When, Write};
 use crate::cluster::courier::{Parcel, Want};
 use crate::key::Kind::Entry;
+use crate::key::Part;
 use crate::value::{Digits, Value};
 use crate::wire::Reply;
 
@@ -26,6 +27,19 @@ impl Call<'_> {
         let [home, _] = self.pair.servers;
         self.farm.count_failover(self.table, home, self.farm.asked().unwrap_or(home));
         Ok(found)
+    }
+
+    /// Would a read of the key bring this part of it from this server?
+    pub fn shows(mut self, server: usize, part: Part) -> bool {
+        match self.run(Read::new, Goods::default(), Want::Bare) {
+            Ok(Outcome::Found { side, .. }) => part == Part::Item && self.pair.servers[side as usize] == server,
+            Ok(Outcome::Number(_)) => {
+                let side = if server == self.pair.servers[0] { Side::Home } else { Side::Partner };
+                let there = self.desk.notes.counter.is_some_and(|parcel| parcel.server == server);
+                there && part == Part::Counter(self.desk.notes.view.of(side).epoch())
+            }
+            _ => false,
+        }
     }
 
     /// Reads the entry; what was found stays in its link's buffer and is held there.

@@ -3,7 +3,6 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Want;
-use crate::cluster::copies::packet::ROOM;
 use crate::cluster::copies::{Answer, Command, Fate, Hit, Leg, Packet, Slot};
 use crate::cluster::record::decimal;
 use crate::value::STAMP_AT;
@@ -11,16 +10,14 @@ use crate::wire::{Link, Meta, Reply};
 
 /// The answers of a link whose exchange went well, from reply `at` on. A get that the server did not clearly answer leaves
 /// the whole leg in doubt.
-pub(super) fn leg(link: &Link, at: usize, packet: &Packet, want: Want) -> Leg {
-    let mut answers = [Answer::Miss; ROOM];
-    let mut fate = Fate::Answered;
-    for (nth, (command, answer)) in packet.commands().iter().zip(&mut answers).enumerate() {
+pub(super) fn leg(link: &Link, at: usize, packet: &Packet, want: Want, leg: &mut Leg) {
+    leg.fate = Fate::Answered;
+    for (nth, (command, answer)) in packet.commands().iter().zip(&mut leg.answers).enumerate() {
         match read(command, &link.reply(at + nth), want) {
             Some(read) => *answer = read,
-            None => fate = Fate::Lost,
+            None => leg.fate = Fate::Lost,
         }
     }
-    Leg { fate, answers }
 }
 
 fn read(command: &Command, reply: &Reply<'_>, want: Want) -> Option<Answer> {

@@ -31,25 +31,25 @@ pub(super) fn command(
     want: Want,
 ) {
     match *command {
-        Command::Get { slot } => link.mg(spell(key, place, slot), wanted(slot, want)),
+        Command::Get { slot } => link.mg(spell(key, place, load, slot), wanted(slot, want)),
         Command::Touch { slot, ttl } => {
             let flags = Flags::new(wanted(slot, want)).with('T', wire_ttl(ttl));
-            link.mg(spell(key, place, slot), &flags);
+            link.mg(spell(key, place, load, slot), &flags);
         }
         Command::Set { slot, mode, stamp, body, ttl } => {
-            let (key, flags) = (spell(key, place, slot), Flags::new("").with('T', wire_ttl(ttl)));
+            let (key, flags) = (spell(key, place, load, slot), Flags::new("").with('T', wire_ttl(ttl)));
             store(link, key, flags, mode, stamp, body, load);
         }
         Command::Delete { slot, cas } => {
             let flags = cas.map_or(Flags::new(""), |cas| Flags::new("").with('C', cas));
-            link.md(spell(key, place, slot), &flags);
+            link.md(spell(key, place, load, slot), &flags);
         }
         Command::Count { slot, delta, down, init, ttl } => {
             let mut flags = Flags::new(if down { "MD v" } else { "MI v" }).with('D', delta);
             if let Some(init) = init {
                 flags = flags.with('N', wire_ttl(ttl)).with('J', init);
             }
-            link.ma(spell(key, place, slot), &flags);
+            link.ma(spell(key, place, load, slot), &flags);
         }
     }
 }
@@ -89,7 +89,10 @@ fn wanted(slot: Slot, want: Want) -> &'static str {
 }
 
 /// Spells the record's key; one that cannot be spelled stays empty, and the request is refused.
-fn spell<'k>(key: &'k mut WireKey, place: &Place<'_>, slot: Slot) -> KeyRef<'k> {
+fn spell<'k>(key: &'k mut WireKey, place: &Place<'_>, load: &Load<'k>, slot: Slot) -> KeyRef<'k> {
+    if let (Slot::Item, Some(item)) = (slot, load.item) {
+        return item;
+    }
     let side = |side: Side| if side == Side::Home { "home" } else { "partner" };
     let pair = place.pair.name.as_bytes();
     let _ = match slot {

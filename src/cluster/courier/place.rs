@@ -2,6 +2,7 @@
 
 use crate::cluster::views;
 use crate::key::Space;
+use crate::wire::KeyRef;
 
 /// Two servers that keep the same keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Stored<'a> {
 /// What the stores of a request may carry.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Load<'a> {
+    /// The item's key, where the caller has spelled it already.
+    pub item: Option<KeyRef<'a>>,
     /// The caller's value.
     pub value: Option<Stored<'a>>,
     /// What the last look found on either side.

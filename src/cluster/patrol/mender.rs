@@ -127,5 +127,5 @@ fn load(copies: &[Option<(Vec<u8>, u32)>; 2]) -> Load<'_> {
     fn stored((data, flags): &(Vec<u8>, u32)) -> Stored<'_> {
         Stored { parts: [data, b"", b""], flags: *flags }
     }
-    Load { value: None, copies: copies.each_ref().map(|copy| copy.as_ref().map(stored)) }
+    Load { item: None, value: None, copies: copies.each_ref().map(|copy| copy.as_ref().map(stored)) }
 }
