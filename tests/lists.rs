@@ -146,7 +146,12 @@ fn a_server_that_comes_back_never_serves_what_it_held() {
     host.ask("shc.reload", &[]);
     servers[1].raw(b"flush_all\r\n", "OK").expect("flushed");
     until_true("it to be in use", Duration::from_secs(20), || last(&host).0 == "up");
-    assert_eq!((get().rc, set("newest"), get().out), (-1, 1, "newest".into()));
+    until_true("it to serve what is at home there", Duration::from_secs(20), || {
+        let outcome = get();
+        assert_ne!(outcome.out, "old");
+        outcome.rc == -1
+    });
+    assert_eq!((set("newest"), get().out), (1, "newest".into()));
 }
 
 #[test]
