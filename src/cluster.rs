@@ -1,11 +1,11 @@
 //! What the workers of one host share about the cluster, and the watcher that keeps it true.
 
 pub mod address;
-mod agreement;
 pub mod board;
 pub mod copies;
 pub mod count;
 pub mod courier;
+pub mod editions;
 mod event;
 pub mod generations;
 pub mod greeting;

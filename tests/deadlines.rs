@@ -206,7 +206,7 @@ fn hypocrite() -> Fake {
         "stats" => Some("STAT pid 1\r\nEND\r\n".into()),
         "stats settings" => Some("STAT item_size_max 1048576\r\nEND\r\n".into()),
         _ if line.starts_with("mg !root:") => Some("VA 1\r\n7\r\n".into()),
-        _ if line.starts_with("ma !root:") => Some("HD\r\n".into()),
+        _ if line.starts_with("ma !root:") || line.starts_with("ms !list:") => Some("HD\r\n".into()),
         _ if line.starts_with("mg !") => Some("EN\r\n".into()),
         _ if line.starts_with("ms !") => Some("HD\r\n".into()),
         _ => None,

@@ -101,7 +101,8 @@ fn holding_back(silent: &Arc<AtomicBool>, heard: &Arc<Mutex<Vec<String>>>) -> Fa
             (!silent.load(Ordering::Relaxed)).then(|| format!("VA 3{token}\r\n900\r\n"))
         }
         _ if line.starts_with("mg !root:") => Some("VA 1\r\n5\r\n".into()),
-        _ if line.starts_with("ma ") => Some("HD\r\n".into()),
+        _ if line.starts_with("mg !") => Some("EN\r\n".into()),
+        _ if line.starts_with("ma ") || line.starts_with("ms !list:") => Some("HD\r\n".into()),
         _ if line.starts_with("mg t") => Some("EN\r\n".into()),
         _ => greeting(line),
     })

@@ -5,6 +5,8 @@ mod support;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use support::wait::until_true;
 use support::{Host, Memcached, Script};
 
 const SET: (&str, &str) = ("set", "shc_set(\"t\", \"$hdr(X-Key)\", \"$hdr(X-Value)\");\n$var(rc) = $rc;");
@@ -101,10 +103,102 @@ fn one_server_at_a_time() {
     (0..KEYS).for_each(|number| set(&host, number));
     assert!(servers[2].stat("curr_items") > servers[0].stat("curr_items"));
     host.kamcmd(&["shc.remove_server", "mc1"]).expect("removed");
-    host.kamcmd(&["shc.add_server", &all[0]]).expect("added");
-    assert_eq!(found(&host).len(), KEYS, "it is where it was");
-    assert_eq!(host.ask("shc.reload", &[])["removed"], json!("mc3"));
     host.wait_log("shc.remove_server: removed mc1; 2 servers");
+    servers[0].raw(b"flush_all\r\n", "OK").expect("flushed");
+    host.kamcmd(&["shc.add_server", &all[0]]).expect("added");
+    let elsewhere = homes(&host).iter().filter(|home| *home != "mc1").count();
+    assert_eq!(found(&host).len(), elsewhere, "the others are where they were");
+    assert_eq!(host.ask("shc.reload", &[])["removed"], json!("mc3"));
+}
+
+/// The state of the last server on the list, and the reason for it.
+fn last(host: &Host) -> (String, String) {
+    let list = host.ask("shc.list", &[]);
+    let server = list.as_array().and_then(|list| list.last()).expect("a server");
+    let text = |name: &str| server[name].as_str().expect(name).to_owned();
+    (text("state"), text("reason"))
+}
+
+#[test]
+fn a_server_that_comes_back_never_serves_what_it_held() {
+    let servers = Memcached::many(2);
+    let all = specs(&servers);
+    let (host, list) = host("t", &all);
+    let key = key(homes(&host).iter().position(|home| home == "mc2").expect("a key"));
+    let set = |value: &str| host.run_with("set", &[("X-Key", &key), ("X-Value", value)]).rc;
+    let get = || host.run_with("get", &[("X-Key", &key)]);
+    assert_eq!((set("old"), get().out), (1, "old".into()));
+    host.ask("shc.remove_server", &[json!("mc2")]);
+    assert_eq!((set("new"), get().out), (1, "new".into()));
+
+    for _ in 0..2 {
+        host.ask("shc.reload", &[]);
+        assert_eq!(last(&host), ("down".into(), "holds entries of another list: restart it or flush_all".into()));
+        host.wait_log("server mc2 (");
+        host.wait_log(") is down: holds entries of another list: restart it or flush_all");
+        let served: Vec<String> = (0..50).map(|_| get().out).collect();
+        assert!(!served.contains(&"old".to_owned()), "{served:?}");
+        list.write(&all[..1]);
+        host.ask("shc.reload", &[]);
+        assert_eq!(get().out, "new");
+        list.write(&all);
+    }
+    host.ask("shc.reload", &[]);
+    servers[1].raw(b"flush_all\r\n", "OK").expect("flushed");
+    until_true("it to be in use", Duration::from_secs(20), || last(&host).0 == "up");
+    until_true("it to serve what is at home there", Duration::from_secs(20), || {
+        let outcome = get();
+        assert_ne!(outcome.out, "old");
+        outcome.rc == -1
+    });
+    assert_eq!((set("newest"), get().out), (1, "newest".into()));
+}
+
+#[test]
+fn a_host_that_starts_keeps_a_server_out_that_was_off_the_list() {
+    let servers = Memcached::many(2);
+    let all = specs(&servers);
+    let records = || [0, 1].map(|at| servers[at].get("!list:"));
+    let (first, _) = host("t", &all);
+    until_true("its list on both", Duration::from_secs(10), || records().iter().all(Option::is_some));
+    drop(first);
+    let script = Script::new().table("t").route(GET.0, GET.1);
+    let without = script.clone().server(&all[0]).start();
+    until_true("another list on one", Duration::from_secs(10), || records()[0] != records()[1]);
+    drop(without);
+    let host = all.iter().fold(script, |script, server| script.server(server)).start();
+    assert_eq!(last(&host).0, "down");
+    assert_eq!(host.ask("shc.list", &[])[0]["state"], json!("up"));
+}
+
+#[test]
+fn hosts_with_different_lists_say_so_until_they_agree() {
+    const ROUTES: &str = r#"
+event_route[shardcache:lists-differ] { xlog("L_NOTICE", "told: <$shcst(err)> by $shcst(server)\n"); }
+event_route[shardcache:lists-agree] { xlog("L_NOTICE", "told: agree\n"); }
+"#;
+    let servers = Memcached::many(3);
+    let all = specs(&servers);
+    let script = Script::new().table("t").text("server_list", "%%DIR%%/list").raw(ROUTES);
+    let start = |servers: &[String]| script.kamailio().file("list", &servers.join("\n")).start();
+    let hosts = [start(&all[..2]), start(&all)];
+    let differ = |host: &Host| (host.ask("shc.list", &[])[0]["lists_differ"].as_u64(), host.statistic("lists_differ"));
+    for host in &hosts {
+        until_true("the difference", Duration::from_secs(10), || differ(host) == (Some(1), 1));
+        host.wait_log("told: <lists differ> by mc");
+        host.wait_log("the hosts' lists of servers differ: server mc");
+    }
+    List(hosts[0].dir().join("list")).write(&all);
+    assert_eq!(hosts[0].ask("shc.reload", &[])["added"], json!("mc3"));
+    for host in &hosts {
+        until_true("agreement", Duration::from_secs(15), || differ(host) == (Some(0), 0));
+        host.wait_log("told: agree");
+        host.wait_log("the hosts' lists of servers are the same again");
+        let lines = host.log().lines().filter(|line| line.contains("lists of servers differ")).count();
+        assert_eq!(lines, 1, "{}", host.log());
+        let states: Vec<Value> = (0..3).map(|at| host.ask("shc.list", &[])[at]["state"].clone()).collect();
+        assert_eq!(states, ["up"; 3]);
+    }
 }
 
 #[test]

@@ -31,8 +31,9 @@ fn our_lines(host: &Host, level: &str) -> Vec<String> {
 
 #[test]
 fn a_hung_server_blocks_no_worker_beyond_cmd_timeout() {
-    let hung = Fake::mute();
+    let hung = Fake::mute().polite();
     let host = quick(&hung.spec("mc1")).number("soft_failures", 100).timed("get", READ).start();
+    hung.turn();
     let mut times: Vec<Duration> = (0..5)
         .map(|_| {
             let outcome = host.run("get");
@@ -196,8 +197,9 @@ fn the_documented_default_ttl_is_the_real_one() {
 
 #[test]
 fn a_hung_server_costs_many_calls_only_a_few_timeouts() {
-    let hung = Fake::mute();
+    let hung = Fake::mute().polite();
     let host = quick(&hung.spec("mc1")).number("soft_failures", 3).timed("get", READ).start();
+    hung.turn();
     let times: Vec<Duration> = (0..60)
         .map(|_| host.run("get"))
         .map(|o| {
@@ -234,10 +236,11 @@ fn an_increment_whose_answer_was_lost_ran_once_and_is_ambiguous() {
 
 #[test]
 fn the_breakers_answer_differs_from_other_failures() {
-    let hung = Fake::mute();
-    let script = quick(&hung.spec("mc1")).number("soft_failures", 2).number("probe_interval", 60_000);
+    let server = Memcached::tcp();
+    let script = quick(&server.spec("mc1")).number("soft_failures", 2).number("probe_interval", 60_000);
     let script = with_reason(script, "get", READ);
     let host = with_reason(script, "bad", "$var(e) = \"\"; shc_get(\"t\", \"$var(e)\", \"$var(v)\")").start();
+    server.freeze();
     let reasons: Vec<String> = (0..6)
         .map(|_| host.run("get"))
         .map(|o| {

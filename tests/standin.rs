@@ -407,6 +407,7 @@ fn a_home_with_another_partner_keeps_its_entries() {
     };
     let (before, partners): (_, Vec<usize>) = (homes(&mut host), (0..3).map(|home| host.partner(home)).collect());
     shared.add_server(&all[3]).unwrap();
+    host.watcher.tick();
     let after = homes(&mut host);
     assert!((0..3).any(|home| host.partner(home) != partners[home]), "no home has another partner");
     for round in 0..2 {

@@ -43,6 +43,7 @@ fn there_and_back(table: &str, copies: usize) {
     (0..KEYS).for_each(|n| host.set(&key(n), "old"));
     host.shared.add_server(&servers[3].spec("mc3")).unwrap();
     assert_eq!(host.shared.whole(), Some(false), "at once");
+    host.shared.await_entrance();
     let stayed = present(&mut host);
     assert!(stayed.len() < KEYS, "some keys moved");
     host.until_whole();

@@ -52,38 +52,44 @@ fn in_a_quiet_moment(name: &str, series: impl Fn() -> Result<(), String>) {
     assert!(noise.len() < TRIES, "{name}: {noise:#?}");
 }
 
-fn trouble(server: &str) {
-    bounded(&script(&[server.to_string()], 100).start(), 7);
+/// A server that was well when the host began.
+fn trouble(fake: Fake) {
+    let fake = fake.polite();
+    let host = script(&[fake.spec("mc1")], 100).start();
+    assert_eq!(host.rc("get"), -1);
+    fake.turn();
+    bounded(&host, 7);
 }
 
 #[test]
 fn a_server_that_accepts_and_never_answers() {
-    trouble(&Fake::mute().spec("mc1"));
+    trouble(Fake::mute());
 }
 
 #[test]
 fn a_server_that_sends_a_byte_now_and_then() {
-    trouble(&Fake::drip(Duration::from_millis(20)).spec("mc1"));
+    trouble(Fake::drip(Duration::from_millis(20)));
 }
 
 #[test]
 fn a_server_that_resets() {
-    trouble(&Fake::reset().spec("mc1"));
+    trouble(Fake::reset());
 }
 
 #[test]
 fn a_server_that_closes() {
-    trouble(&Fake::closing().spec("mc1"));
+    trouble(Fake::closing());
 }
 
 #[test]
 fn a_server_that_is_not_there() {
-    trouble(&format!("name=mc1;addr=127.0.0.1:{}", ports::free()));
+    let nobody = format!("name=mc1;addr=127.0.0.1:{}", ports::free());
+    bounded(&script(&[nobody], 100).start(), 7);
 }
 
 #[test]
 fn a_server_whose_packets_are_dropped() {
-    trouble(&Fake::dropped().spec("mc1"));
+    bounded(&script(&[Fake::dropped().spec("mc1")], 100).start(), 7);
 }
 
 #[test]
@@ -108,23 +114,26 @@ fn a_server_whose_answers_come_too_late() {
 
 #[test]
 fn several_hung_servers_cost_one_call_one_timeout() {
-    let hung: Vec<Fake> = (0..3).map(|_| Fake::mute()).collect();
+    let hung: Vec<Fake> = (0..3).map(|_| Fake::mute().polite()).collect();
     let specs: Vec<String> = hung.iter().zip(["mc1", "mc2", "mc3"]).map(|(h, name)| h.spec(name)).collect();
-    bounded(&script(&specs, 100).start(), 5);
+    let host = script(&specs, 100).start();
+    hung.iter().for_each(Fake::turn);
+    bounded(&host, 5);
 }
 
 #[test]
 fn after_the_breaker_tripped_every_call_fails_at_once() {
     type Make = fn() -> Fake;
     let makers: [(&str, Make); 4] = [
-        ("mute", Fake::mute),
-        ("drip", || Fake::drip(Duration::from_millis(20))),
-        ("reset", Fake::reset),
+        ("mute", || Fake::mute().polite()),
+        ("drip", || Fake::drip(Duration::from_millis(20)).polite()),
+        ("reset", || Fake::reset().polite()),
         ("dropped", Fake::dropped),
     ];
     for (name, make) in makers {
         let fake = make();
         let host = script(&[fake.spec("mc1")], 3).workers(2).start();
+        fake.turn();
         for _ in 0..12 {
             host.run("get");
         }

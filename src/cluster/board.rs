@@ -3,9 +3,18 @@
 
 use std::sync::atomic::AtomicU64;
 
+use super::editions::ledger::ListsCell;
 use super::shared::{ServerCell, SharedError, TableCell};
 use crate::health::Pool;
 use crate::near::Region;
+
+/// What is known of all servers together.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct Head {
+    pool: Pool,
+    lists: ListsCell,
+}
 
 /// The mapping and how many cells of each kind lie in it.
 #[derive(Debug)]
@@ -24,15 +33,23 @@ impl Board {
         Ok(Self { region, servers, tables, words })
     }
 
-    /// Where the servers' cells begin; the pool's lies before them.
-    const SERVERS_AT: usize = size_of::<Pool>().next_multiple_of(align_of::<ServerCell>());
+    /// Where the servers' cells begin; those of all together lie before them.
+    const SERVERS_AT: usize = size_of::<Head>().next_multiple_of(align_of::<ServerCell>());
 
     const fn tables_at(servers: usize) -> usize {
         (Self::SERVERS_AT + servers * size_of::<ServerCell>()).next_multiple_of(align_of::<TableCell>())
     }
 
     pub fn pool(&self) -> &Pool {
-        // SAFETY: the region is page-aligned, zeroed, never unmapped while `self` lives and starts with the pool's cell
+        &self.head().pool
+    }
+
+    pub fn lists(&self) -> &ListsCell {
+        &self.head().lists
+    }
+
+    fn head(&self) -> &Head {
+        // SAFETY: the region is page-aligned, zeroed, never unmapped while `self` lives and starts with the head
         // by `map`; cells hold atomics only, for which every bit pattern is valid and sharing is sound.
         unsafe { self.region.start().cast().as_ref() }
     }
@@ -42,12 +59,12 @@ impl Board {
     }
 
     pub fn servers(&self) -> &[ServerCell] {
-        // SAFETY: as in `pool`; `SERVERS_AT` is a multiple of the cell's alignment, and by `map` `servers` cells lie there.
+        // SAFETY: as in `head`; `SERVERS_AT` is a multiple of the cell's alignment, and by `map` `servers` cells lie there.
         unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().add(Self::SERVERS_AT).cast(), self.servers) }
     }
 
     pub fn tables(&self) -> &[TableCell] {
-        // SAFETY: as in `pool`; `tables_at` is within the region and a multiple of the cell's alignment.
+        // SAFETY: as in `head`; `tables_at` is within the region and a multiple of the cell's alignment.
         unsafe {
             std::slice::from_raw_parts(
                 self.region.start().as_ptr().add(Self::tables_at(self.servers)).cast(),

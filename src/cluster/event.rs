@@ -38,4 +38,12 @@ pub enum Event {
     NoList {
         server: usize,
     },
+    /// Another host has another list of servers, as its record on this one shows.
+    ListsDiffer {
+        server: usize,
+        /// Both lists, for the log.
+        detail: String,
+    },
+    /// No other host has another list any more.
+    ListsAgree,
 }

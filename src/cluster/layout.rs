@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use super::courier::Pair;
+use super::editions;
 use super::pairs::{Member, Pairs};
 use crate::config::{Addr, ServerSpec, TlsSpec};
 use crate::ring::{Node, Ring};
@@ -20,6 +21,7 @@ pub struct Layout {
     pairs: Pairs,
     /// By the slot of the home.
     couples: Vec<Option<Pair>>,
+    digest: u64,
 }
 
 /// A server in its slot.
@@ -71,10 +73,13 @@ impl Layout {
         }
         let (ring, pairs) = (Ring::placed(nodes), Pairs::new(&members));
         let couples = couples(slots.len(), &members, &pairs);
+        let pair = |slot: usize, name: &String| couples[slot].as_ref().map_or(name, |pair| &pair.name).clone();
+        let rows = listed().zip(&names).map(|((slot, spec), name)| (pair(slot, name), spec.weight, &*spec.zone));
+        let digest = editions::digest(rows.collect());
         let placed =
             |(slot, spec): (usize, Option<ServerSpec>)| spec.map(|spec| Placed { tls: self.tls(slot, &spec), spec });
         let slots = slots.into_iter().enumerate().map(placed).collect();
-        Ok(Self { version, slots, ring, pairs, couples })
+        Ok(Self { version, slots, ring, pairs, couples, digest })
     }
 
     /// What a server in a slot needs for TLS: as before where nothing changed.
@@ -111,6 +116,12 @@ impl Layout {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Of what every host with this list knows: places on the ring, weights, zones and pairs.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.digest
     }
 
     /// Where keys live; it answers slots.

@@ -211,11 +211,14 @@ impl Shared {
         let terms = Terms { now_ms, rest_ms, slots: SLOTS * self.lists().most };
         let (next, given) =
             old.change(&list.servers, terms).map_err(|NoSlot { wait_ms }| ListError::TooSoon(wait_ms))?;
-        let layout = self.layout().follow(version + 1, next.clone().into_slots())?;
+        let before = self.layout();
+        let layout = before.follow(version + 1, next.clone().into_slots())?;
         layout.check()?;
         self.prepare(&layout, &given, now_ms);
         let (text, most) = (next.text(), held.capacity());
         held.publish(text.as_bytes()).ok_or(ListError::TooLong { bytes: text.len(), most })?;
+        self.recount();
+        self.part(&before, &layout);
         Ok(changes)
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::address::SharedAddress;
 use super::board::Board;
 use super::count::{Counts, ServerStat, TableStat};
+use super::editions::ledger::ListsCell;
 use super::layout::{Layout, LayoutError};
 use super::lists::Lists;
 use super::patrol::{CopiesView, RepairCell};
@@ -196,6 +197,10 @@ impl Shared {
 
     pub(super) fn pool(&self) -> &Pool {
         self.board.pool()
+    }
+
+    pub(super) fn lists_cell(&self) -> &ListsCell {
+        self.board.lists()
     }
 
     pub(crate) fn server_cell(&self, server: usize) -> &ServerCell {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::courier::Courier;
+use super::editions::ledger::Ledger;
 use super::generations::Generations;
 use super::greeting::Greeting;
 use super::layout::Layout;
@@ -64,6 +65,7 @@ pub struct Watcher {
     courier: Courier,
     watched: Vec<Watched>,
     generations: Generations,
+    ledger: Ledger,
     patrol: Patrol,
     ushers: Ushers,
     lookups: Lookups,
@@ -86,6 +88,7 @@ impl Watcher {
             courier: Courier::default(),
             watched: Vec::new(),
             generations: Generations::new(shared),
+            ledger: Ledger::new(shared),
             patrol: Patrol::new(shared),
             ushers: Ushers::new(shared),
             lookups: Lookups::default(),
@@ -109,9 +112,11 @@ impl Watcher {
         let next = self.shared.layout();
         let renewed = self.shared.relink(&mut self.desk.links, &self.layout, &next);
         self.generations.follow(next.slots(), &renewed);
+        self.ledger.follow(&next, &renewed);
         self.watched.resize_with(next.slots(), Watched::default);
         for slot in renewed {
-            self.watched[slot] = Watched::default();
+            let incarnation = self.shared.server_cell(slot).health.incarnation();
+            self.watched[slot] = Watched { incarnation, ..Watched::default() };
             self.lookups.forget(slot);
         }
         self.patrol.follow(&next);
@@ -120,18 +125,22 @@ impl Watcher {
         self.layout = next;
     }
 
-    /// One round: returns what changed since the last one. Takes at most two `cmd_timeout`, and a step of
+    /// One round: returns what changed since the last one. Takes at most four `cmd_timeout`, and a step of
     /// [`work`](Self::work).
     ///
     /// A poll vouches for a server, and counts towards its return, only once the details behind its root are known.
     pub fn tick(&mut self) -> Vec<Event> {
         if self.layout.version() != self.shared.list_version() {
             self.follow();
+            let all: Vec<usize> = self.layout.servers().map(|(server, _)| server).collect();
+            let budget = self.budget();
+            self.ledger.look(&mut self.desk.links, &all, budget);
         }
         self.follow_names();
         let due = self.due();
         let sent_ns = self.poll(&due);
         let polled: Vec<Polled> = due.into_iter().map(|server| self.read(server, sent_ns)).collect();
+        self.ledger.read(&self.desk.links);
         let moved: Vec<usize> = polled.iter().filter(|poll| self.moved(poll)).map(|poll| poll.server).collect();
         let budget = self.budget();
         self.ushers.hear(&self.courier, &self.desk);
@@ -142,6 +151,8 @@ impl Watcher {
             let known = !moved.contains(&poll.server) || read.contains(&poll.server);
             self.judge(poll, known, sent_ns / 1_000_000);
         }
+        let budget = self.budget();
+        self.ledger.write(&mut self.desk.links, budget);
         self.shared.recount();
         self.work();
         self.news()
@@ -206,6 +217,7 @@ impl Watcher {
     /// One packet to every server that is due; returns when it was sent.
     fn poll(&mut self, due: &[usize]) -> u64 {
         self.courier.begin();
+        self.ledger.begin();
         for &server in due {
             let cell = self.shared.server_cell(server);
             let (link, watched) = (&mut self.desk.links[server], &mut self.watched[server]);
@@ -228,6 +240,7 @@ impl Watcher {
             if watched.greeting.is_none() {
                 Greeting::ask(link);
             }
+            self.ledger.ask(server, link);
         }
         self.patrol.ask(&mut self.courier, &mut self.desk, due);
         self.ushers.ask(&mut self.courier, &mut self.desk, due);
@@ -271,18 +284,19 @@ impl Watcher {
     fn judge(&mut self, poll: &Polled, known: bool, sent_ms: u64) {
         let (server, Some(outcome)) = (poll.server, poll.outcome) else { return };
         let watched = &mut self.watched[server];
-        if outcome.is_ok() && known {
+        let seen = match outcome.map(|()| self.ledger.admit(server)) {
+            Err(reason) => health::Poll::Failed(reason),
+            Ok(Err(kept_out)) => kept_out,
+            Ok(Ok(())) if known => health::Poll::Known,
+            Ok(Ok(())) => health::Poll::Pending,
+        };
+        if seen == health::Poll::Known {
             watched.root = poll.root;
             self.shared.server_cell(server).polled_ms.store(sent_ms, Relaxed);
         }
         let begun = watched.incarnation;
-        let poll = match outcome {
-            Err(reason) => health::Poll::Failed(reason),
-            Ok(()) if known => health::Poll::Known,
-            Ok(()) => health::Poll::Pending,
-        };
         let jitter = self.random();
-        self.shared.probed(server, begun, poll, jitter);
+        self.shared.probed(server, begun, seen, jitter);
     }
 
     /// A new connection told who the server is: another process than before means that the workers' connections are dead.
@@ -317,6 +331,7 @@ impl Watcher {
         }
         self.told.news(self.shared, &self.layout, &mut news);
         self.patrol.news(&mut news);
+        news.extend(self.ledger.news());
         news
     }
 

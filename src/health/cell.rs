@@ -64,7 +64,11 @@ impl Cell {
         }
         let turned = self.turn(begun, |word| word.probed(poll, now_ms, needed, policy));
         let (old, new) = turned.unwrap_or((before, before));
-        self.schedule(now_ms, old.health(), new.health(), jitter, policy);
+        if old.reason() == Reason::Unasked && new.health() == State::Up {
+            self.pace(|probe| probe.after(now_ms, policy));
+        } else {
+            self.schedule(now_ms, old.health(), new.health(), jitter, policy);
+        }
         change(old, new)
     }
 
@@ -79,7 +83,8 @@ impl Cell {
         self.swap(|word| Some(word.reborn())).map_or(0, |(_, new)| new.incarnation())
     }
 
-    /// The cell is to be another server's: fresh, and deaf to whatever was begun for the one before.
+    /// The cell is to be another server's: deaf to whatever was begun for the one before, and down until it was asked for the
+    /// first time. Then it needs no more than one good probe.
     pub fn renew(&self, now_ms: u64) {
         let _ = self.swap(|word| Some(word.renewed(now_ms)));
         [&self.probe, &self.calm].into_iter().for_each(|word| word.store(0, SeqCst));

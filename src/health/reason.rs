@@ -93,6 +93,10 @@ reasons! {
     TooOld = "server version too old",
     /// The server says it cannot serve now.
     Busy = "server busy",
+    /// Nobody knows yet under which list of servers it was last used.
+    Unasked = "not asked yet",
+    /// It was last used under an older list, and may hold what has been superseded since.
+    OtherList = "holds entries of another list: restart it or flush_all",
     /// Anything else; the log line has the details.
     Other = "failure",
 }

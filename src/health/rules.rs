@@ -148,6 +148,24 @@ fn probes_back_off_while_it_is_down_and_are_regular_otherwise() {
     assert_eq!(cell.next_probe_ms(), 2_950);
 }
 
+#[test]
+fn a_new_server_is_used_after_one_good_probe_and_its_first_outage_is_no_flapping() {
+    let cell = after(&[Soft(Timeout)]);
+    let begun = cell.incarnation();
+    cell.renew(5_000);
+    assert_eq!((cell.state(), cell.reason(), cell.probe_due(5_000)), (Down, Reason::Unasked, true));
+    assert_ne!(cell.incarnation(), begun);
+    let change = Change { from: Down, to: Up, reason: Reason::Unasked };
+    assert_eq!(act(&cell, 6_000, ProbeGood), Some(change));
+    assert_eq!(cell.next_probe_ms(), 6_100);
+    assert_eq!(outage(&cell, 7_000, 0), (100, 2));
+
+    cell.renew(8_000);
+    act(&cell, 8_000, ProbeBad(Reason::OtherList));
+    assert_eq!((cell.state(), cell.reason()), (Down, Reason::OtherList));
+    assert_eq!(act(&cell, 9_000, ProbeGood).map(|change| change.to), Some(Returning), "it has to prove itself");
+}
+
 /// Down at `at`, `failed` bad probes, then as many good ones as it takes; returns (first wait, good probes needed).
 fn outage(cell: &Cell, at: u64, failed: usize) -> (u64, usize) {
     act(cell, at, Hard(Refused));

@@ -82,9 +82,9 @@ impl Word {
         self.with(INCARNATION, self.get(INCARNATION).wrapping_add(1))
     }
 
-    /// A fresh server, of which nothing that was begun before can tell.
+    /// A fresh server that nobody has asked, and of which nothing that was begun before can tell.
     pub fn renewed(self, now_ms: u64) -> Self {
-        Self(0).with(INCARNATION, self.get(INCARNATION)).reborn().at(now_ms)
+        Self(0).with(INCARNATION, self.get(INCARNATION)).down(Reason::Unasked, now_ms)
     }
 
     fn down(self, reason: Reason, now_ms: u64) -> Self {
@@ -134,6 +134,7 @@ impl Word {
     pub fn probed(self, poll: Poll, now_ms: u64, needed: u64, policy: &Policy) -> Option<Self> {
         let reason = self.reason();
         match (self.health(), poll) {
+            (State::Down | State::Returning, Poll::Known) if reason == Reason::Unasked => Some(self.up(now_ms)),
             (State::Down | State::Returning, Poll::Known) if self.count() + 1 >= needed => {
                 Some(self.back(now_ms, policy))
             }

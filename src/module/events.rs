@@ -14,9 +14,12 @@ pub(super) const POOL_DOWN: &CStr = c"shardcache:pool-down";
 pub(super) const POOL_UP: &CStr = c"shardcache:pool-up";
 pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
 pub(super) const WHOLE: &CStr = c"shardcache:whole";
+pub(super) const LISTS_DIFFER: &CStr = c"shardcache:lists-differ";
+pub(super) const LISTS_AGREE: &CStr = c"shardcache:lists-agree";
 
 /// All event routes.
-pub(super) const NAMES: [&CStr; 6] = [SERVER_DOWN, SERVER_UP, POOL_DOWN, POOL_UP, ALL_DOWN, WHOLE];
+pub(super) const NAMES: [&CStr; 8] =
+    [SERVER_DOWN, SERVER_UP, POOL_DOWN, POOL_UP, ALL_DOWN, WHOLE, LISTS_DIFFER, LISTS_AGREE];
 
 /// Who listens, found once after the script was read.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Listeners {
     pool_up: Option<Route>,
     all_down: Option<Route>,
     whole: Option<Route>,
+    lists_differ: Option<Route>,
+    lists_agree: Option<Route>,
     callback: Option<&'static str>,
 }
 
@@ -47,6 +52,8 @@ impl Listeners {
             pool_up: find(POOL_UP),
             all_down: find(ALL_DOWN),
             whole: find(WHOLE),
+            lists_differ: find(LISTS_DIFFER),
+            lists_agree: find(LISTS_AGREE),
             callback,
         }
     }
@@ -61,6 +68,8 @@ impl Listeners {
             Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
             Event::Whole => (WHOLE, self.whole, None, ""),
             Event::PairWhole { .. } | Event::NoList { .. } => return,
+            Event::ListsDiffer { server, .. } => (LISTS_DIFFER, self.lists_differ, Some(server), "lists differ"),
+            Event::ListsAgree => (LISTS_AGREE, self.lists_agree, None, ""),
         };
         // Each listener is told anew: the one before may have used the cache.
         let note = || worker::with(|worker| worker.cache.note_event(server, reason));

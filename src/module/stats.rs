@@ -25,6 +25,8 @@ enum Source {
     ServersUp,
     /// 1 while most of them are down and every call answers -2, else 0.
     PoolDown,
+    /// 1 while another host has another list of servers, else 0.
+    ListsDiffer,
 }
 
 /// Makes the statistics known to the host. To be called once, from mod_init.
@@ -41,7 +43,12 @@ pub fn register(shared: &'static Shared) -> Result<(), Refused> {
 
 fn list(shared: &Shared) -> Vec<(String, Source)> {
     let layout = shared.layout();
-    let of_all = [("servers", Source::Servers), ("servers_up", Source::ServersUp), ("pool_down", Source::PoolDown)];
+    let of_all = [
+        ("servers", Source::Servers),
+        ("servers_up", Source::ServersUp),
+        ("pool_down", Source::PoolDown),
+        ("lists_differ", Source::ListsDiffer),
+    ];
     let mut all: Vec<_> = of_all.into_iter().map(|(name, source)| (name.to_owned(), source)).collect();
     for (index, table) in shared.config().tables.iter().enumerate().take(SHOWN) {
         let row = |(stat, name)| (format!("table_{}_{name}", table.name), Source::Table(index, stat));
@@ -66,6 +73,7 @@ fn read(shared: &Shared, source: &Source) -> u64 {
         Source::Latency(name) => of(name, &|server| shared.server_view(server).latency_us),
         Source::Servers => shared.layout().len() as u64,
         Source::PoolDown => u64::from(shared.mostly_down()),
+        Source::ListsDiffer => u64::from(!shared.lists_agree()),
         Source::ServersUp => shared.layout().servers().filter(|(server, _)| shared.server_up(*server)).count() as u64,
     }
 }

@@ -15,10 +15,11 @@ use journal::Journal;
 const STEP_MS: u32 = 10;
 
 /// Announces the process to the host. Without servers there is nothing to watch, and no process. To be called from mod_init.
-pub fn prepare(shared: &Shared) -> Result<(), Refused> {
+pub fn prepare(shared: &'static Shared) -> Result<(), Refused> {
     if shared.layout().is_empty() {
         return Ok(());
     }
+    shared.close_entrance();
     // One connection per server in every process, and a second one while a dump reads a key list.
     if process::reserve_files(shared.most_servers() + 1).is_err() {
         log::warning("the host could not be told how many connections each of its processes may open");
@@ -54,10 +55,10 @@ impl Round {
         Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::default(), next_ms: 0 }
     }
 
-    /// A round when one is due, else a step of what is left to do.
+    /// A round when one is due or the list of servers was changed, else a step of what is left to do.
     fn run(&mut self) {
         let (now_ms, interval_ms) = (monotonic_ms(), u64::from(self.shared.config().probe_interval_ms));
-        if now_ms < self.next_ms {
+        if now_ms < self.next_ms && self.watcher.layout().version() == self.shared.list_version() {
             return self.watcher.work();
         }
         // Rounds keep their pace, whatever each takes; those that were missed are not made up for.

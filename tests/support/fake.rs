@@ -23,6 +23,8 @@ pub struct Fake {
     port: u16,
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
+    /// It behaves as an empty memcached.
+    polite: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
     fillers: Vec<TcpStream>,
 }
@@ -33,8 +35,9 @@ impl Fake {
         let port = ports::free();
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind");
         listener.set_nonblocking(true).expect("nonblocking");
-        let (counts, stop) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
-        let (c, s, serve) = (counts.clone(), stop.clone(), Arc::new(serve));
+        let counts = Arc::new(Counts::default());
+        let [stop, polite] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let (c, s, p, serve) = (counts.clone(), stop.clone(), polite.clone(), Arc::new(serve));
         let acceptor = std::thread::spawn(move || {
             let mut threads = Vec::new();
             while !s.load(Ordering::Relaxed) {
@@ -46,12 +49,27 @@ impl Fake {
                 stream.set_nonblocking(false).expect("blocking");
                 stream.set_read_timeout(Some(TICK)).expect("timeout");
                 stream.set_nodelay(true).expect("nodelay");
-                let (c, s, serve) = (c.clone(), s.clone(), serve.clone());
-                threads.push(std::thread::spawn(move || serve(stream, &c, &s)));
+                let (c, s, p, serve) = (c.clone(), s.clone(), p.clone(), serve.clone());
+                threads.push(std::thread::spawn(move || {
+                    behave(&stream, &p, &s);
+                    serve(stream, &c, &s);
+                }));
             }
             threads.into_iter().for_each(|t| drop(t.join()));
         });
-        Fake { port, counts, stop, acceptor: Some(acceptor), fillers: Vec::new() }
+        Fake { port, counts, stop, polite, acceptor: Some(acceptor), fillers: Vec::new() }
+    }
+
+    /// At first it is an empty memcached, until it turns.
+    pub fn polite(self) -> Fake {
+        self.polite.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// From now on it misbehaves, on all connections.
+    pub fn turn(&self) {
+        self.polite.store(false, Ordering::Relaxed);
+        std::thread::sleep(3 * TICK);
     }
 
     /// Accepts, reads, never answers.
@@ -138,7 +156,7 @@ impl Fake {
             }
             drop(listener);
         });
-        Fake { port, counts: Arc::new(Counts::default()), stop, acceptor: Some(holder), fillers }
+        Fake { port, counts: Arc::default(), stop, polite: Arc::default(), acceptor: Some(holder), fillers }
     }
 
     pub fn addr(&self) -> String {
@@ -181,6 +199,25 @@ pub(super) fn reset_at_close(stream: &TcpStream) {
         let size = size_of::<libc::linger>() as libc::socklen_t;
         let option = (&raw const linger).cast();
         libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, option, size);
+    }
+}
+
+/// Answers as an empty memcached as long as that is wanted.
+fn behave(mut stream: &TcpStream, polite: &AtomicBool, stop: &AtomicBool) {
+    let answer = |line: &str| match line.split_once(' ').map_or(line, |(verb, _)| verb) {
+        "version" => "VERSION 1.6.18\r\n",
+        "stats" => "END\r\n",
+        "mg" => "EN\r\n",
+        "ms" | "ma" => "HD\r\n",
+        _ => "",
+    };
+    let mut buffer = [0; 4096];
+    while polite.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
+        let Ok(length) = stream.read(&mut buffer) else { continue };
+        let answers: String = String::from_utf8_lossy(&buffer[..length]).lines().map(answer).collect();
+        if length == 0 || stream.write_all(answers.as_bytes()).is_err() {
+            return;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changes of the list in one process and in several, some of them killed.
 
 use super::*;
-use crate::health::State;
+use crate::health::{Reason, State};
 use crate::near::children::{Child, until};
 
 const A: &str = "name=a;addr=127.0.0.1:1;user=u;pass=secret";
@@ -43,7 +43,8 @@ fn a_new_server_begins_with_a_fresh_cell_and_its_address() {
     cell.polled_ms.store(9, std::sync::atomic::Ordering::Relaxed);
     let life = cell.health.incarnation();
     shared.add_server(C).unwrap();
-    assert_eq!((cell.health.state(), cell.counts.get(0)), (State::Up, 0));
+    assert_eq!((cell.health.state(), cell.health.reason()), (State::Down, Reason::Unasked));
+    assert_eq!(cell.counts.get(0), 0);
     assert_eq!(cell.polled_ms.load(std::sync::atomic::Ordering::Relaxed), 0);
     assert_ne!(cell.health.incarnation(), life, "connections of the one before are dropped");
     assert_eq!(shared.address(2), "127.0.0.1:3".parse().ok());

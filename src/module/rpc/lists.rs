@@ -39,7 +39,10 @@ fn text(call: &mut Call<'_>, name: &str) -> Result<String, Fault> {
 /// Writes into the log what became of the list; a transport may cut the text of a fault.
 fn told(command: &str, shared: &Shared, outcome: Result<Changes, ListError>) -> Result<Changes, Fault> {
     match &outcome {
-        Ok(changes) => log::notice(format_args!("{command}: {}; {} servers", shown(changes), shared.layout().len())),
+        Ok(changes) => {
+            shared.await_entrance();
+            log::notice(format_args!("{command}: {}; {} servers", shown(changes), shared.layout().len()));
+        }
         Err(error) => log::error(format_args!("{command}: {error}; the list of servers stays as it was")),
     }
     outcome.map_err(fault)

@@ -47,6 +47,7 @@ fn one(reply: &Object<'_>, shared: &Shared, index: usize, server: &ServerSpec) -
     reply.count(c"trips", count(ServerStat::Trips))?;
     reply.int(c"drained", i64::from(view.state == "drained"))?;
     reply.int(c"pool_down", i64::from(shared.mostly_down()))?;
+    reply.int(c"lists_differ", i64::from(!shared.lists_agree()))?;
     if let Some(seat) = shared.seat_shown(index) {
         reply.text(c"seat", seat)?;
     }

@@ -9,6 +9,8 @@ use crate::config::ServerSpec;
 use crate::host::log::Level;
 use lines::{Line, Lines};
 
+const LISTS: &str = "the hosts' lists of servers";
+
 /// What was said about each server and all of them.
 #[derive(Debug)]
 pub struct Journal {
@@ -18,6 +20,8 @@ pub struct Journal {
     pool: Subject,
     /// About all copies.
     copies: Lines,
+    /// About the lists of all hosts.
+    lists: Lines,
 }
 
 /// Who may be down or up.
@@ -35,7 +39,7 @@ struct Subject {
 impl Default for Journal {
     fn default() -> Self {
         let pool = Subject::new(String::new(), "the pool of servers".to_owned());
-        Self { version: 0, servers: Vec::new(), pool, copies: Lines::default() }
+        Self { version: 0, servers: Vec::new(), pool, copies: Lines::default(), lists: Lines::default() }
     }
 }
 
@@ -90,6 +94,12 @@ impl Journal {
                 );
                 lines.say(Level::Warning, text, now_ms)
             }
+            Event::ListsDiffer { server, detail } => {
+                let title = &self.servers.get(*server)?.title;
+                let text = format!("{LISTS} differ: {title} is {detail}; give all hosts the same list");
+                self.lists.say(Level::Error, text, now_ms)
+            }
+            Event::ListsAgree => self.lists.say(Level::Notice, format!("{LISTS} are the same again"), now_ms),
         }
     }
 
@@ -110,6 +120,8 @@ impl Journal {
         }
         let all_copies = self.copies.hushed(now_ms).map(|more| format!("all copies became whole {more} more times"));
         said.extend(all_copies.map(within));
+        let lists = self.lists.hushed(now_ms).map(|more| format!("{LISTS} differed or agreed {more} more times"));
+        said.extend(lists.map(within));
         said
     }
 }

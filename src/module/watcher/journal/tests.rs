@@ -46,6 +46,22 @@ fn the_pool_has_lines_of_its_own() {
 }
 
 #[test]
+fn different_lists_are_told_with_the_server_that_shows_it() {
+    let mut journal = journal();
+    let event = Event::ListsDiffer { server: 1, detail: "used under list a, this host has b".to_owned() };
+    let differ = "the hosts' lists of servers differ: server mc2 (unix:/run/mc2) is used under list a, this host has b; \
+                  give all hosts the same list";
+    assert_eq!(journal.line(&event, "", 1), Some((Level::Error, differ.to_owned())));
+    let agree = "the hosts' lists of servers are the same again".to_owned();
+    assert_eq!(journal.line(&Event::ListsAgree, "", 2), Some((Level::Notice, agree)));
+    for now in 3..10 {
+        journal.line(&event, "", now);
+    }
+    let lines = journal.summary(60_001, |_| true);
+    assert_eq!(lines, ["the hosts' lists of servers differed or agreed 3 more times within a minute"]);
+}
+
+#[test]
 fn a_drained_server_is_not_told_as_one_that_failed() {
     let drained = "server mc1 (10.0.0.11:11211) is drained by the operator; mc2 serves";
     let event = Event::ServerDown { server: 0, reason: DRAINED, detail: String::new() };
