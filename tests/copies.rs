@@ -86,6 +86,7 @@ impl Host {
         format!("key{}", (0..1000).find(lives).unwrap())
     }
 
+    #[track_caller]
     fn set(&mut self, key: &str, value: &str) {
         assert_eq!(self.cache.set(0, key.as_bytes(), text(value), None), Verdict::Done, "{:?}", self.cache.last());
     }
