@@ -1,7 +1,6 @@
 //! What a change of the list of servers costs: which share of the keys moves when one server goes, and how long a
 //! worker's first call after the change takes longer for it (processor time). Run with `cargo bench --bench lists`.
 
-#[allow(dead_code, reason = "nothing is compared here")]
 mod measure;
 
 use shardcache::cache::Cache;

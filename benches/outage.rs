@@ -3,7 +3,6 @@
 //!
 //! Farms, their watchers and this program share one core, as in the benchmark `wire`. Run with `cargo bench --bench outage`.
 
-#[allow(dead_code, reason = "not every kind of case is here")]
 mod measure;
 mod plot;
 mod report;

@@ -63,8 +63,9 @@ fn libmemcached_reads_what_we_wrote() {
     let mut both = Both::over(&WEIGHTS);
     for (key, value) in keys() {
         assert_eq!(both.ours.set(0, key.as_bytes(), Value::Bytes(value.as_bytes()), None), Verdict::Done);
-        let got = both.theirs.get(format!("t:{key}").as_bytes());
-        assert_eq!(got, Some((value.into_bytes(), 0)), "{key}");
+        let (got, flags) = both.theirs.get(format!("t:{key}").as_bytes()).expect("the value is there");
+        assert_eq!(got, value.into_bytes(), "{key}");
+        assert_eq!(flags & 0xffff, 0, "{key}: other clients keep their type codes there");
     }
     assert_eq!(both.ours.set(0, b"number", Value::Int(41), None), Verdict::Done);
     assert_eq!(both.theirs.increment(b"t:number"), 42);
