@@ -82,7 +82,7 @@ fn while_most_servers_are_down_every_call_is_refused_and_no_generation_moves() {
     assert_eq!(cache.get(0, &living, 1), Verdict::Done, "{:?}", cache.last());
     assert_eq!(cache.value(), Some(Value::Bytes(b"v")));
     assert_eq!(cache.get(0, &dead, 1), Verdict::Unavailable);
-    assert_eq!(cache.last().err, "server down");
+    assert!(["server down", "changing over"].contains(&cache.last().err), "{:?}", cache.last());
 }
 
 #[test]
