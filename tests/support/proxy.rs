@@ -115,7 +115,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.stop.store(true, Ordering::Relaxed);
-        self.rouse();
+        // It may have seen that by itself.
+        let _ = (&self.wake).write_all(b"!");
         if let Some(relay) = self.relay.take() {
             drop(relay.join());
         }
