@@ -143,7 +143,7 @@ impl<'a> Call<'a> {
 
     /// Runs a machine whose end is a yes or no.
     fn decide<M: Machine>(&mut self, make: impl Fn(View) -> M, goods: Goods<'_>) -> Answer {
-        Ok(self.run(make, goods, Want::Bare)? == Outcome::Done)
+        Ok(self.run(make, goods, Want::Digest)? == Outcome::Done)
     }
 
     fn exchange(&mut self, place: &Place<'_>, request: &Request, load: &Load<'_>, want: Want) -> Legs {
@@ -186,6 +186,8 @@ fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
         rules: &Rules::ALL,
         up: [farm.shared.server_up(home), farm.shared.server_up(partner)],
         fresh: farm.vouched(partner),
+        isolated: farm.shared.mostly_down(),
+        steady: pair.servers.map(|server| farm.shared.steady(server, farm.now_ms())),
         clock: clock::wall_tenths(),
         now_ms: farm.now_ms(),
     }

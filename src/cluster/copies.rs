@@ -5,14 +5,19 @@
 //! until it is [`Step::Done`]. The module's driver speaks to memcached, the simulator's to model servers; both run this code.
 //! docs/COPIES.md tells the protocol in plain words.
 
+mod alone;
 pub mod commit;
 pub mod count;
+mod follow;
+mod learn;
 pub mod mark;
 pub mod mend;
 pub mod packet;
 pub mod poll;
 pub mod read;
+mod settle;
 pub mod sight;
+mod task;
 #[cfg(test)]
 mod tests;
 pub mod void;
@@ -24,7 +29,7 @@ pub use count::Count;
 pub use mark::{Mark, View};
 pub use mend::{Mend, Mended};
 pub use packet::{Answer, Body, Command, Fate, Hit, Leg, Legs, Mode, Packet, Side, Slot};
-pub use poll::{Pace, Poll, Polled};
+pub use poll::{Full, Pace, Poll, Polled};
 pub use read::Read;
 pub use walk::Walk;
 pub use write::Write;
@@ -37,6 +42,11 @@ pub struct Scene<'a> {
     pub up: [bool; 2],
     /// Was a poll of the partner, sent within the promised bound, answered? (Then the home's mark is known well enough.)
     pub fresh: bool,
+    /// Does most of the pool seem down? Then this host is the problem: it answers at once, and voids nothing.
+    pub isolated: bool,
+    /// Has the home, the partner, not failed this host within the promised bound? Where both did, the host may be the problem: it
+    /// does not void one on the word of the other.
+    pub steady: [bool; 2],
     /// Tenths of seconds of the wall clock: where marks begin that nobody remembers.
     pub clock: u64,
     /// Milliseconds of a clock that only grows.
@@ -47,6 +57,18 @@ impl Scene<'_> {
     #[must_use]
     pub fn up(&self, side: Side) -> bool {
         self.up[side as usize]
+    }
+
+    /// May this host void `side`?
+    #[must_use]
+    pub fn may_void(&self, side: Side) -> bool {
+        !self.isolated && self.steady[side.other() as usize]
+    }
+
+    /// Is there nobody to ask?
+    #[must_use]
+    pub fn nobody(&self) -> bool {
+        self.isolated || self.up == [false, false]
     }
 }
 
@@ -168,8 +190,11 @@ pub enum Outcome {
     },
     /// The counter's number.
     Number(u64),
-    /// A count met a plain value: it goes on by get and cas.
-    Plain,
+    /// A count met a plain value: it goes on by get and cas. `counted`: a side has counted beside the value, for nothing: whoever gives
+    /// up then, or finds the value gone, may not count again, nor say that nothing was done.
+    Plain {
+        counted: bool,
+    },
     /// Not there, not stored; confirmed.
     Missing,
     /// Nothing was done, or nobody who knows could be asked.

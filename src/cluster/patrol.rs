@@ -144,12 +144,15 @@ impl Patrol {
     }
 
     fn scene(&self, pair: &Pair) -> Scene<'_> {
+        let now_ms = clock::monotonic_ms();
         Scene {
             rules: &self.rules,
             up: pair.servers.map(|server| self.shared.server_up(server)),
             fresh: true,
+            isolated: self.shared.mostly_down(),
+            steady: pair.servers.map(|server| self.shared.steady(server, now_ms)),
             clock: clock::wall_tenths(),
-            now_ms: clock::monotonic_ms(),
+            now_ms,
         }
     }
 }

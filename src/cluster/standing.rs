@@ -30,6 +30,13 @@ impl Shared {
         self.server_cell(server).health.admits()
     }
 
+    /// Has this server not failed this host within the promised bound?
+    #[must_use]
+    pub fn steady(&self, server: usize, now_ms: u64) -> bool {
+        let failure = Failure::unpack(self.server_cell(server).failure.load(Relaxed));
+        failure.is_none_or(|failure| failure.at_ms + self.delta_ms() < now_ms)
+    }
+
     /// The operator takes a server out of use, or gives it back.
     pub fn set_drained(&self, server: usize, drained: bool) {
         let change = self.server_cell(server).health.drain(clock::monotonic_ms(), drained);

@@ -1,10 +1,11 @@
-//! The judge: does a history keep the promises P1, P2, P4 and P5?
+//! The judge: does a history keep the promises?
 
 use std::fmt;
 
-use super::history::{Act, Call};
+use super::history::{Act, Call, Claim};
 use super::server::SECOND;
-use super::world::{CMD_TIMEOUT, DELTA, MS};
+use super::value::origin;
+use super::world::{CMD_TIMEOUT, DELTA};
 
 /// A broken promise.
 #[derive(Clone, Copy)]
@@ -22,25 +23,40 @@ impl fmt::Display for Violation {
     }
 }
 
+/// What no call tells.
+pub struct Facts {
+    /// Do the counters stop at 0?
+    pub floor: bool,
+    /// Pairs and keys that lost something to eviction: what was decided meanwhile is outside the promises.
+    pub evicted: Vec<(usize, usize)>,
+    /// What both copies of each pair's counter hold at the end, where they must be exact.
+    pub numbers: Vec<[Option<u64>; 2]>,
+    /// When the run was over.
+    pub over: u64,
+}
+
 /// Judges a history. Writes that were not acknowledged may take effect at any later time.
-/// `numbers`: what both copies of each pair's counter hold at the end. `evicted`: keys that lost an item; what was decided
-/// while it was thrown away is outside the promises.
-pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])], evicted: &[(usize, usize)]) -> Vec<Violation> {
+pub fn judge(history: &[Call], facts: &Facts) -> Vec<Violation> {
     let mut found = Vec::new();
     for call in history.iter().filter(|call| call.ended != u64::MAX) {
-        if call.ended - call.begun > CMD_TIMEOUT + MS {
-            found.push(Violation { what: "P4: too long", call: *call, other: None });
-        }
+        let what = match call {
+            _ if call.ended - call.begun > CMD_TIMEOUT => "P4: too long",
+            _ if call.nobody && (call.ended > call.begun || !call.refused()) => "P5: nobody to ask, and no clear no",
+            _ => continue,
+        };
+        found.push(Violation { what, call: *call, other: None });
     }
     let mut names: Vec<(usize, usize)> = history.iter().map(|call| (call.pair, call.key)).collect();
     names.sort_unstable();
     names.dedup();
     for name in names {
         let calls: Vec<&Call> = history.iter().filter(|call| (call.pair, call.key) == name).collect();
-        if calls.iter().any(|call| matches!(call.act, Act::Count { .. })) {
-            super::counts::judge(&calls, numbers, &mut found);
-        } else {
-            register(&calls, evicted.contains(&name), &mut found);
+        let evicted = facts.evicted.contains(&name);
+        if !calls.iter().any(|call| call.counts()) {
+            register(&calls, evicted, &mut found);
+        } else if !evicted {
+            register(&calls, evicted, &mut found);
+            super::counts::judge(&calls, name, facts, &mut found);
         }
     }
     found
@@ -48,11 +64,15 @@ pub fn judge(history: &[Call], numbers: &[(usize, [Option<u64>; 2])], evicted: &
 
 fn register(calls: &[&Call], evicted: bool, found: &mut Vec<Violation>) {
     let writes: Vec<&Call> = calls.iter().copied().filter(|call| call.act != Act::Get).collect();
-    let reads: Vec<&Call> = calls.iter().copied().filter(|call| call.act == Act::Get && call.good()).collect();
-    for read in &reads {
-        fresh(&writes, read, found);
+    for call in calls {
+        match call.claim() {
+            Some(claim) if !evicted || call.act == Act::Get => fresh(&writes, call, claim, found),
+            _ => {}
+        }
     }
-    flips(&writes, &reads, found);
+    if !calls.iter().any(|call| call.counts()) {
+        flips(&writes, calls, found);
+    }
     if !evicted {
         updates(&writes, found);
         additions(&writes, found);
@@ -71,12 +91,15 @@ pub fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
 
 /// Nothing is added over a value that nobody may have deleted.
 pub fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
-    let good = |act: fn(&Act) -> bool| writes.iter().copied().filter(move |call| call.good() && act(&call.act));
-    for add in good(|act| *act == Act::Add) {
-        let there = good(|act| *act != Act::Delete).find(|write| {
+    let good = |act: fn(&Call) -> bool| writes.iter().copied().filter(move |call| call.good() && act(call));
+    for add in good(|call| call.act == Act::Add) {
+        let there = good(|call| call.stores() || call.counts()).find(|write| {
             // Of two at the same time either may be the first.
             let last = if write.ended < add.begun { add.ended } else { add.ended.max(write.ended) };
-            let gone = |call: &&Call| gone(call, add) && call.ended > write.begun && call.begun < last;
+            // A count keeps the lifetime that it finds.
+            let lives = |call: &Call| if write.counts() && call.life > 0 { call.life + COARSE } else { 0 };
+            let since = |call: &Call| call.effective().saturating_add(lives(call)) > write.begun;
+            let gone = |call: &&Call| gone(call, add) && since(call) && call.begun < last;
             let first = if write.act == Act::Add { write.begun <= add.begun } else { write.ended < add.begun };
             !std::ptr::eq(*write, add) && first && !writes.iter().copied().any(|call| gone(&call) && !call.refused())
         });
@@ -86,16 +109,8 @@ pub fn additions(writes: &[&Call], found: &mut Vec<Violation>) {
     }
 }
 
-/// The writes that may have left what `read` saw; `None` = the key was never written.
-fn sources<'a>(writes: &[&'a Call], read: &Call) -> Vec<Option<&'a Call>> {
-    match read.value {
-        Some(value) => writes.iter().copied().filter(|write| write.value == Some(value)).map(Some).collect(),
-        None => writes.iter().copied().filter(|write| gone(write, read)).map(Some).chain([None]).collect(),
-    }
-}
-
 /// Lifetimes are whole seconds, and what is about to end is not copied any more.
-const COARSE: u64 = 4 * SECOND;
+pub const COARSE: u64 = 4 * SECOND;
 
 /// Can `write` be why `read` found nothing: a delete, or a value at the end of its life?
 pub fn gone(write: &Call, read: &Call) -> bool {
@@ -103,49 +118,89 @@ pub fn gone(write: &Call, read: &Call) -> bool {
     write.act == Act::Delete || faded
 }
 
-/// The acknowledged write that hides `source` from `read`, if there is one.
-pub fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, read: &Call) -> Option<&'a Call> {
+/// Can `write` be what made the claim true?
+fn explains(write: &Call, call: &Call, claim: Claim) -> bool {
+    match claim {
+        Claim::Holds(value) if origin(value) == 0 => {
+            // What was counted beside a value may be seen before it counts with that value.
+            let own = |value: u64| origin(value) == 0 || write.ended >= call.begun;
+            write.counts() && write.begun <= call.ended && write.value.is_none_or(own)
+        }
+        Claim::Holds(value) => write.stores() && write.value.map(origin) == Some(origin(value)),
+        Claim::There => (write.stores() || write.counts()) && write.begun <= call.ended && !std::ptr::eq(write, call),
+        Claim::Missing => gone(write, call),
+    }
+}
+
+/// Does `write`, when it is the later one, make the claim untrue?
+fn denies(write: &Call, claim: Claim) -> bool {
+    let counted = |zero: bool| write.counts() && write.value.is_some_and(|value| (origin(value) == 0) == zero);
+    match claim {
+        Claim::Holds(value) if origin(value) == 0 => write.stores() || write.act == Act::Delete,
+        Claim::Holds(_) => write.stores() || write.act == Act::Delete || counted(true),
+        Claim::There => write.act == Act::Delete,
+        Claim::Missing => write.act != Act::Delete,
+    }
+}
+
+/// The acknowledged write after `source` that makes the claim untrue, if there is one.
+fn hides<'a>(writes: &[&'a Call], source: Option<&Call>, call: &Call, claim: Claim) -> Option<&'a Call> {
     let over = match source {
         Some(source) if source.good() => source.ended,
         Some(_) => return None,
         None => 0,
     };
+    // A count keeps the lifetime that it finds.
+    let lives = source.map_or(0, |source| if source.life > 0 { source.life + COARSE } else { 0 });
     writes.iter().copied().find(|write| {
-        let bound = if write.host == read.host { 0 } else { DELTA };
+        let over = if write.counts() { over + lives } else { over };
+        let bound = if write.host == call.host { 0 } else { DELTA };
         let same = source.is_some_and(|source| std::ptr::eq(source, *write));
-        write.good() && !same && over < write.begun && write.ended + bound <= read.begun
+        write.good() && !same && over < write.begun && write.ended + bound <= call.begun && denies(write, claim)
     })
 }
 
-pub fn fresh(writes: &[&Call], read: &Call, found: &mut Vec<Violation>) {
+pub fn fresh(writes: &[&Call], call: &Call, claim: Claim, found: &mut Vec<Violation>) {
+    let never = (claim == Claim::Missing).then_some(None);
+    let all = || writes.iter().copied().filter(|write| explains(write, call, claim)).map(Some).chain(never);
     let mut hidden = None;
-    let all = sources(writes, read);
-    let mut able = all.iter().copied().filter(|source| !source.is_some_and(Call::refused)).peekable();
+    let mut able = all().filter(|source| !source.is_some_and(Call::refused)).peekable();
     if able.peek().is_none() {
-        let (call, other) = (*read, all.into_iter().flatten().next().copied());
-        return found.push(Violation { what: "P5: a refused write was stored", call, other });
+        let what = if claim == Claim::There { "P1: nothing was ever there" } else { "P5: a refused write was stored" };
+        return found.push(Violation { what, call: *call, other: all().flatten().next().copied() });
+    }
+    if outlived(writes, call, claim) {
+        return found.push(Violation { what: "a value outlived its time", call: *call, other: None });
     }
     for source in able {
-        if let Some(write) = source.filter(|write| read.value.is_some() && write.life > 0 && write.ended != u64::MAX)
-            && read.begun > write.ended + write.life + COARSE
-        {
-            return found.push(Violation { what: "a value outlived its time", call: *read, other: Some(*write) });
-        }
-        match hides(writes, source, read) {
+        match hides(writes, source, call, claim) {
             None => return,
             by => hidden = by,
         }
     }
-    let what = match (read.value, hidden) {
-        (None, _) => "P1: lost",
-        (Some(_), Some(Call { act: Act::Delete, .. })) => "P2: a deleted value came back",
+    let what = match (claim, hidden) {
+        (Claim::Missing, _) => "P1: lost",
+        (_, Some(Call { act: Act::Delete, .. })) => "P2: a deleted value came back",
         _ => "P1/P2: an old value",
     };
-    found.push(Violation { what, call: *read, other: hidden.copied() });
+    found.push(Violation { what, call: *call, other: hidden.copied() });
+}
+
+/// Is a value read whose life is surely over: that of its write, and of whatever touched it later?
+fn outlived(writes: &[&Call], call: &Call, claim: Claim) -> bool {
+    let Claim::Holds(value) = claim else { return false };
+    let Some(source) = writes.iter().find(|write| write.stores() && write.value == Some(value)) else { return false };
+    let after = |write: &&&Call| write.act == Act::Touch && !write.refused() && write.begun <= call.ended;
+    let lives = writes.iter().filter(after).chain([source]);
+    lives.into_iter().all(|write| {
+        let end = write.effective().saturating_add(write.life + COARSE);
+        write.life > 0 && end < call.begun
+    })
 }
 
 /// Two reads that contradict each other although nothing was written in between.
-pub fn flips(writes: &[&Call], reads: &[&Call], found: &mut Vec<Violation>) {
+pub fn flips(writes: &[&Call], calls: &[&Call], found: &mut Vec<Violation>) {
+    let reads: Vec<&Call> = calls.iter().copied().filter(|call| call.act == Act::Get && call.good()).collect();
     let source = |read: &Call| writes.iter().copied().find(|write| write.value == read.value && read.value.is_some());
     for (at, first) in reads.iter().enumerate() {
         let Some(new) = source(first).filter(|write| write.good()) else { continue };
@@ -157,7 +212,9 @@ pub fn flips(writes: &[&Call], reads: &[&Call], found: &mut Vec<Violation>) {
             // What the second read saw was over before the first read saw the other: and not written at the same time.
             let apart = old.ended < new.begun && old.ended + DELTA < first.begun;
             let since = |write: &&&Call| {
-                !std::ptr::eq(**write, new) && !std::ptr::eq(**write, old) && write.ended >= old.begun.min(new.begun)
+                let value = write.stores() || write.act == Act::Delete;
+                let other = !std::ptr::eq(**write, new) && !std::ptr::eq(**write, old);
+                value && other && write.ended >= old.begun.min(new.begun)
             };
             if apart && !writes.iter().filter(since).any(|write| write.begun < second.ended) {
                 found.push(Violation { what: "P2: a read went back", call: **second, other: Some(**first) });

@@ -1,53 +1,116 @@
 //! The judge of counters (P3): what was acknowledged is there exactly once, what was not at most once.
+//!
+//! Each number must be the result of *some* order of the calls that fits what was acknowledged before what. A set, a delete, or the end
+//! of a lifetime begins anew; where counters stop at 0, so does each moment at which one may have stood there.
 
-use super::check::Violation;
+use shardcache::cluster::copies::Outcome;
+
+use super::check::{COARSE, Facts, Violation};
 use super::history::{Act, Call};
+use super::value::{MIDDLE, counted, origin};
 use super::world::DELTA;
 
-/// Judges the calls about one counter, which starts missing and only grows.
-pub fn judge(calls: &[&Call], numbers: &[(usize, [Option<u64>; 2])], found: &mut Vec<Violation>) {
-    let pair = calls[0].pair;
-    if !numbers.iter().any(|(of, _)| *of == pair) {
-        return;
-    }
-    let (low, high) = (sum(calls, |call| call.good()), sum(calls, |call| !call.refused()));
-    let last = *calls.last().unwrap_or(&calls[0]);
-    for (_, copies) in numbers.iter().filter(|(of, _)| *of == pair) {
-        let what = match copies.map(|copy| copy.unwrap_or(0)) {
-            [one, two] if one != two => "P3: the copies differ at the end",
-            [one, _] if one < low => "P3: an increment is lost",
-            [one, _] if one > high => "P3: an increment counts twice",
-            _ => continue,
-        };
-        found.push(Violation { what, call: *last, other: None });
-    }
+/// Judges the calls about one key on which somebody counts.
+pub fn judge(calls: &[&Call], name: (usize, usize), facts: &Facts, found: &mut Vec<Violation>) {
     for call in calls.iter().copied().filter(|call| call.good()) {
-        bounds(calls, call, found);
+        if let (Some(number), Act::Get | Act::Count { .. }) = (call.value, call.act) {
+            let what = ["P3: an answer lacks a count", "P3: an answer has too much"];
+            number_fits(calls, call, number, facts.floor, what, found);
+        }
+    }
+    let Some(copies) = facts.numbers.get(name.0) else { return };
+    let host = calls[0].host;
+    for number in copies {
+        let (number, outcome) = (number.unwrap_or(if facts.floor { 0 } else { MIDDLE }), Some(Outcome::Number(0)));
+        let (begun, ended) = (facts.over, facts.over);
+        let end = Call { act: Act::Get, host, value: Some(number), begun, ended, outcome, ..*calls[0] };
+        let what = ["P3: a count is lost", "P3: a count counts twice"];
+        number_fits(calls, &end, number, facts.floor, what, found);
+    }
+    if copies[0] != copies[1] {
+        found.push(Violation { what: "P3: the copies differ at the end", call: **calls.last().unwrap(), other: None });
     }
 }
 
-/// No answer may lack what was acknowledged before, nor hold what had not begun.
-fn bounds(calls: &[&Call], call: &Call, found: &mut Vec<Violation>) {
-    let own = if let Act::Count { delta } = call.act { delta } else { 0 };
-    let before = |other: &Call| {
-        let bound = if other.host == call.host { 0 } else { DELTA };
-        other.good() && other.ended + bound <= call.begun
-    };
-    let low = own + sum(calls, |other| before(other) && !std::ptr::eq(other, call));
-    let high = sum(calls, |other| other.begun <= call.ended && !other.refused());
-    let number = call.value.unwrap_or(0);
-    let what = match number {
-        number if number < low => "P3: an answer lacks an increment",
-        number if number > high => "P3: an answer has too much",
-        _ => return,
-    };
-    found.push(Violation { what, call: *call, other: None });
+/// One count: by how much, and what is known of it.
+struct Step {
+    by: i64,
+    begun: u64,
+    ended: u64,
+    /// Surely, possibly in the number.
+    must: bool,
+    may: bool,
 }
 
-fn sum(calls: &[&Call], counts: impl Fn(&Call) -> bool) -> u64 {
-    let delta = |call: &&Call| match call.act {
-        Act::Count { delta } if counts(call) => Some(delta),
-        _ => None,
+fn number_fits(
+    calls: &[&Call],
+    call: &Call,
+    number: u64,
+    floor: bool,
+    what: [&'static str; 2],
+    found: &mut Vec<Violation>,
+) {
+    let (since, before) = window(calls, call, number);
+    let steps = calls.iter().filter_map(|other| step(other, call, number, since, before));
+    let steps: Vec<Step> = steps.filter(|step| step.may).collect();
+    let (value, starts) = if floor {
+        (number as i64, steps.iter().flat_map(|step| [step.begun, step.begun + 1]).chain([0, u64::MAX]).collect())
+    } else {
+        (counted(number), vec![0])
     };
-    calls.iter().filter_map(delta).sum()
+    // Whatever stood at 0 then, the later steps give at least, at most.
+    let low = |from: u64| -> i64 {
+        let sure = |step: &&Step| if step.by > 0 { step.must && step.begun >= from } else { step.ended >= from };
+        steps.iter().filter(sure).map(|step| step.by).sum()
+    };
+    let high = |from: u64| -> i64 {
+        let able = |step: &&Step| if step.by < 0 { step.must && step.begun >= from } else { step.ended >= from };
+        steps.iter().filter(able).map(|step| step.by).sum()
+    };
+    let most = starts.iter().map(|from| high(*from)).max().unwrap_or(0);
+    let least = starts.iter().map(|from| low(*from)).max().unwrap_or(0);
+    if value < least {
+        found.push(Violation { what: what[0], call: *call, other: None });
+    } else if value > most {
+        found.push(Violation { what: what[1], call: *call, other: None });
+    }
+}
+
+/// The last moment at which something may have begun anew before `call`, and the last at which something surely did.
+fn window(calls: &[&Call], call: &Call, number: u64) -> (u64, u64) {
+    let (mut since, mut before) = (0, 0);
+    for other in calls.iter().copied().filter(|other| !other.refused() && !std::ptr::eq(*other, call)) {
+        let kills = other.stores() || other.act == Act::Delete;
+        let own = other.stores() && other.value.map(origin) == Some(origin(number));
+        if kills && !own && other.begun <= call.ended {
+            since = since.max(other.effective());
+        }
+        let creates = other.good() && created(other);
+        let fades = other.life > 0 && (!other.counts() || creates || !other.good());
+        if fades && (other.begun + other.life).saturating_sub(COARSE) <= call.ended {
+            since = since.max(other.effective().saturating_add(other.life + COARSE));
+        }
+        let bound = if other.host == call.host { 0 } else { DELTA };
+        if other.good() && (kills || creates) && (own || other.ended + bound <= call.begun) {
+            before = before.max(other.begun);
+        }
+    }
+    (since, before)
+}
+
+/// Did this count make a counter that ends? (Those only go up, so nothing else stands at the beginning.)
+fn created(call: &Call) -> bool {
+    matches!(call.act, Act::Count { delta, .. } if call.life > 0 && call.value == Some(MIDDLE + delta))
+}
+
+fn step(other: &Call, call: &Call, number: u64, since: u64, before: u64) -> Option<Step> {
+    let Act::Count { delta, down } = other.act else { return None };
+    let by = if down { -(delta as i64) } else { delta as i64 };
+    let itself = std::ptr::eq(other, call);
+    let same = other.value.is_none_or(|value| origin(value) == origin(number));
+    let bound = if other.host == call.host { 0 } else { DELTA };
+    let must = itself || other.good() && same && other.ended + bound <= call.begun && other.begun > since;
+    let past = other.good() && (!same && other.ended < call.begun || other.ended < before);
+    let may = itself || !other.refused() && other.begun <= call.ended && !past;
+    Some(Step { by, begun: other.begun, ended: other.effective(), must, may })
 }

@@ -1,10 +1,9 @@
 //! What goes wrong: one fault at a time, the next when the farm is whole again.
 
 use shardcache::cluster::copies::{Mark, Side, Slot};
-use shardcache::cluster::seats::Seat;
 
+use super::deeds::{self, Deed};
 use super::server::{Place, State};
-use super::setup;
 use super::single;
 use super::world::{CMD_TIMEOUT, Event, MS, World, note};
 
@@ -24,16 +23,36 @@ pub enum Kind {
     Slow,
     /// A server throws items away.
     Evict,
+    /// An operator flushes a server.
+    Flush,
+    /// An operator takes a server out, on one host or on all.
+    Drain,
+    /// A host cannot reach most of the servers.
+    Isolate,
     /// A watcher stands still.
     Stall,
     /// A host dies, and starts again knowing nothing.
     Host,
-    /// An operator takes a server out of one host's use.
-    Drain,
 }
 
-pub const ALL: [Kind; 9] =
-    [Kind::Empty, Kind::Warm, Kind::Freeze, Kind::Part, Kind::Deaf, Kind::Slow, Kind::Evict, Kind::Stall, Kind::Host];
+/// What may befall one server.
+const SERVER: [Kind; 8] =
+    [Kind::Empty, Kind::Warm, Kind::Freeze, Kind::Part, Kind::Deaf, Kind::Slow, Kind::Flush, Kind::Drain];
+
+pub const ALL: [Kind; 12] = [
+    Kind::Empty,
+    Kind::Warm,
+    Kind::Freeze,
+    Kind::Part,
+    Kind::Deaf,
+    Kind::Slow,
+    Kind::Flush,
+    Kind::Drain,
+    Kind::Evict,
+    Kind::Isolate,
+    Kind::Stall,
+    Kind::Host,
+];
 
 /// For tables with one copy.
 pub const SINGLE: [Kind; 10] = [
@@ -48,23 +67,6 @@ pub const SINGLE: [Kind; 10] = [
     Kind::Host,
     Kind::Drain,
 ];
-
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    Crash(usize),
-    Up { server: usize, empty: bool },
-    Freeze(usize),
-    Thaw(usize),
-    Cut { host: usize, server: usize },
-    Heal { host: usize, server: usize },
-    Deaf { host: usize, server: usize, deaf: bool },
-    Slow { server: usize, by: u64 },
-    Evict { server: usize, share: u64 },
-    Stall { host: usize, until: u64 },
-    Kill(usize),
-    Boot(usize),
-    Drain { host: usize, server: usize, drained: bool },
-}
 
 #[derive(Default)]
 pub struct Faults {
@@ -83,6 +85,13 @@ impl Faults {
     }
 }
 
+impl Faults {
+    /// The farm is whole, and the next fault has not begun.
+    pub fn calm(&self) -> bool {
+        self.due.is_some()
+    }
+}
+
 /// Calls begun in a fault have ended by then.
 const SETTLE: u64 = CMD_TIMEOUT + 10 * MS;
 
@@ -93,7 +102,7 @@ pub fn step(world: &mut World) {
     plan.sort_by_key(|(time, _)| *time);
     let later = plan.partition_point(|(time, _)| *time <= now);
     for (_, deed) in plan.drain(..later) {
-        act(world, deed);
+        deeds::act(world, deed);
     }
     world.faults.plan = plan;
     if let Some((time, _)) = world.faults.plan.first() {
@@ -109,8 +118,8 @@ pub fn step(world: &mut World) {
 fn calm(world: &mut World) {
     let now = world.now;
     match world.faults.due {
-        // A packet may still be on its way that fences a home.
-        Some(_) if world.options.single.is_some() && !whole(world) => world.faults.due = None,
+        // A packet was still on its way that fences a home, a copy was found missing.
+        Some(_) if !whole(world) => world.faults.due = None,
         Some(due) if now >= due => {
             world.faults.due = None;
             single::judge::healed(world);
@@ -141,52 +150,25 @@ fn begin(world: &mut World) {
     let server = world.rng.below(world.servers.len());
     let host = world.rng.below(world.hosts.len());
     let now = world.now;
-    let long = world.options.single.is_some() && world.rng.chance(5);
+    let alone = world.options.single.is_some();
+    let long = alone && world.rng.chance(5);
     let end = now + if long { world.rng.range(2_000, 4_000) } else { world.rng.range(15, 400) } * MS;
-    note!(world, "FAULT {kind:?} mc{server} K{host} until {:.3}", end as f64 / 1000.0);
     // Nobody notices an eviction but the next pass over the keys.
     world.faults.settle = if kind == Kind::Evict { 800 * MS } else { SETTLE };
-    let mut plan = Vec::new();
-    match kind {
-        Kind::Empty | Kind::Warm => {
-            let empty = kind == Kind::Empty;
-            plan.extend([(now, Deed::Crash(server)), (end, Deed::Up { server, empty })]);
-        }
-        Kind::Freeze => plan.extend([(now, Deed::Freeze(server)), (end, Deed::Thaw(server))]),
-        Kind::Part => {
-            for some in 0..world.hosts.len() {
-                if some == host || world.rng.chance(50) {
-                    let (cut, heal) = (Deed::Cut { host: some, server }, Deed::Heal { host: some, server });
-                    plan.extend([(now, cut), (end, heal)]);
-                }
-            }
-        }
-        Kind::Deaf => {
-            let deaf = |deaf| Deed::Deaf { host, server, deaf };
-            plan.extend([(now, deaf(true)), (end, deaf(false))]);
-        }
-        Kind::Slow => {
-            let by = world.rng.range(5, 40) * MS;
-            plan.extend([(now, Deed::Slow { server, by }), (end, Deed::Slow { server, by: 0 })]);
-        }
-        Kind::Evict => {
-            let share = [5, 30, 100][world.rng.below(3)];
-            plan.push((now, Deed::Evict { server, share }));
-        }
-        Kind::Stall => plan.push((now, Deed::Stall { host, until: end })),
-        Kind::Host => plan.extend([(now, Deed::Kill(host)), (end, Deed::Boot(host))]),
-        Kind::Drain => {
-            let drain = |drained| Deed::Drain { host, server, drained };
-            plan.extend([(now, drain(true)), (end, drain(false))]);
-        }
-    }
-    if !matches!(kind, Kind::Host | Kind::Stall) {
+    let mut plan = deeds(world, kind, server, host, now, end);
+    if alone && !matches!(kind, Kind::Host | Kind::Stall) {
         world.troubles.push(single::judge::Trouble { server, kind, from: now, until: u64::MAX });
     }
-    // A host may die in the middle of it, and its watcher may stand still.
-    if !matches!(kind, Kind::Host | Kind::Stall | Kind::Evict) {
+    if SERVER.contains(&kind) {
+        let host = if alone { world.rng.below(world.hosts.len()) } else { host };
+        if !alone && world.rng.chance(25) {
+            // The same server fails again before it is whole.
+            let (again, begin) = (SERVER[world.rng.below(SERVER.len())], end + world.rng.range(0, 400) * MS);
+            let end = begin + world.rng.range(15, 300) * MS;
+            plan.extend(deeds(world, again, server, host, begin, end));
+        }
+        // A host may die in the middle of it, and its watcher may stand still.
         let time = world.rng.range(now, end);
-        let host = if world.options.single.is_some() { world.rng.below(world.hosts.len()) } else { host };
         match world.rng.below(10) {
             0..2 => {
                 let back = time + world.rng.range(50, 400) * MS;
@@ -199,97 +181,54 @@ fn begin(world: &mut World) {
     world.faults.plan = plan;
 }
 
-fn act(world: &mut World, deed: Deed) {
-    note!(world, "DEED {deed:?}");
-    world.deeds.push((world.now, if let Deed::Stall { until, .. } = deed { until } else { world.now }));
-    match deed {
-        Deed::Crash(server) => {
-            world.servers[server].state = State::Down;
-            world.servers[server].process += 1;
-            for flight in std::mem::take(&mut world.servers[server].buffer) {
-                world.after(MS / 2, MS, Event::Reply(flight));
-            }
+fn deeds(world: &mut World, kind: Kind, server: usize, host: usize, from: u64, end: u64) -> Vec<(u64, Deed)> {
+    note!(world, "FAULT {kind:?} mc{server} K{host} from {:.3} until {:.3}", from as f64 / 1000.0, end as f64 / 1000.0);
+    let hosts = world.hosts.len();
+    let some =
+        |world: &mut World| -> Vec<usize> { (0..hosts).filter(|some| *some == host || world.rng.chance(50)).collect() };
+    match kind {
+        Kind::Empty | Kind::Warm => {
+            vec![(from, Deed::Crash(server)), (end, Deed::Up { server, empty: kind == Kind::Empty })]
         }
-        Deed::Up { server, empty } => {
-            world.servers[server].state = State::Up;
-            if empty {
-                world.servers[server].empty();
-            }
+        Kind::Freeze => vec![(from, Deed::Freeze(server)), (end, Deed::Thaw(server))],
+        Kind::Part => some(world).into_iter().flat_map(|host| cut(host, server, from, end)).collect(),
+        Kind::Isolate => {
+            let cut_off: Vec<usize> = (0..world.servers.len()).filter(|_| world.rng.chance(85)).collect();
+            cut_off.into_iter().flat_map(|server| cut(host, server, from, end)).collect()
         }
-        Deed::Freeze(server) => world.servers[server].state = State::Frozen,
-        Deed::Thaw(server) => {
-            world.servers[server].state = State::Up;
-            for flight in std::mem::take(&mut world.servers[server].buffer) {
-                world.after(0, 1500, Event::Arrive(flight));
-            }
+        Kind::Deaf => {
+            let deaf = |deaf| Deed::Deaf { host, server, deaf };
+            vec![(from, deaf(true)), (end, deaf(false))]
         }
-        Deed::Cut { host, server } => world.cut[host][server] = true,
-        Deed::Heal { host, server } => heal(world, host, server),
-        Deed::Deaf { host, server, deaf } => world.deaf[host][server] = deaf,
-        Deed::Slow { server, by } => world.servers[server].slow = by,
-        Deed::Evict { server, share } => evict(world, server, share),
-        Deed::Stall { host, until } => world.hosts[host].stalled = until,
-        Deed::Kill(host) => {
-            world.hosts[host].alive = false;
-            world.hosts[host].life += 1;
-            for actor in world.actors.iter_mut().flatten().filter(|actor| actor.host == host) {
-                actor.forget();
-            }
+        Kind::Slow => {
+            let by = world.rng.range(5, 40) * MS;
+            vec![(from, Deed::Slow { server, by }), (end, Deed::Slow { server, by: 0 })]
         }
-        Deed::Boot(host) => boot(world, host),
-        Deed::Drain { host, server, drained } => world.hosts[host].drained[server] = drained,
+        Kind::Drain => {
+            let one = world.options.single.is_some() || world.rng.chance(50);
+            let hosts = if one { vec![host] } else { (0..hosts).collect() };
+            let drain = |host, drained| Deed::Drain { host, server, drained };
+            hosts.into_iter().flat_map(|host| [(from, drain(host, true)), (end, drain(host, false))]).collect()
+        }
+        Kind::Evict => vec![(from, Deed::Evict { server, share: [5, 30, 100][world.rng.below(3)] })],
+        Kind::Flush => vec![(from, Deed::Flush(server))],
+        Kind::Stall => vec![(from, Deed::Stall { host, until: end })],
+        Kind::Host => vec![(from, Deed::Kill(host)), (end, Deed::Boot(host))],
     }
 }
 
-fn heal(world: &mut World, host: usize, server: usize) {
-    world.cut[host][server] = false;
-    for (from, to, flight) in std::mem::take(&mut world.held) {
-        if (from, to) == (host, server) {
-            world.after(MS, 200 * MS, Event::Arrive(flight));
-        } else {
-            world.held.push((from, to, flight));
-        }
-    }
-}
-
-fn evict(world: &mut World, server: usize, share: u64) {
-    let mut names: Vec<u64> = world.servers[server].items.keys().copied().collect();
-    names.sort_unstable();
-    for name in names {
-        if world.rng.chance(share) {
-            world.evicted.push(name);
-            world.servers[server].items.remove(&name);
-        }
-    }
-}
-
-fn boot(world: &mut World, host: usize) {
-    let me = &mut world.hosts[host];
-    me.alive = true;
-    me.views.fill_with(Default::default);
-    me.up.fill(true);
-    me.soft.fill(0);
-    me.polled.fill(None);
-    me.seats.fill(Seat::UNKNOWN);
-    let single = world.options.single;
-    for at in 0..world.actors.len() {
-        let pair = match world.actors[at].as_mut() {
-            Some(actor) if actor.host == host => actor.pair,
-            _ => continue,
-        };
-        let keys = world.keys;
-        if let Some(actor) = world.actors[at].as_mut() {
-            actor.reborn(keys, pair, &single);
-        }
-        setup::start(world, at);
-    }
+fn cut(host: usize, server: usize, from: u64, end: u64) -> [(u64, Deed); 2] {
+    [(from, Deed::Cut { host, server }), (end, Deed::Heal { host, server })]
 }
 
 /// What `shc.list` will say: both copies of every key verified, and every host knows the marks.
 pub fn whole(world: &World) -> bool {
     let rules = &world.options.rules;
     let healthy = world.servers.iter().all(|server| server.state == State::Up && server.slow == 0)
-        && world.hosts.iter().all(|host| host.alive && host.stalled <= world.now && host.up.iter().all(|up| *up));
+        && world.hosts.iter().all(|host| {
+            let calm = host.stalled.max(host.isolated) <= world.now;
+            host.alive && calm && host.up.iter().all(|up| *up) && !host.drained.contains(&true)
+        });
     if world.options.single.is_some() {
         return healthy && single::judge::settled(world);
     }

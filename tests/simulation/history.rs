@@ -10,12 +10,16 @@ pub enum Act {
     Set,
     Delete,
     Add,
+    Replace,
     /// Replaces what a get saw.
     Cas {
         seen: u64,
     },
+    /// Gives the value a new lifetime.
+    Touch,
     Count {
         delta: u64,
+        down: bool,
     },
 }
 
@@ -26,7 +30,7 @@ pub struct Call {
     pub host: usize,
     pub pair: usize,
     pub key: usize,
-    /// What a set wrote, what a get found.
+    /// What a write stored, what a get found, what a count answered.
     pub value: Option<u64>,
     /// The lifetime of what was written, microseconds; 0 = never ends.
     pub life: u64,
@@ -34,24 +38,60 @@ pub struct Call {
     /// `u64::MAX` = it never returned: its host died.
     pub ended: u64,
     pub outcome: Option<Outcome>,
+    /// When it began, its host could ask nobody.
+    pub nobody: bool,
     /// One copy: the number of the seat under which it was served; else 0.
     pub under: u64,
 }
 
+/// What a call says about its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Holds(u64),
+    There,
+    Missing,
+}
+
 impl Call {
+    /// Does it replace whatever was there?
+    pub fn stores(&self) -> bool {
+        matches!(self.act, Act::Set | Act::Add | Act::Replace | Act::Cas { .. })
+    }
+
+    pub fn counts(&self) -> bool {
+        matches!(self.act, Act::Count { .. })
+    }
+
+    fn conditional(&self) -> bool {
+        matches!(self.act, Act::Add | Act::Replace | Act::Touch | Act::Cas { .. })
+    }
+
     /// Was the caller told that nothing was done?
     pub fn refused(&self) -> bool {
-        let stores = matches!(self.act, Act::Add | Act::Cas { .. });
-        self.outcome == Some(Outcome::Unavailable) || stores && self.outcome == Some(Outcome::Missing)
+        self.outcome == Some(Outcome::Unavailable) || self.conditional() && self.outcome == Some(Outcome::Missing)
     }
 
     /// Was it acknowledged?
     pub fn good(&self) -> bool {
-        let stores = matches!(self.act, Act::Add | Act::Cas { .. });
-        if stores && self.outcome == Some(Outcome::Missing) {
-            return false;
+        let done =
+            matches!(self.outcome, Some(Outcome::Done | Outcome::Found { .. } | Outcome::Number(_) | Outcome::Missing));
+        done && !self.refused()
+    }
+
+    /// When it surely had its effect: what was not acknowledged may have it at any later time.
+    pub fn effective(&self) -> u64 {
+        if self.good() { self.ended } else { u64::MAX }
+    }
+
+    pub fn claim(&self) -> Option<Claim> {
+        let missing = self.outcome == Some(Outcome::Missing);
+        match self.act {
+            Act::Get | Act::Count { .. } if self.good() => Some(self.value.map_or(Claim::Missing, Claim::Holds)),
+            Act::Add if missing => Some(Claim::There),
+            Act::Replace | Act::Touch if missing => Some(Claim::Missing),
+            Act::Replace | Act::Touch if self.good() => Some(Claim::There),
+            _ => None,
         }
-        matches!(self.outcome, Some(Outcome::Done | Outcome::Found { .. } | Outcome::Number(_) | Outcome::Missing))
     }
 }
 
@@ -64,7 +104,10 @@ impl fmt::Display for Call {
             write!(f, " under {}", self.under)?;
         }
         if let Some(value) = value {
-            write!(f, " = {value}")?;
+            write!(f, " = {}", super::value::show(*value))?;
+        }
+        if self.life > 0 {
+            write!(f, " for {:.0}", ms(self.life))?;
         }
         match outcome {
             Some(outcome) => write!(f, " -> {outcome:?} from {:.3} to {:.3}", ms(self.begun), ms(self.ended)),

@@ -4,14 +4,19 @@
 
 pub mod check;
 pub mod counts;
+pub mod deeds;
 pub mod faults;
 pub mod history;
+pub mod network;
 pub mod rng;
 pub mod runs;
 pub mod server;
 pub mod setup;
 pub mod single;
+pub mod story;
+pub mod theme;
 pub mod trace;
+pub mod value;
 pub mod watcher;
 pub mod worker;
 pub mod world;

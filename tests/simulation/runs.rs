@@ -17,6 +17,7 @@ pub struct Run {
     pub whole: bool,
     pub trace: Vec<String>,
     pub lasted: u64,
+    pub calm_voids: usize,
 }
 
 pub fn run(seed: u64, options: &Options) -> Run {
@@ -24,10 +25,18 @@ pub fn run(seed: u64, options: &Options) -> Run {
     let whole = world.run(MOST);
     let violations = match &options.single {
         Some(_) => super::single::judge::judge(&world),
-        None => judge(&world.history, &world.numbers(), &world.evicted_keys()),
+        None => judge(&world.history, &world.facts()),
     };
     let unsure = world.history.iter().filter(|call| !call.good()).count();
-    Run { violations, calls: world.history.len(), unsure, whole, trace: world.trace, lasted: world.now }
+    Run {
+        violations,
+        calls: world.history.len(),
+        unsure,
+        whole,
+        trace: world.trace,
+        lasted: world.now,
+        calm_voids: world.calm_voids,
+    }
 }
 
 /// What many runs showed.
@@ -37,6 +46,7 @@ pub struct Tally {
     pub calls: usize,
     pub unsure: usize,
     pub lasted: u64,
+    pub calm_voids: usize,
     /// Seeds and their first violation.
     pub bad: Vec<(u64, &'static str)>,
     pub never_whole: Vec<u64>,
@@ -61,6 +71,7 @@ pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Ta
                     total.calls += run.calls;
                     total.unsure += run.unsure;
                     total.lasted += run.lasted;
+                    total.calm_voids += run.calm_voids;
                     if let Some(first) = run.violations.first() {
                         total.bad.push((seed, first.what));
                     }

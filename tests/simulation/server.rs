@@ -71,6 +71,8 @@ pub struct Server {
     pub buffer: Vec<usize>,
     /// Extra time for each answer, microseconds.
     pub slow: u64,
+    /// When its seconds begin.
+    phase: u64,
 }
 
 /// The name of a slot on its server, as one number.
@@ -89,20 +91,31 @@ pub fn name(place: Place, slot: Slot) -> u64 {
     kind | (place.pair as u64) << 4 | (key as u64) << 12 | epoch << 20
 }
 
-/// The pair whose counter has this name.
-pub fn counter_of(name: u64) -> Option<usize> {
-    (name & 15 == 2).then_some(((name >> 4) & 255) as usize)
-}
-
-/// The pair and key whose item has this name.
-pub fn item_of(name: u64) -> Option<(usize, usize)> {
-    (name & 15 == 0).then_some((((name >> 4) & 255) as usize, ((name >> 12) & 255) as usize))
+/// The key of this pair whose item, tombstone or counter has this name.
+pub fn key_of(name: u64, pair: usize) -> Option<usize> {
+    let here = name & 15 < 3 && (name >> 4) & 255 == pair as u64;
+    here.then_some((name >> 12 & 255) as usize)
 }
 
 impl Server {
-    pub fn new() -> Self {
+    pub fn new(phase: u64) -> Self {
         let (items, buffer) = (HashMap::default(), Vec::new());
-        Self { items, cas: 0, state: State::Up, process: 0, buffer, slow: 0 }
+        Self { items, cas: 0, state: State::Up, process: 0, buffer, slow: 0, phase }
+    }
+
+    /// Its clock, which counts whole seconds.
+    fn second(&self, now: u64) -> u64 {
+        (now + self.phase) / SECOND
+    }
+
+    /// When what is stored now for `ttl` seconds ends.
+    fn ends(&self, ttl: u32, now: u64) -> u64 {
+        if ttl == 0 { u64::MAX } else { self.second(now) + u64::from(ttl) }
+    }
+
+    /// The keys of this pair that hold an item or a counter.
+    pub fn keys(&self, pair: usize) -> impl Iterator<Item = usize> + '_ {
+        self.items.keys().filter(move |name| **name & 15 != 1).filter_map(move |name| key_of(*name, pair))
     }
 
     /// Starts again with nothing.
@@ -112,7 +125,8 @@ impl Server {
     }
 
     pub fn alive(&mut self, name: u64, now: u64) -> Option<&mut Item> {
-        if self.items.get(&name).is_some_and(|item| item.ends <= now) {
+        let second = self.second(now);
+        if self.items.get(&name).is_some_and(|item| item.ends <= second) {
             self.items.remove(&name);
         }
         self.items.get_mut(&name)
@@ -120,7 +134,7 @@ impl Server {
 
     /// The number under `slot`, without side effects.
     pub fn number(&self, place: Place, slot: Slot, now: u64) -> Option<u64> {
-        self.items.get(&name(place, slot)).filter(|item| item.ends > now).map(|item| item.content.value)
+        self.items.get(&name(place, slot)).filter(|item| item.ends > self.second(now)).map(|item| item.content.value)
     }
 
     pub fn run(&mut self, packet: &Packet, place: Place, load: &Load, now: u64) -> [Answer; ROOM] {
@@ -135,11 +149,19 @@ impl Server {
         match *command {
             Command::Get { slot } => self.get(name(place, slot), now),
             Command::Touch { slot, ttl } => {
-                let name = name(place, slot);
+                let (name, ends) = (name(place, slot), self.ends(ttl, now));
+                let found = self.get(name, now);
                 if let Some(item) = self.alive(name, now) {
-                    item.ends = ends(ttl, now);
+                    item.ends = ends;
                 }
-                self.get(name, now)
+                found
+            }
+            Command::Prolong { slot, ttl } => {
+                let (name, ends) = (name(place, slot), self.ends(ttl, now));
+                if let Some(item) = self.alive(name, now) {
+                    item.ends = ends;
+                }
+                self.count(name, 0, false, None, now)
             }
             Command::Set { slot, mode, stamp, body, ttl } => {
                 let content = match body {
@@ -148,7 +170,8 @@ impl Server {
                     Body::Number(value) => Content { value, numeric: true },
                     Body::Empty => Content::default(),
                 };
-                self.set(name(place, slot), mode, Item { content, stamp, cas: 0, ends: ends(ttl, now) }, now)
+                let ends = self.ends(ttl, now);
+                self.set(name(place, slot), mode, Item { content, stamp, cas: 0, ends }, now)
             }
             Command::Delete { slot, cas } => {
                 let name = name(place, slot);
@@ -162,18 +185,20 @@ impl Server {
                 }
             }
             Command::Count { slot, delta, down, init, ttl } => {
-                self.count(name(place, slot), delta, down, init.map(|init| (init, ends(ttl, now))), now)
+                let ends = self.ends(ttl, now);
+                self.count(name(place, slot), delta, down, init.map(|init| (init, ends)), now)
             }
         }
     }
 
     fn get(&mut self, name: u64, now: u64) -> Answer {
+        let second = self.second(now);
         match self.alive(name, now) {
             None => Answer::Miss,
             Some(item) => Answer::Hit(Hit {
                 stamp: item.stamp,
                 cas: item.cas,
-                ttl: (item.ends != u64::MAX).then(|| u32::try_from((item.ends - now) / SECOND).unwrap()),
+                ttl: (item.ends != u64::MAX).then(|| u32::try_from(item.ends - second).unwrap()),
                 digest: item.content.value,
                 number: item.content.numeric.then_some(item.content.value),
             }),
@@ -210,8 +235,4 @@ impl Server {
         self.cas = cas;
         Answer::Number { value, cas }
     }
-}
-
-fn ends(ttl: u32, now: u64) -> u64 {
-    if ttl == 0 { u64::MAX } else { now + u64::from(ttl) * SECOND }
 }

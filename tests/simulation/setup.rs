@@ -4,7 +4,6 @@ use shardcache::cluster::copies::Legs;
 use shardcache::cluster::pairs::{Member, Pairs};
 
 use super::watcher::Watching;
-use super::worker::Working;
 use super::world::{Actor, Event, MS, Role, TICK, World};
 use super::{single, watcher, worker};
 
@@ -31,7 +30,7 @@ pub fn people(world: &mut World) {
         for _ in 0..workers {
             let role = match &world.options.single {
                 Some(_) => Role::Caller(single::worker::Working::default()),
-                None => Role::Worker(Working::default()),
+                None => Role::Worker(None),
             };
             world.actors.push(Some(Actor::new(host, 0, role)));
         }

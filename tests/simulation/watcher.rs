@@ -3,7 +3,7 @@
 use shardcache::cluster::copies::mend::Seen;
 use shardcache::cluster::copies::{Answer, Legs, Mend, Mended, Pace, Poll, Polled, Side, Step, Walk};
 
-use super::server::{Content, Place};
+use super::server::{Content, Place, State};
 use super::world::{Actor, Event, MS, Role, TICK, World, note};
 
 const LIMIT: u64 = 30 * MS;
@@ -15,16 +15,26 @@ enum Job {
     Declare,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    None,
+    /// This side is asked for its keys.
+    List(Side),
+    /// The place in the list of the key to look at next.
+    At(usize),
+}
+
 pub struct Watching {
     job: Job,
     sent: u64,
     next_poll: u64,
     walk: Walk,
-    /// The key to look at next, while this host repairs.
-    cursor: Option<usize>,
+    /// How far this pass is, while this host repairs.
+    pass: Pass,
+    /// The keys that the servers say they hold.
+    keys: Vec<usize>,
     seen: Vec<Option<Seen>>,
     pace: [Pace; 2],
-    whole: bool,
 }
 
 impl Watching {
@@ -34,10 +44,10 @@ impl Watching {
             sent: 0,
             next_poll: 0,
             walk: Walk::default(),
-            cursor: None,
+            pass: Pass::None,
+            keys: Vec::new(),
             seen: vec![None; keys],
             pace: [Pace::new(100, 800); 2],
-            whole: false,
         }
     }
 }
@@ -62,10 +72,11 @@ fn poll(world: &mut World, at: usize, actor: &mut Actor) {
     watching.next_poll = world.now + TICK;
     let now_ms = world.now / MS;
     let paced = [0, 1].map(|side: usize| watching.pace[side].allows(now_ms));
-    let mut poll = Poll::new(world.hosts[actor.host].views[actor.pair], 1 + actor.host as u64, paced);
-    let step = poll.start();
-    watching.job = Job::Poll(poll);
-    if let Step::Send(request) = step {
+    let host = &world.hosts[actor.host];
+    let mut poll = Poll::new(host.views[actor.pair], 1 + actor.host as u64, paced);
+    poll.used = world.pairs[actor.pair].map(|server| !host.drained[server]);
+    if let Step::Send(request) = poll.start() {
+        watching.job = Job::Poll(poll);
         world.send(at, actor, &request, LIMIT);
     }
 }
@@ -75,18 +86,19 @@ fn mend(world: &mut World, at: usize, actor: &mut Actor) {
     let scene = world.scene(&rules, actor.host, actor.pair);
     let view = world.hosts[actor.host].views[actor.pair];
     let Role::Watcher(watching) = &mut actor.role else { return };
-    let Some(key) = watching.cursor else { return rest(world, at, actor) };
-    if key == 0 {
-        watching.walk.begin(&view, scene.now_ms);
-    }
-    if key == world.keys {
-        watching.cursor = None;
-        let declare = watching.walk.declare(&view, &rules).filter(|_| !watching.whole);
+    let place = match watching.pass {
+        Pass::None => return rest(world, at, actor),
+        Pass::List(side) => return list(world, at, actor, side),
+        Pass::At(place) => place,
+    };
+    let Some(key) = watching.keys.get(place).copied() else {
+        watching.pass = Pass::None;
+        let declare = watching.walk.declare(&view, &rules);
         let Some(request) = declare else { return rest(world, at, actor) };
         watching.job = Job::Declare;
         note!(world, "K{} calls pair {} whole", actor.host, actor.pair);
         return world.send(at, actor, &request, LIMIT);
-    }
+    };
     let mut mend = Mend::new(view, watching.seen[key]);
     let step = mend.start(&scene);
     watching.job = Job::Mend(mend);
@@ -94,6 +106,31 @@ fn mend(world: &mut World, at: usize, actor: &mut Actor) {
     if let Step::Send(request) = step {
         world.send(at, actor, &request, LIMIT);
     }
+}
+
+/// Asks a side for the keys that it holds.
+fn list(world: &mut World, at: usize, actor: &mut Actor, side: Side) {
+    let (host, pair) = (actor.host, actor.pair);
+    let server = world.pairs[pair][side as usize];
+    let reached = world.servers[server].state == State::Up && !world.cut[host][server] && !world.deaf[host][server];
+    let Role::Watcher(watching) = &mut actor.role else { return };
+    if !reached {
+        watching.pass = Pass::None;
+        return rest(world, at, actor);
+    }
+    if side == Side::Home {
+        watching.keys.clear();
+    }
+    watching.keys.extend(world.servers[server].keys(pair));
+    watching.pass = Pass::List(Side::Partner);
+    if side == Side::Partner {
+        watching.keys.sort_unstable();
+        watching.keys.dedup();
+        watching.pass = Pass::At(0);
+    }
+    watching.job = Job::Idle;
+    let life = world.hosts[host].life;
+    world.after(MS, 4 * MS, Event::Wake { actor: at, life });
 }
 
 fn rest(world: &mut World, at: usize, actor: &mut Actor) {
@@ -136,9 +173,9 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
                 }
                 Step::Done(mended) => {
                     watching.walk.mended(&mended);
-                    if let Some(key) = watching.cursor {
-                        watching.seen[key] = if let Mended::Wait(seen) = mended { seen } else { None };
-                        watching.cursor = Some(key + 1);
+                    watching.seen[actor.place.key] = if let Mended::Wait(seen) = mended { seen } else { None };
+                    if let Pass::At(place) = watching.pass {
+                        watching.pass = Pass::At(place + 1);
                     }
                     on(world, at, actor);
                 }
@@ -162,7 +199,9 @@ fn polled_(world: &mut World, at: usize, actor: &mut Actor, polled: Polled) {
     let host = &mut world.hosts[actor.host];
     for side in Side::BOTH {
         let server = world.pairs[actor.pair][side as usize];
-        host.up[server] = polled.reached[side as usize];
+        if !host.drained[server] {
+            host.found(server, polled.reached[side as usize], now);
+        }
         if polled.reached[side as usize] {
             host.soft[server] = 0;
         }
@@ -174,7 +213,10 @@ fn polled_(world: &mut World, at: usize, actor: &mut Actor, polled: Polled) {
         host.polled[actor.pair] = Some(watching.sent);
     }
     watching.walk.polled(&polled, &host.views[actor.pair], now / MS);
-    watching.whole = polled.whole;
-    watching.cursor = polled.repairs.then_some(0);
+    watching.pass = Pass::None;
+    if polled.repairs {
+        watching.pass = Pass::List(Side::Home);
+        watching.walk.begin(&host.views[actor.pair], now / MS);
+    }
     on(world, at, actor);
 }

@@ -1,23 +1,52 @@
 //! A Kamailio process: one call after another, each driven to its end within the command timeout.
 
 use shardcache::cluster::copies::write::Kind;
-use shardcache::cluster::copies::{Answer, Commit, Count, Legs, Outcome, Read, Side, Step, Token, When, Write};
+use shardcache::cluster::copies::{
+    Answer, Commit, Count, Hit, Legs, Outcome, Read, Scene, Step, Token, View, When, Write,
+};
 
 use super::history::{Act, Call};
-use super::server::{Content, Place, SECOND};
+use super::server::{Content, Place};
+use super::story::{self, Then};
+use super::theme::{self, Theme};
+use super::value::{MIDDLE, stored};
 use super::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
 
 #[derive(Clone, Copy, Debug)]
-enum Job {
+pub enum Job {
     Read(Read),
     Write(Write),
     Count(Count),
     Commit(Commit),
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+impl Job {
+    fn step(&mut self, scene: &Scene<'_>, legs: Option<&Legs>) -> (Step<Outcome>, View) {
+        match (self, legs) {
+            (Self::Read(read), None) => (read.start(scene), read.view),
+            (Self::Read(read), Some(legs)) => (read.next(scene, legs), read.view),
+            (Self::Commit(commit), None) => (commit.start(scene), commit.view),
+            (Self::Commit(commit), Some(legs)) => (commit.next(scene, legs), commit.view),
+            (Self::Count(count), None) => (count.start(scene), count.view),
+            (Self::Count(count), Some(legs)) => (count.next(scene, legs), count.view),
+            (Self::Write(write), None) => (write.start(scene), write.view),
+            (Self::Write(write), Some(legs)) => (write.next(scene, legs), write.view),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
 pub struct Working {
-    job: Option<Job>,
+    pub job: Job,
+    pub act: Act,
+    pub ttl: u32,
+    /// What a missing counter becomes.
+    pub init: u64,
+    pub tries: u8,
+    /// Something was counted for nothing.
+    pub seen: bool,
+    /// What a count by cas answers.
+    pub number: u64,
     call: usize,
     deadline: u64,
 }
@@ -25,40 +54,46 @@ pub struct Working {
 pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     let pair = world.rng.below(world.pairs.len());
     let key = world.rng.below(world.keys);
-    let act = match world.rng.below(100) {
-        0..50 if world.counts(key) && !world.faults.lull(world.now) => Act::Count { delta: 1 + world.rng.next() % 3 },
-        _ if world.counts(key) => Act::Get,
-        0..60 => Act::Get,
-        60..80 => Act::Set,
-        80..88 => Act::Add,
-        _ => Act::Delete,
-    };
+    let rests = world.faults.lull(world.now);
+    let theme = world.theme(key);
+    let (act, ttl) = theme.call(rests, &mut world.rng);
     actor.pair = pair;
     actor.place = Place { pair, key };
+    let init = match act {
+        Act::Count { delta, down } => {
+            let zero = if theme == Theme::Floor { 0 } else { MIDDLE };
+            if down { u64::saturating_sub(zero, delta) } else { zero + delta }
+        }
+        _ => 0,
+    };
     let view = world.hosts[actor.host].views[pair];
-    let ttl = if act == Act::Set && world.rng.chance(20) { 5 + world.rng.below(20) as u32 } else { 0 };
     let job = match act {
         Act::Set => Job::Write(Write::new(view, Kind::Set { ttl })),
         Act::Delete => Job::Write(Write::new(view, Kind::Delete)),
-        Act::Add => Job::Commit(Commit::new(view, When::Missing, 0)),
-        Act::Count { delta } => Job::Count(Count::new(view, delta, false, delta, 0)),
-        Act::Get | Act::Cas { .. } => Job::Read(Read::new(view)),
+        Act::Add => Job::Commit(Commit::new(view, When::Missing, ttl)),
+        Act::Replace => Job::Commit(Commit::new(view, When::There, ttl)),
+        Act::Count { delta, down } => Job::Count(Count::new(view, delta, down, init, ttl)),
+        Act::Get | Act::Touch | Act::Cas { .. } => Job::Read(Read::new(view)),
     };
-    begin(world, at, actor, act, job, ttl);
+    begin(world, at, actor, act, job, ttl, init);
 }
 
-fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, ttl: u32) {
+fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, ttl: u32, init: u64) {
+    let (host, Place { pair, key }) = (actor.host, actor.place);
     let mut value = None;
-    if matches!(act, Act::Set | Act::Add | Act::Cas { .. }) {
-        value = Some(world.next_value);
-        actor.load.value = Content { value: world.next_value, numeric: false };
+    if matches!(act, Act::Set | Act::Add | Act::Replace | Act::Cas { .. }) {
+        let number = stored(world.next_value);
+        value = Some(number);
+        actor.load.value = Content { value: number, numeric: world.theme(key).counts() };
         world.next_value += 1;
     }
-    let (host, Place { pair, key }) = (actor.host, actor.place);
-    let (life, begun, ended) = (u64::from(ttl) * SECOND, world.now, u64::MAX);
-    world.history.push(Call { act, host, pair, key, value, life, begun, ended, outcome: None, under: 0 });
-    actor.role =
-        Role::Worker(Working { job: Some(job), call: world.history.len() - 1, deadline: world.now + CMD_TIMEOUT });
+    let nobody = world.scene(&world.options.rules, host, pair).nobody();
+    let (life, begun, ended) = (theme::life(ttl), world.now, u64::MAX);
+    let outcome = None;
+    let call = Call { act, host, pair, key, value, life, begun, ended, outcome, nobody, under: 0 };
+    world.history.push(call);
+    let (call, deadline) = (world.history.len() - 1, world.now + CMD_TIMEOUT);
+    actor.role = Role::Worker(Some(Working { job, act, ttl, init, tries: 3, seen: false, number: 0, call, deadline }));
     step(world, at, actor, None);
 }
 
@@ -69,59 +104,64 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
 fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
     let rules = world.options.rules;
     let scene = world.scene(&rules, actor.host, actor.pair);
-    let Role::Worker(Working { job: Some(job), deadline, call }) = &mut actor.role else { return };
-    let (deadline, call) = (*deadline, *call);
-    let (step, view) = match (job, legs) {
-        (Job::Read(read), None) => (read.start(&scene), read.view),
-        (Job::Read(read), Some(legs)) => (read.next(&scene, legs), read.view),
-        (Job::Commit(commit), None) => (commit.start(&scene), commit.view),
-        (Job::Commit(commit), Some(legs)) => (commit.next(&scene, legs), commit.view),
-        (Job::Count(count), None) => (count.start(&scene), count.view),
-        (Job::Count(count), Some(legs)) => (count.next(&scene, legs), count.view),
-        (Job::Write(write), None) => (write.start(&scene), write.view),
-        (Job::Write(write), Some(legs)) => (write.next(&scene, legs), write.view),
-    };
-    world.hosts[actor.host].views[actor.pair].merge(&view);
+    let Role::Worker(Some(working)) = &mut actor.role else { return };
+    let (deadline, call) = (working.deadline, working.call);
+    let (step, view) = working.job.step(&scene, legs);
+    let known = &mut world.hosts[actor.host].views[actor.pair];
+    known.merge(&view);
     match step {
         Step::Send(_) if world.now >= deadline => self::step(world, at, actor, Some(&Legs::default())),
-        Step::Send(request) => world.send(at, actor, &request, LEG.min(deadline - world.now)),
-        Step::Done(outcome) => done(world, at, actor, call, outcome, legs),
+        Step::Send(request) => {
+            world.send(at, actor, &request, LEG.min(deadline - world.now));
+        }
+        Step::Done(outcome) => {
+            let hit = found(outcome, legs);
+            match story::then(working, outcome, hit, *known) {
+                Then::Next(job) => {
+                    working.job = job;
+                    if let Some(content) = story::load(working, hit) {
+                        actor.load.value = content;
+                    }
+                    self::step(world, at, actor, None);
+                }
+                Then::Done(outcome) => done(world, at, actor, call, outcome, hit),
+            }
+        }
     }
 }
 
-fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: Outcome, legs: Option<&Legs>) {
-    let now = world.now;
+fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: Outcome, hit: Option<Hit>) {
     let record = &mut world.history[call];
-    record.ended = now;
+    record.ended = world.now;
     record.outcome = Some(outcome);
-    if let (Outcome::Found { side, .. }, Some(legs)) = (outcome, legs) {
-        record.value = found(legs, side);
+    match outcome {
+        Outcome::Found { .. } => record.value = hit.map(|hit| hit.digest),
+        Outcome::Number(number) => record.value = Some(number),
+        _ => {}
     }
-    if let Outcome::Number(number) = outcome {
-        record.value = Some(number);
-    }
-    let record = *record;
+    let (record, host) = (*record, actor.host);
     note!(world, "{record}");
-    if let (Outcome::Found { side, verified: true }, Some(legs)) = (outcome, legs)
-        && let Answer::Hit(hit) = legs.of(side).answers[0]
+    if let (Outcome::Found { side, verified: true }, Some(hit)) = (outcome, hit)
+        && !world.theme(record.key).counts()
         && world.rng.chance(15)
     {
-        let view = world.hosts[actor.host].views[actor.pair];
+        let view = world.hosts[host].views[actor.pair];
         let token = Token { side, mark: view.of(side), cas: hit.cas };
         let job = Job::Commit(Commit::new(view, When::Same(token), 0));
-        return begin(world, at, actor, Act::Cas { seen: hit.digest }, job, 0);
+        return begin(world, at, actor, Act::Cas { seen: hit.digest }, job, 0, 0);
     }
-    if let Role::Worker(working) = &mut actor.role {
-        working.job = None;
-    }
-    let life = world.hosts[actor.host].life;
-    let pace = world.pace;
+    actor.role = Role::Worker(None);
+    let (life, pace) = (world.hosts[host].life, world.pace);
     world.after(MS, pace * MS, Event::Wake { actor: at, life });
 }
 
-fn found(legs: &Legs, side: Side) -> Option<u64> {
-    match legs.of(side).answers[0] {
-        Answer::Hit(hit) => Some(hit.digest),
+/// The item that a get found.
+fn found(outcome: Outcome, legs: Option<&Legs>) -> Option<Hit> {
+    match (outcome, legs) {
+        (Outcome::Found { side, .. }, Some(legs)) => match legs.of(side).answers[0] {
+            Answer::Hit(hit) => Some(hit),
+            _ => None,
+        },
         _ => None,
     }
 }

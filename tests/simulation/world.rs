@@ -4,14 +4,17 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use shardcache::cluster::copies::sight::counter;
-use shardcache::cluster::copies::{Fate, Leg, Legs, Mark, Packet, Request, Rules, Scene, Side, Slot, View};
+use shardcache::cluster::copies::{Legs, Mark, Rules, Scene, Side, Slot, View};
 use shardcache::cluster::seats::{self, Seat};
 
+use super::check::Facts;
 use super::faults::Faults;
 use super::history::Call;
+use super::network::Flight;
 use super::rng::Rng;
-use super::server::{Load, Place, Server, State};
+use super::server::{Load, Place, SECOND, Server, key_of};
 use super::single;
+use super::theme::Theme;
 use super::watcher::Watching;
 use super::worker::Working;
 
@@ -54,27 +57,48 @@ pub struct Host {
     pub life: u32,
     pub views: Vec<View>,
     pub up: Vec<bool>,
+    /// Servers that the operator took out on this host.
+    pub drained: Vec<bool>,
     pub soft: Vec<u32>,
+    /// When each last failed this host.
+    pub failed: Vec<Option<u64>>,
     /// When the last answered poll of each pair's partner was sent.
     pub polled: Vec<Option<u64>>,
     /// Tenths of seconds that this host's clock is off.
     pub skew: i64,
     /// The watcher stands still until then.
     pub stalled: u64,
+    /// It answers at once and voids nothing until then.
+    pub isolated: u64,
     /// The seats as this host knows them (one copy).
     pub seats: Vec<Seat>,
-    /// Servers that its operator took out of use.
-    pub drained: Vec<bool>,
 }
 
 impl Host {
     pub fn uses(&self, server: usize) -> bool {
         self.up[server] && !self.drained[server]
     }
+
+    /// A server was found up or down.
+    pub fn found(&mut self, server: usize, up: bool, now: u64) {
+        self.alone(now);
+        self.up[server] = up;
+        self.alone(now);
+    }
+
+    /// While most of the pool seems down, and until every server was asked once more after that.
+    fn alone(&mut self, now: u64) {
+        let used = || self.up.iter().zip(&self.drained).filter(|(_, drained)| !**drained);
+        let (down, all) = (used().filter(|(up, _)| !**up).count(), used().count());
+        if all >= 2 && 2 * down > all {
+            self.isolated = now + DELTA;
+        }
+    }
 }
 
+#[allow(clippy::large_enum_variant, reason = "most actors are workers")]
 pub enum Role {
-    Worker(Working),
+    Worker(Option<Working>),
     Watcher(Box<Watching>),
     /// A worker, a watcher of tables with one copy.
     Caller(single::worker::Working),
@@ -88,21 +112,10 @@ pub struct Actor {
     pub place: Place,
     pub load: Load,
     pub legs: Legs,
-    serial: u32,
-    waiting: [bool; 2],
-}
-
-struct Flight {
-    actor: usize,
-    serial: u32,
-    life: u32,
-    side: Side,
-    server: usize,
-    process: u32,
-    packet: Packet,
-    place: Place,
-    load: Load,
-    leg: Leg,
+    pub serial: u32,
+    pub waiting: [bool; 2],
+    /// Has its exchange the time that servers may take?
+    pub full: bool,
 }
 
 pub struct World {
@@ -115,12 +128,12 @@ pub struct World {
     /// Home and partner of each pair.
     pub pairs: Vec<[usize; 2]>,
     pub keys: usize,
-    /// Is the first key of each pair a counter?
-    pub counters: bool,
+    /// What the first key of each pair is used for.
+    pub theme: Theme,
     pub hosts: Vec<Host>,
     pub actors: Vec<Option<Actor>>,
-    flights: Vec<Flight>,
-    free: Vec<usize>,
+    pub flights: Vec<Flight>,
+    pub free: Vec<usize>,
     /// Which host cannot reach which server, and whose answers are lost.
     pub cut: Vec<Vec<bool>>,
     pub deaf: Vec<Vec<bool>>,
@@ -133,6 +146,8 @@ pub struct World {
     pub deeds: Vec<(u64, u64)>,
     /// The names of what servers threw away.
     pub evicted: Vec<u64>,
+    /// Voidings while nothing was wrong.
+    pub calm_voids: usize,
     pub history: Vec<Call>,
     pub next_value: u64,
     pub soft_failures: u32,
@@ -165,18 +180,20 @@ impl World {
             life: 0,
             views: vec![View::default(); pairs.len()],
             up: vec![true; servers],
+            drained: vec![false; servers],
             soft: vec![0; servers],
+            failed: vec![None; servers],
             polled: vec![None; pairs.len()],
             skew: i64::try_from(rng.below(21)).unwrap() - 10,
             stalled: 0,
+            isolated: 0,
             seats: vec![Seat::UNKNOWN; pairs.len()],
-            drained: vec![false; servers],
         };
         let mut world = Self {
             hosts: (0..hosts).map(|_| host(&mut rng)).collect(),
-            servers: (0..servers).map(|_| Server::new()).collect(),
+            servers: (0..servers).map(|_| Server::new(rng.next() % SECOND)).collect(),
             keys: 1 + rng.below(3),
-            counters: rng.chance(60),
+            theme: Theme::pick(&mut rng),
             cut: vec![vec![false; servers]; hosts],
             deaf: vec![vec![false; servers]; hosts],
             soft_failures: 1 + u32::try_from(rng.below(3)).unwrap(),
@@ -193,6 +210,7 @@ impl World {
             flights: Vec::new(),
             free: Vec::new(),
             held: Vec::new(),
+            calm_voids: 0,
             history: Vec::with_capacity(1024),
             trace: Vec::new(),
             options,
@@ -232,29 +250,36 @@ impl World {
         false
     }
 
+    /// What this key is used for.
+    pub fn theme(&self, key: usize) -> Theme {
+        if key == 0 { self.theme } else { Theme::Items }
+    }
+
     /// Is this key a counter?
     pub fn counts(&self, key: usize) -> bool {
-        self.counters && key == 0
+        self.theme(key).counts()
     }
 
-    /// What both copies of each counter hold at the end.
-    pub fn numbers(&self) -> Vec<(usize, [Option<u64>; 2])> {
-        let read = |pair: usize, side: Side, slot: Slot| {
+    /// What the judge has to know beside the calls.
+    pub fn facts(&self) -> Facts {
+        let exact = matches!(self.theme, Theme::Sum | Theme::Floor);
+        let pairs = if exact { 0..self.pairs.len() } else { 0..0 };
+        let lost = |name: &u64| (0..self.pairs.len()).find_map(|pair| Some((pair, key_of(*name, pair)?)));
+        Facts {
+            floor: self.theme == Theme::Floor,
+            evicted: self.evicted.iter().filter_map(lost).collect(),
+            numbers: pairs.map(|pair| Side::BOTH.map(|side| self.number(pair, side))).collect(),
+            over: self.now,
+        }
+    }
+
+    /// The counter that a side of a pair holds.
+    fn number(&self, pair: usize, side: Side) -> Option<u64> {
+        let read = |side: Side, slot: Slot| {
             self.servers[self.pairs[pair][side as usize]].number(Place { pair, key: 0 }, slot, self.now)
         };
-        let number = |pair: usize, side: Side| {
-            let mark = Mark(read(pair, side.other(), Slot::Mark(side))?);
-            read(pair, side, counter(mark, &self.options.rules))
-        };
-        let pairs = if self.counters && self.options.single.is_none() { self.pairs.len() } else { 0 };
-        // A counter that was evicted may be made anew: that is outside the promises.
-        let kept = |pair: &usize| !self.evicted.iter().any(|name| super::server::counter_of(*name) == Some(*pair));
-        (0..pairs).filter(kept).map(|pair| (pair, Side::BOTH.map(|side| number(pair, side)))).collect()
-    }
-
-    /// The keys that lost an item to eviction.
-    pub fn evicted_keys(&self) -> Vec<(usize, usize)> {
-        self.evicted.iter().filter_map(|name| super::server::item_of(*name)).collect()
+        let mark = Mark(read(side.other(), Slot::Mark(side))?);
+        read(side, counter(mark, &self.options.rules))
     }
 
     fn wake(&mut self, actor: usize, life: u32) {
@@ -275,143 +300,16 @@ impl World {
         let me = &self.hosts[host];
         let fresh = me.polled[pair].is_some_and(|sent| self.now - sent <= DELTA - 2 * MS);
         let clock = self.clock(host);
-        let up = self.pairs[pair].map(|server| me.up[server]);
-        Scene { rules, up, fresh, clock, now_ms: self.now / MS }
-    }
-
-    /// Sends an exchange for `actor`; its answers come back through `setup::advance` within `limit`.
-    pub fn send(&mut self, at: usize, actor: &mut Actor, request: &Request, limit: u64) {
-        actor.serial += 1;
-        actor.legs = Legs::default();
-        let packets = [request.home, request.partner];
-        for side in Side::BOTH {
-            let packet = packets[side as usize];
-            actor.waiting[side as usize] = !packet.is_empty();
-            if packet.is_empty() {
-                continue;
-            }
-            let server = self.pairs[actor.pair][side as usize];
-            let flight = self.flight(Flight {
-                actor: at,
-                serial: actor.serial,
-                life: self.hosts[actor.host].life,
-                side,
-                server,
-                process: self.servers[server].process,
-                packet,
-                place: actor.place,
-                load: actor.load,
-                leg: Leg { fate: Fate::Lost, ..Leg::default() },
-            });
-            self.depart(flight, actor.host);
-        }
-        self.at(self.now + limit, Event::Expire { actor: at, serial: actor.serial });
-    }
-
-    fn flight(&mut self, flight: Flight) -> usize {
-        if let Some(at) = self.free.pop() {
-            self.flights[at] = flight;
-            return at;
-        }
-        self.flights.push(flight);
-        self.flights.len() - 1
-    }
-
-    fn depart(&mut self, at: usize, host: usize) {
-        let server = self.flights[at].server;
-        if self.cut[host][server] {
-            if self.rng.chance(40) {
-                self.held.push((host, server, at));
-            } else {
-                self.free.push(at);
-            }
-        } else if self.servers[server].state == State::Down {
-            self.flights[at].leg.fate = Fate::Unsent;
-            self.after(MS / 2, MS, Event::Reply(at));
-        } else {
-            self.after(MS / 2, 3 * MS, Event::Arrive(at));
-        }
-    }
-
-    fn arrive(&mut self, at: usize) {
-        let flight = &self.flights[at];
-        let server = &mut self.servers[flight.server];
-        if server.state == State::Down || server.process != flight.process {
-            // A reset: the caller cannot know that nothing was executed.
-            return self.after(MS / 2, MS, Event::Reply(at));
-        }
-        if server.state == State::Frozen {
-            return server.buffer.push(at);
-        }
-        self.execute(at);
-    }
-
-    /// Runs a packet on its server, if that process still lives.
-    pub fn execute(&mut self, at: usize) {
-        let flight = &mut self.flights[at];
-        let server = &mut self.servers[flight.server];
-        if server.process != flight.process {
-            return self.free.push(at);
-        }
-        flight.leg.answers = server.run(&flight.packet, flight.place, &flight.load, self.now);
-        flight.leg.fate = Fate::Answered;
-        let slow = server.slow;
-        if self.options.trace {
-            let Flight { actor, side, server, packet, place, load, leg, .. } = &self.flights[at];
-            let host = self.actors[*actor].as_ref().map_or(99, |actor| actor.host);
-            let commands = packet.commands();
-            let pairs: Vec<_> = commands.iter().zip(&leg.answers).collect();
-            let text = super::trace::packet(host, *server, *side, *place, load.value.value, &pairs);
-            note!(self, "{text}");
-        }
-        self.after(MS / 2 + slow, 3 * MS + 2 * slow, Event::Reply(at));
-    }
-
-    fn reply(&mut self, at: usize) {
-        self.free.push(at);
-        let Flight { actor: who, serial, life, side, server, leg, .. } = self.flights[at];
-        let Some(mut actor) = self.actors[who].take() else { return };
-        let host = actor.host;
-        let lost = leg.fate == Fate::Answered && (self.cut[host][server] || self.deaf[host][server]);
-        let current = actor.serial == serial && self.hosts[host].life == life && actor.waiting[side as usize];
-        if current && !lost {
-            *actor.legs.on(side) = leg;
-            actor.waiting[side as usize] = false;
-            if leg.fate == Fate::Answered {
-                self.hosts[host].soft[server] = 0;
-            } else {
-                self.hosts[host].up[server] = false;
-            }
-            if actor.waiting == [false; 2] {
-                super::setup::advance(self, who, &mut actor);
-            }
-        }
-        self.actors[who] = Some(actor);
-    }
-
-    fn expire(&mut self, who: usize, serial: u32) {
-        let Some(mut actor) = self.actors[who].take() else { return };
-        if actor.serial == serial && actor.waiting != [false; 2] {
-            for side in Side::BOTH.into_iter().filter(|side| actor.waiting[*side as usize]) {
-                actor.legs.on(side).fate = Fate::Lost;
-                let server = self.pairs[actor.pair][side as usize];
-                let soft = &mut self.hosts[actor.host].soft[server];
-                *soft += 1;
-                if *soft >= self.soft_failures {
-                    self.hosts[actor.host].up[server] = false;
-                }
-            }
-            actor.waiting = [false; 2];
-            super::setup::advance(self, who, &mut actor);
-        }
-        self.actors[who] = Some(actor);
+        let up = self.pairs[pair].map(|server| me.uses(server));
+        let steady = self.pairs[pair].map(|server| me.failed[server].is_none_or(|at| at + DELTA < self.now));
+        Scene { rules, up, fresh, steady, isolated: self.now < me.isolated, clock, now_ms: self.now / MS }
     }
 }
 
 impl Actor {
     pub fn new(host: usize, pair: usize, role: Role) -> Self {
         let (place, load, legs) = (Place { pair, key: 0 }, Load::default(), Legs::default());
-        Self { host, pair, role, place, load, legs, serial: 0, waiting: [false; 2] }
+        Self { host, pair, role, place, load, legs, serial: 0, waiting: [false; 2], full: true }
     }
 
     /// Forgets what it waits for: its process died.
@@ -419,9 +317,7 @@ impl Actor {
         self.serial += 1;
         self.waiting = [false; 2];
     }
-}
 
-impl Actor {
     /// A new process in the old one's place.
     pub fn reborn(&mut self, keys: usize, pair: usize, single: &Option<seats::Rules>) {
         self.forget();
@@ -429,7 +325,7 @@ impl Actor {
             (Role::Usher(_), Some(rules)) => Role::Usher(Box::new(single::watcher::Watching::new(rules))),
             (Role::Watcher(_), _) => Role::Watcher(Box::new(Watching::new(keys))),
             (Role::Caller(_), _) => Role::Caller(single::worker::Working::default()),
-            _ => Role::Worker(Working::default()),
+            _ => Role::Worker(None),
         };
         self.pair = pair;
     }

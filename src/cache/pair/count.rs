@@ -10,17 +10,34 @@ use crate::cluster::record::decimal;
 use crate::value::{self, Digits};
 use crate::wire::Reply;
 
+/// What became of one step of a counter.
+pub(super) enum Counted {
+    Number(u64),
+    /// The key holds a plain value; `counted`: a server counted beside it, for nothing.
+    Plain {
+        counted: bool,
+    },
+}
+
 impl Call<'_> {
     pub fn count(mut self, step: Step, ttl: u32) -> Answer {
+        let mut doubt = false;
         for _ in 0..ROUNDS {
             let number = match self.step(step, ttl)? {
-                Some(number @ 0..=COUNTER_MAX) => Some(number),
-                Some(_) => {
+                Counted::Number(number @ 0..=COUNTER_MAX) => Some(number),
+                Counted::Number(_) => {
                     let way = if step.way == Way::Up { Way::Down } else { Way::Up };
                     self.step(Step { way, ..step }, ttl)?;
                     return Err(Fault::Overflow);
                 }
-                None => self.count_plain(step)?,
+                Counted::Plain { counted } => {
+                    doubt |= counted;
+                    let plain = self.count_plain(step);
+                    if doubt && !matches!(plain, Ok(Some(_))) {
+                        return Err(Fault::Ambiguous);
+                    }
+                    plain?
+                }
             };
             if let Some(number) = number {
                 self.farm.hold(Held::Number(number));
@@ -30,12 +47,12 @@ impl Call<'_> {
         Err(RACED)
     }
 
-    /// Moves the counter; `None` when the key holds a plain value.
-    pub(super) fn step(&mut self, step: Step, ttl: u32) -> Result<Option<u64>, Fault> {
+    /// Moves the counter, if the key does not hold a plain value.
+    pub(super) fn step(&mut self, step: Step, ttl: u32) -> Result<Counted, Fault> {
         let count = |view| Count::new(view, step.by, step.way == Way::Down, step.created, ttl);
         match self.run(count, Goods::default(), Want::Bare)? {
-            Outcome::Number(number) => Ok(Some(number)),
-            Outcome::Plain => Ok(None),
+            Outcome::Number(number) => Ok(Counted::Number(number)),
+            Outcome::Plain { counted } => Ok(Counted::Plain { counted }),
             _ => Err(Fault::Refused),
         }
     }

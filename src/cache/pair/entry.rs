@@ -6,7 +6,7 @@ use crate::cache::token::Token;
 use crate::cache::{Answer, Ask, Fault, Mode};
 use crate::cluster::ServerStat;
 use crate::cluster::copies::write::Kind;
-use crate::cluster::copies::{self, Commit, Outcome, Read, Side, When, Write};
+use crate::cluster::copies::{self, Commit, Count, Outcome, Read, Side, When, Write};
 use crate::cluster::courier::{Parcel, Want};
 use crate::key::Kind::Entry;
 use crate::key::Part;
@@ -107,7 +107,7 @@ impl Call<'_> {
         Ok(self.desk.notes.deleted)
     }
 
-    /// Stores the entry anew, as it is, with another lifetime.
+    /// Stores the entry anew, as it is, with another lifetime; a counter is given it where it is.
     pub fn touch(mut self, ttl: u32) -> Answer {
         let mut data = std::mem::take(&mut self.desk.data);
         let touched = self.restore(&mut data, ttl);
@@ -120,7 +120,17 @@ impl Call<'_> {
             if !self.read(Want::All)? {
                 return Ok(false);
             }
-            let Some(Token::Two(token)) = self.desk.token() else { return Err(Fault::Unsettled) };
+            let token = match self.desk.token() {
+                Some(Token::Two(token)) => token,
+                _ if self.desk.notes.counter.is_some() => {
+                    match self.run(|view| Count::touch(view, ttl), Goods::default(), Want::Bare)? {
+                        Outcome::Number(_) => return Ok(true),
+                        Outcome::Missing => return Ok(false),
+                        _ => continue,
+                    }
+                }
+                _ => return Err(Fault::Unsettled),
+            };
             let Some(Reply::Value { data: found, meta }) = self.farm.held() else { return Err(Fault::Refused) };
             let flags = meta.flags;
             data.clear();

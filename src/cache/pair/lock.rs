@@ -2,6 +2,7 @@
 //!
 //! Whoever holds a lock gives it back by emptying the record that was read, so that nobody else's is ever taken away.
 
+use super::count::Counted;
 use super::{Call, Goods};
 use crate::cache::farm::{RACED, ROUNDS};
 use crate::cache::single::FENCE_TTL;
@@ -35,8 +36,8 @@ impl Call<'_> {
             let Record::Free(when) = self.record()? else { return Ok(None) };
             self.kind = Kind::Fence;
             let step = Step { way: Way::Up, by: 1, created: clock::wall_us() };
-            let fence =
-                self.step(step, FENCE_TTL)?.and_then(|fence| i64::try_from(fence).ok()).ok_or(Fault::Refused)?;
+            let Counted::Number(fence) = self.step(step, FENCE_TTL)? else { return Err(Fault::Refused) };
+            let fence = i64::try_from(fence).map_err(|_| Fault::Refused)?;
             self.kind = Kind::Lock;
             let mut digits = Digits::default();
             let goods = Goods { data: value::decimal(fence, &mut digits), flags: 0, bare: true };

@@ -1,12 +1,13 @@
-//! Add, replace and cas: decided on one side, then copied to the other under the cas seen there.
+//! Add, replace and cas: decided on one side, then copied to the other ([`Follow`]).
 //!
 //! The home decides while its mark is active and the host reaches it; else the partner does, after the home was voided: so
 //! two hosts that disagree about the home cannot both win. Whoever cannot know is told so.
 
+use super::follow::{self, Decision, Follow, MARK, Place, SET, Store};
 use super::mark::{Mark, View};
-use super::sight::{self, Look, Ruling};
+use super::sight::{self, Grade, Look, Ruling};
 use super::void::Void;
-use super::{Answer, Body, Command, Fate, Legs, Mode, Outcome, Packet, Request, Scene, Side, Slot, Step};
+use super::{Answer, Fate, Hit, Legs, Mode, Outcome, Request, Scene, Side, Step};
 
 /// What a get saw: only it may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,34 +25,30 @@ pub enum When {
     Same(Token),
 }
 
+/// What the deciding side, and the other one, were seen to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plan {
+    side: Side,
+    mode: Mode,
+    /// The digest of what is replaced.
+    replaced: Option<u64>,
+    /// `None` = the other side was not reached.
+    other: Option<Place>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Look,
     /// The home is voided first.
     First {
         void: Void,
-        other: Option<Mode>,
-        mode: Mode,
+        plan: Plan,
     },
     Decide {
-        side: Side,
+        plan: Plan,
         under: View,
-        other: Option<Mode>,
     },
-    Copy {
-        side: Side,
-        under: View,
-        record: Answer,
-        cas: u64,
-    },
-    /// The copy met another item: is the decision still the last one?
-    Again {
-        side: Side,
-        under: View,
-        record: Answer,
-        cas: u64,
-    },
-    Last(Void),
+    Follow(Follow),
 }
 
 /// One conditional write.
@@ -59,62 +56,107 @@ enum At {
 pub struct Commit {
     pub view: View,
     when: When,
-    /// Seconds, 0 = never ends.
-    ttl: u32,
+    store: Store,
     at: At,
-    again: bool,
     tries: u8,
 }
 
-const SET: usize = 0;
-const MARK: usize = 1;
-
 impl Commit {
+    /// `ttl` in seconds, 0 = never ends.
     #[must_use]
     pub fn new(view: View, when: When, ttl: u32) -> Self {
-        Self { view, when, ttl, at: At::Look, again: false, tries: 2 }
+        let store = Store { ttl, derived: when != When::Missing };
+        Self { view, when, store, at: At::Look, tries: 2 }
     }
 
     pub fn start(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
-        if scene.up == [false, false] {
+        if scene.nobody() {
             return Step::Done(Outcome::Unavailable);
         }
         self.at = At::Look;
-        let mut request = Request::default();
-        for side in Side::BOTH.into_iter().filter(|side| scene.up(*side)) {
-            *request.on(side) = sight::look(side, &self.view, scene.rules);
-        }
-        Step::Send(request)
+        Step::Send(sight::ask(scene.up, &self.view, scene.rules))
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
-        match self.at {
+        match &mut self.at {
             At::Look => self.looked(scene, legs),
-            At::First { mut void, other, mode } => match void.next(scene, &mut self.view, legs) {
-                Step::Send(request) => {
-                    self.at = At::First { void, other, mode };
-                    Step::Send(request)
+            At::First { void, plan } => match void.next(scene, &mut self.view, legs) {
+                Step::Send(request) => Step::Send(request),
+                Step::Done(true) => {
+                    let plan = *plan;
+                    self.decide(scene, plan)
                 }
-                Step::Done(true) => self.decide(scene, Side::Partner, mode, other),
                 Step::Done(false) => Step::Done(Outcome::Unavailable),
             },
-            At::Decide { side, under, other } => self.decided(scene, legs, side, under, other),
-            At::Copy { side, under, record, cas } => self.copied(scene, legs, side, under, record, cas),
-            At::Again { side, under, record, cas } => self.anew(scene, legs, side, under, record, cas),
-            At::Last(mut void) => {
-                let step = void.next(scene, &mut self.view, legs);
-                self.last(void, step)
+            At::Decide { plan, under } => {
+                let (plan, under) = (*plan, *under);
+                self.decided(scene, legs, plan, under)
             }
+            At::Follow(follow) => follow.next(scene, &mut self.view, legs),
         }
     }
 
     fn looked(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
         let before = self.view;
         let look = Look::new(legs, &mut self.view);
-        if self.view != before && !self.again {
-            self.again = true;
-            return self.start(scene);
+        if self.view != before && self.tries > 0 {
+            return self.again(scene);
         }
+        if let Some(refusal) = self.refuses(scene, &look) {
+            return Step::Done(refusal);
+        }
+        // A side that has lost its records (it was flushed) decides nothing until a watcher made them again.
+        let knows = |side: Side| legs.of(side).mark(sight::MARK).is_some();
+        let usable = |side: Side| knows(side) && self.view.of(side).active(scene.rules);
+        let flushed = look.home.reached && !knows(Side::Home);
+        let side = if usable(Side::Home) || flushed { Side::Home } else { Side::Partner };
+        let (own, other) = (look.of(side), look.of(side.other()));
+        let mode = own.item.map_or(Mode::Add, |item| Mode::Cas(item.cas));
+        let cas = |hit: Option<Hit>| hit.map(|hit| hit.cas);
+        let place = other.reached.then(|| Place { item: cas(other.item), tomb: cas(other.tomb) });
+        let plan = Plan { side, mode, replaced: own.item.map(|item| item.digest), other: place };
+        if !usable(side) {
+            return Step::Done(Outcome::Unavailable);
+        }
+        // Absence is no token: another may have replaced the item and a third deleted it again. Another value, or a tombstone, on the
+        // other side may be of a write that is on its way here. The repairer brings either in order soon.
+        let differs = match other.grade(self.view.of(side.other()), scene.rules) {
+            Grade::Gone => true,
+            Grade::Item(item) => plan.replaced != Some(item.digest),
+            _ => false,
+        };
+        if self.store.derived && (own.item.is_none() || differs) {
+            return if self.tries > 0 { self.again(scene) } else { Step::Done(Outcome::Unavailable) };
+        }
+        if side == Side::Home {
+            return self.decide(scene, plan);
+        }
+        let mut void = Void::new(Side::Home);
+        match void.judge(scene, &mut self.view, &legs.partner.answers[sight::MARK]) {
+            Step::Send(request) => {
+                self.at = At::First { void, plan };
+                Step::Send(request)
+            }
+            Step::Done(_) => self.decide(scene, plan),
+        }
+    }
+
+    fn again(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
+        self.tries -= 1;
+        self.start(scene)
+    }
+
+    /// Another was faster: its token is void; whether there is a value now, a new look tells.
+    fn raced(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
+        match self.when {
+            When::Same(_) => Step::Done(Outcome::Missing),
+            _ if self.tries > 0 => self.again(scene),
+            _ => Step::Done(Outcome::Unavailable),
+        }
+    }
+
+    /// Why nothing may be stored, judged by a look.
+    fn refuses(&self, scene: &Scene<'_>, look: &Look) -> Option<Outcome> {
         let ruling = look.ruling(&self.view, scene.rules);
         let there = matches!(ruling, Ruling::Item { .. } | Ruling::Counter { .. });
         let same = |token: Token| {
@@ -122,160 +164,49 @@ impl Commit {
             let current = self.view.of(token.side).epoch_is(token.mark);
             ruling == Ruling::Item { side: token.side, verified: true } && current && cas == Some(token.cas)
         };
-        match self.when {
-            _ if ruling == Ruling::Unknown => return Step::Done(Outcome::Unavailable),
-            When::Missing if there => return Step::Done(Outcome::Missing),
-            When::There if !there => return Step::Done(Outcome::Missing),
-            When::Same(token) if !same(token) => return Step::Done(Outcome::Missing),
-            _ => {}
-        }
-        let mode = |side: Side| look.of(side).item.map_or(Mode::Add, |item| Mode::Cas(item.cas));
-        let other = |side: Side| look.of(side).reached.then(|| mode(side));
-        let home = look.home.reached && self.view.home.active(scene.rules);
-        // Absence is no token: another may have replaced the item and a third deleted it again. The repairer brings it soon.
-        let decides = if home { Side::Home } else { Side::Partner };
-        if self.when != When::Missing && mode(decides) == Mode::Add {
-            return Step::Done(Outcome::Unavailable);
-        }
-        if home {
-            return self.decide(scene, Side::Home, mode(Side::Home), other(Side::Partner));
-        }
-        if !look.partner.reached || !self.view.partner.active(scene.rules) {
-            return Step::Done(Outcome::Unavailable);
-        }
-        let (mode, other) = (mode(Side::Partner), other(Side::Home));
-        let mut void = Void::new(Side::Home);
-        match void.judge(scene, &mut self.view, &legs.partner.answers[sight::MARK]) {
-            Step::Send(request) => {
-                self.at = At::First { void, other, mode };
-                Step::Send(request)
-            }
-            Step::Done(_) => self.decide(scene, Side::Partner, mode, other),
-        }
+        let met = match self.when {
+            _ if ruling == Ruling::Unknown => return Some(Outcome::Unavailable),
+            When::Missing => !there,
+            When::There => there,
+            When::Same(token) => same(token),
+        };
+        (!met).then_some(Outcome::Missing)
     }
 
-    fn packet(&self, scene: &Scene<'_>, side: Side, mode: Mode) -> Packet {
-        let mark = self.view.of(side);
-        let (slot, body, ttl) = (Slot::Item, Body::Value, self.ttl);
-        let mut packet = Packet::default();
-        packet.push(Command::Set { slot, mode, stamp: mark.stamp(scene.rules), body, ttl });
-        packet.get(Slot::Mark(side.other()));
-        if mark.active(scene.rules) {
-            packet.push(Command::Delete { slot: sight::counter(mark, scene.rules), cas: None });
-        }
-        packet
-    }
-
-    fn decide(&mut self, scene: &Scene<'_>, side: Side, mode: Mode, other: Option<Mode>) -> Step<Outcome> {
-        self.at = At::Decide { side, under: self.view, other };
+    fn decide(&mut self, scene: &Scene<'_>, plan: Plan) -> Step<Outcome> {
+        self.at = At::Decide { plan, under: self.view };
         let mut request = Request::default();
-        *request.on(side) = self.packet(scene, side, mode);
+        *request.on(plan.side) = self.store.packet(scene, &self.view, plan.side, plan.mode);
         Step::Send(request)
     }
 
-    fn decided(
-        &mut self,
-        scene: &Scene<'_>,
-        legs: &Legs,
-        side: Side,
-        under: View,
-        other: Option<Mode>,
-    ) -> Step<Outcome> {
+    fn decided(&mut self, scene: &Scene<'_>, legs: &Legs, plan: Plan, under: View) -> Step<Outcome> {
+        let side = plan.side;
         let leg = legs.of(side);
         let cas = match (leg.fate, leg.answers[SET]) {
             (Fate::Answered, Answer::Stored(cas)) => cas,
             (Fate::Answered, Answer::Refused) | (Fate::Unsent, _) => return Step::Done(Outcome::Unavailable),
-            (Fate::Answered, _) => return Step::Done(Outcome::Missing),
+            (Fate::Answered, _) => return self.raced(scene),
             (Fate::Lost, _) => return Step::Done(Outcome::Ambiguous),
         };
         legs.teach(&mut self.view, MARK);
-        let record = leg.answers[MARK];
-        if side == Side::Partner && self.view.home.active(scene.rules) {
-            // The home may decide again: whether it did meanwhile is not known.
+        let lost = plan.mode == Mode::Add && leg.mark(MARK).is_none();
+        if lost || side == Side::Partner && self.view.home.active(scene.rules) {
+            // This side was flushed, or the home decides again: whether another was faster is not known.
             return Step::Done(Outcome::Ambiguous);
         }
-        let Some(mode) = other.filter(|_| scene.up(side.other())) else {
-            return self.void(scene, side.other(), &record);
+        let counter = follow::beside(leg);
+        let decision = Decision {
+            side,
+            under,
+            record: leg.answers[MARK],
+            cas,
+            replaced: plan.replaced,
+            counter,
+            place: plan.other,
         };
-        self.at = At::Copy { side, under, record, cas };
-        let mut request = Request::default();
-        *request.on(side.other()) = self.packet(scene, side.other(), mode);
-        Step::Send(request)
-    }
-
-    fn copied(
-        &mut self,
-        scene: &Scene<'_>,
-        legs: &Legs,
-        side: Side,
-        under: View,
-        record: Answer,
-        cas: u64,
-    ) -> Step<Outcome> {
-        let other = side.other();
-        let leg = legs.of(other);
-        if !leg.answered() || leg.answers[SET] == Answer::Refused {
-            return self.void(scene, other, &record);
-        }
-        legs.teach(&mut self.view, MARK);
-        let stored = matches!(leg.answers[SET], Answer::Stored(_));
-        let holds = self.view.of(side).epoch_is(under.of(side));
-        let copy = stored && self.view.of(other).epoch_is(under.of(other)) && under.of(other).active(scene.rules);
-        if holds && !stored {
-            self.at = At::Again { side, under, record, cas };
-            let mut request = Request::default();
-            request.home.get(Slot::Item);
-            request.partner.get(Slot::Item);
-            return Step::Send(request);
-        }
-        Step::Done(if holds || copy { Outcome::Done } else { Outcome::Ambiguous })
-    }
-
-    /// A later decision takes care of its own copy; else what stands on the other side is older, or written just now.
-    fn anew(
-        &mut self,
-        scene: &Scene<'_>,
-        legs: &Legs,
-        side: Side,
-        under: View,
-        record: Answer,
-        cas: u64,
-    ) -> Step<Outcome> {
-        let other = side.other();
-        match legs.of(side).answers[0] {
-            _ if !legs.of(side).answered() => return Step::Done(Outcome::Ambiguous),
-            Answer::Hit(hit) if hit.cas == cas => {}
-            _ => return Step::Done(Outcome::Done),
-        }
-        if !legs.of(other).answered() || self.tries == 0 {
-            return self.void(scene, other, &record);
-        }
-        self.tries -= 1;
-        let mode = match legs.of(other).answers[0] {
-            Answer::Hit(hit) => Mode::Cas(hit.cas),
-            _ => Mode::Add,
-        };
-        self.at = At::Copy { side, under, record, cas };
-        let mut request = Request::default();
-        *request.on(other) = self.packet(scene, other, mode);
-        Step::Send(request)
-    }
-
-    fn void(&mut self, scene: &Scene<'_>, missed: Side, record: &Answer) -> Step<Outcome> {
-        let mut void = Void::new(missed);
-        let step = void.judge(scene, &mut self.view, record);
-        if !scene.rules.bump {
-            return Step::Done(Outcome::Done);
-        }
-        self.last(void, step)
-    }
-
-    fn last(&mut self, void: Void, step: Step<bool>) -> Step<Outcome> {
-        self.at = At::Last(void);
-        match step {
-            Step::Send(request) => Step::Send(request),
-            Step::Done(true) => Step::Done(Outcome::Done),
-            Step::Done(false) => Step::Done(Outcome::Ambiguous),
-        }
+        let (follow, step) = Follow::begin(scene, &mut self.view, self.store, decision);
+        self.at = At::Follow(follow);
+        step
     }
 }

@@ -4,14 +4,15 @@
 //! the tombstone looked at again, and only then stamped: nothing that a concurrent writer does in between is undone.
 
 use super::mark::View;
-use super::sight::{self, Grade, Look};
+use super::sight::{self, Look};
+use super::task::{Sign, Task, sign};
 use super::void::Void;
-use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Rules, Scene, Side, Slot, Step};
+use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Scene, Side, Slot, Step};
 
 /// What a look found, to be compared with the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    sign: [Option<u64>; 8],
+    sign: Sign,
     at_ms: u64,
 }
 
@@ -24,37 +25,6 @@ pub enum Mended {
     Wait(Option<Seen>),
     /// Something was written (or may have been): look again.
     Acted,
-}
-
-/// What has to be done to make the sides agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Task {
-    Nothing,
-    /// Not possible now.
-    Wait,
-    /// Store the source's item on the other side.
-    Copy {
-        from: Side,
-    },
-    /// Give the source's own item the current stamp first.
-    Stamp {
-        at: Side,
-    },
-    /// Take an item away that is not believed.
-    Remove {
-        at: Side,
-        gone: bool,
-    },
-    /// Give the other side this side's counter.
-    Recount {
-        from: Side,
-    },
-    /// Two counters at rest differ: the home's number holds.
-    Level,
-    /// Take away a counter beside an item.
-    Orphan {
-        at: Side,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +66,7 @@ impl Mend {
     }
 
     pub fn start(&mut self, scene: &Scene<'_>) -> Step<Mended> {
-        let (home, partner) = (Side::Home, Side::Partner);
-        Step::Send(Request {
-            home: sight::look(home, &self.view, scene.rules),
-            partner: sight::look(partner, &self.view, scene.rules),
-        })
+        Step::Send(sight::ask([true; 2], &self.view, scene.rules))
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Mended> {
@@ -115,7 +81,7 @@ impl Mend {
             At::Undone { to } if legs.of(to).answered() => Step::Done(Mended::Acted),
             At::Undone { to } => {
                 let mut void = Void::new(to);
-                let step = void.ask();
+                let step = void.ask(scene);
                 self.voided(void, step)
             }
             At::Void(mut void) => {
@@ -133,7 +99,7 @@ impl Mend {
         if !look.home.reached || !look.partner.reached || self.view != before {
             return Step::Done(Mended::Wait(None));
         }
-        let task = task(&look, &self.view, rules);
+        let task = Task::new(&look, &self.view, rules);
         match task {
             Task::Nothing => return Step::Done(Mended::Whole),
             Task::Wait => return Step::Done(Mended::Wait(None)),
@@ -269,50 +235,4 @@ const COPIED: u16 = 1;
 fn number(slot: Slot, mode: Mode, stamp: u16, hit: &Hit) -> Command {
     let (body, ttl) = (Body::Number(hit.number.unwrap_or(0)), hit.ttl.unwrap_or(0));
     Command::Set { slot, mode, stamp, body, ttl }
-}
-
-/// All that must stand still between two looks.
-fn sign(look: &Look, view: &View) -> [Option<u64>; 8] {
-    let cas = |hit: Option<super::Hit>| hit.map(|hit| hit.cas);
-    let (home, partner) = (&look.home, &look.partner);
-    let (marks, items) = ([view.home, view.partner], [cas(home.item), cas(partner.item)]);
-    let (tombs, counts) = ([cas(home.tomb), cas(partner.tomb)], [cas(home.counter), cas(partner.counter)]);
-    let [a, b] = marks.map(|mark| Some(mark.0));
-    [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
-}
-
-/// What ends within so many seconds is left alone: copies made at the last moment would keep each other alive for ever.
-const LAST: u32 = 2;
-
-fn task(look: &Look, view: &View, rules: &Rules) -> Task {
-    let grades = [look.home.grade(view.home, rules), look.partner.grade(view.partner, rules)];
-    let active = view.home.active(rules) && view.partner.active(rules);
-    let junk = |side: Side| look.of(side).item.is_some() && !matches!(grades[side as usize], Grade::Item(_));
-    let removal = |gone: bool| Side::BOTH.into_iter().find(|side| junk(*side)).map(|at| Task::Remove { at, gone });
-    let (home, partner) = (Side::Home, Side::Partner);
-    let item = grades.iter().any(|grade| matches!(grade, Grade::Item(_)));
-    let fades = |hit: Option<Hit>| hit.and_then(|hit| hit.ttl).is_some_and(|ttl| ttl <= LAST);
-    if Side::BOTH.into_iter().any(|side| fades(look.of(side).item) || fades(look.of(side).counter)) {
-        return Task::Nothing;
-    }
-    if let Some(at) = Side::BOTH.into_iter().find(|side| active && item && look.of(*side).counter.is_some()) {
-        return Task::Orphan { at };
-    }
-    match grades {
-        _ if !active => Task::Wait,
-        [Grade::Counter(one), Grade::Counter(two)] if one.number == two.number => {
-            removal(false).unwrap_or(Task::Nothing)
-        }
-        [Grade::Counter(_), Grade::Counter(_)] => Task::Level,
-        [Grade::Item(one), Grade::Item(two)] if one.digest == two.digest => Task::Nothing,
-        [Grade::Item(_), _] => Task::Copy { from: home },
-        [_, Grade::Item(_)] => Task::Copy { from: partner },
-        [Grade::Counter(_), _] => Task::Recount { from: home },
-        [_, Grade::Counter(_)] => Task::Recount { from: partner },
-        [Grade::Gone, _] | [_, Grade::Gone] => removal(true).unwrap_or(Task::Nothing),
-        [Grade::Silent(true), _] | [_, Grade::Silent(true)] => removal(false).unwrap_or(Task::Nothing),
-        [_, Grade::Doubtful(_)] => Task::Stamp { at: partner },
-        [Grade::Doubtful(_), _] => Task::Stamp { at: home },
-        _ => Task::Nothing,
-    }
 }

@@ -94,6 +94,11 @@ pub enum Command {
         slot: Slot,
         ttl: u32,
     },
+    /// Gives a number a new lifetime and a new cas, as a count of 0 does, and answers like `Count`.
+    Prolong {
+        slot: Slot,
+        ttl: u32,
+    },
 }
 
 /// The most commands that one packet holds.
@@ -149,6 +154,26 @@ pub struct Hit {
     /// The value, when it is an unsigned number.
     pub number: Option<u64>,
 }
+
+impl Hit {
+    /// Is it about to end? Each server counts whole seconds by its own clock: the copies end a little apart.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        self.ttl.is_some_and(|ttl| ttl <= LAST)
+    }
+
+    /// Do both end at the same time, as far as servers can tell?
+    #[must_use]
+    pub fn ends_with(&self, other: &Self) -> bool {
+        match (self.ttl, other.ttl) {
+            (Some(one), Some(two)) => one.abs_diff(two) <= LAST,
+            (one, two) => one == two,
+        }
+    }
+}
+
+/// Seconds.
+const LAST: u32 = 2;
 
 /// The answer to one command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

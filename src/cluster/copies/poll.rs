@@ -35,11 +35,25 @@ impl Pace {
     }
 }
 
+/// What a side's full record says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Full {
+    /// Nothing that holds.
+    #[default]
+    No,
+    /// A pass over the keys may end by replacing it; its cas.
+    Open(u64),
+    /// The side is complete under its mark.
+    Yes,
+}
+
 /// What a poll found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Polled {
     pub reached: [bool; 2],
-    /// Both sides complete under active marks, and no host has trouble.
+    /// The full record of the home, of the partner.
+    pub full: [Full; 2],
+    /// Both are, and no host has trouble.
     pub whole: bool,
     /// Somebody could not reach a side lately.
     pub ill: bool,
@@ -76,6 +90,8 @@ const MARK: usize = 0;
 const FULL: usize = 1;
 const ILL: usize = 2;
 const LEASE: usize = 3;
+/// What an open full record holds: no mark.
+const OPEN: u64 = 0;
 
 impl Poll {
     #[must_use]
@@ -120,14 +136,25 @@ impl Poll {
         }
         self.at = At::Correct;
         self.learn(legs);
-        let full = |side: Side| {
-            let mark = self.view.of(side);
-            mark.active(scene.rules) && legs.of(side).mark(FULL) == Some(mark)
+        let full = |side: Side| match legs.of(side).answers[FULL] {
+            Answer::Hit(Hit { number: Some(number), cas, .. }) if legs.of(side).answered() => {
+                let mark = self.view.of(side);
+                let whole = mark.active(scene.rules) && number == mark.0;
+                if whole {
+                    Full::Yes
+                } else if number == OPEN {
+                    Full::Open(cas)
+                } else {
+                    Full::No
+                }
+            }
+            _ => Full::No,
         };
         let noted = |side: Side| legs.of(side).answered() && matches!(legs.of(side).answers[ILL], Answer::Hit(_));
         self.found.reached = Side::BOTH.map(|side| legs.of(side).answered() && self.used[side as usize]);
         self.found.ill = self.found.reached != [true; 2] || Side::BOTH.into_iter().any(noted);
-        self.found.whole = !self.found.ill && Side::BOTH.into_iter().all(full);
+        self.found.full = Side::BOTH.map(full);
+        self.found.whole = !self.found.ill && self.found.full == [Full::Yes; 2];
         let mut request = Request::default();
         for side in Side::BOTH.into_iter().filter(|side| legs.of(*side).answered()) {
             self.correct(scene, legs, side, &mut request);
@@ -138,6 +165,7 @@ impl Poll {
             request.on(side.other()).push(Command::Set { slot, mode, stamp: 0, body, ttl });
         }
         self.lease(scene, legs, &mut request);
+        self.open(&mut request);
         if request.home.is_empty() && request.partner.is_empty() {
             return Step::Done(self.found);
         }
@@ -177,8 +205,17 @@ impl Poll {
         request.on(witness).push(Command::Set { slot, mode, stamp: 0, body, ttl: 0 });
     }
 
+    /// The repairer opens the full records that do not hold.
+    fn open(&self, request: &mut Request) {
+        let closed = |side: &Side| self.found.repairs && self.found.full[*side as usize] == Full::No;
+        for side in Side::BOTH.into_iter().filter(closed) {
+            let (slot, mode, body) = (Slot::Full(side), Mode::Set, Body::Number(OPEN));
+            request.on(side).push(Command::Set { slot, mode, stamp: 0, body, ttl: 0 });
+        }
+    }
+
     fn activates(&self, scene: &Scene<'_>, mark: Mark, legs: &Legs, side: Side) -> bool {
-        let able = self.found.reached[side as usize] && self.paced[side as usize];
+        let able = self.found.reached[side as usize] && self.paced[side as usize] && !scene.isolated;
         !mark.active(scene.rules) && able && self.holds(legs)
     }
 
@@ -224,7 +261,8 @@ mod tests {
     }
 
     const RULES: Rules = Rules::ALL;
-    const SCENE: Scene<'static> = Scene { rules: &RULES, up: [true; 2], fresh: true, clock: 1, now_ms: 1 };
+    const SCENE: Scene<'static> =
+        Scene { rules: &RULES, up: [true; 2], fresh: true, isolated: false, steady: [true; 2], clock: 1, now_ms: 1 };
 
     #[test]
     fn a_side_that_is_not_used_counts_as_not_reached_and_its_records_are_read() {

@@ -28,7 +28,7 @@ impl Read {
     pub fn start(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
         let trusted = |side| self.view.of(side).active(scene.rules);
         match scene.up {
-            [false, false] => Step::Done(Outcome::Unavailable),
+            _ if scene.nobody() => Step::Done(Outcome::Unavailable),
             [true, partner] if trusted(Side::Home) && (scene.fresh || !partner) => self.first(Side::Home),
             [false, true] if trusted(Side::Partner) => self.first(Side::Partner),
             up => self.look(scene, up),
@@ -67,11 +67,7 @@ impl Read {
             return Step::Done(Outcome::Unavailable);
         }
         self.at = At::Look { again: matches!(self.at, At::Look { .. }) };
-        let mut request = Request::default();
-        for side in Side::BOTH.into_iter().filter(|side| up[*side as usize]) {
-            *request.on(side) = sight::look(side, &self.view, scene.rules);
-        }
-        Step::Send(request)
+        Step::Send(sight::ask(up, &self.view, scene.rules))
     }
 
     fn judge(&mut self, scene: &Scene<'_>, legs: &Legs, again: bool) -> Step<Outcome> {

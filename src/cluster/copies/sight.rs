@@ -1,6 +1,6 @@
 //! What one look at a key shows on a side, and which side is believed.
 
-use super::{Answer, Hit, Leg, Legs, Mark, Packet, Rules, Side, Slot, View};
+use super::{Answer, Hit, Leg, Legs, Mark, Packet, Request, Rules, Side, Slot, View};
 
 /// The answers' places in a look.
 const ITEM: usize = 0;
@@ -10,8 +10,7 @@ const FULL: usize = 3;
 const COUNTER: usize = 4;
 
 /// The packet of a look at `side`.
-#[must_use]
-pub fn look(side: Side, view: &View, rules: &Rules) -> Packet {
+fn look(side: Side, view: &View, rules: &Rules) -> Packet {
     let mut packet = Packet::default();
     packet.get(Slot::Item);
     packet.get(Slot::Tomb);
@@ -19,6 +18,16 @@ pub fn look(side: Side, view: &View, rules: &Rules) -> Packet {
     packet.get(Slot::Full(side));
     packet.get(counter(view.of(side), rules));
     packet
+}
+
+/// Looks at the sides that are `up`.
+#[must_use]
+pub fn ask(up: [bool; 2], view: &View, rules: &Rules) -> Request {
+    let mut request = Request::default();
+    for side in Side::BOTH.into_iter().filter(|side| up[*side as usize]) {
+        *request.on(side) = look(side, view, rules);
+    }
+    request
 }
 
 /// Where a counter lives under `mark`.

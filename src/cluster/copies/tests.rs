@@ -11,7 +11,7 @@ const MARK: Mark = Mark(2001);
 const VIEW: View = View { home: MARK, partner: MARK };
 
 fn scene(up: [bool; 2]) -> Scene<'static> {
-    Scene { rules: &Rules::ALL, up, fresh: true, clock: 5000, now_ms: 0 }
+    Scene { rules: &Rules::ALL, up, fresh: true, isolated: false, steady: [true; 2], clock: 5000, now_ms: 0 }
 }
 
 fn hit(number: u64, stamp: u16) -> Answer {
@@ -158,4 +158,84 @@ fn what_is_about_to_end_is_not_copied() {
         let step = mend.next(&scene, &Legs { home, partner });
         assert_eq!(matches!(step, Step::Send(_)), copies, "{ttl:?}");
     }
+}
+
+/// A look at a side that holds this under the current epoch.
+fn shows(item: Option<u64>, tomb: Option<u64>, mark: Answer) -> Leg {
+    let stamp = MARK.stamp(&Rules::ALL);
+    let hit = |number: Option<u64>| number.map_or(Answer::Miss, |number| hit(number, stamp));
+    leg(&[hit(item), hit(tomb), mark, Answer::Miss, Answer::Miss])
+}
+
+fn cas() -> Commit {
+    Commit::new(VIEW, When::Same(Token { side: Side::Home, mark: MARK, cas: 7 }), 0)
+}
+
+#[test]
+fn a_cas_waits_while_the_other_side_holds_another_value_or_a_fresh_tombstone() {
+    let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
+    for partner in [shows(Some(6), None, record), shows(None, Some(0), record)] {
+        let mut commit = cas();
+        sent(commit.start(&scene));
+        let legs = Legs { home: shows(Some(5), None, record), partner };
+        sent(commit.next(&scene, &legs));
+        sent(commit.next(&scene, &legs));
+        assert_eq!(done(commit.next(&scene, &legs)), Outcome::Unavailable);
+    }
+}
+
+#[test]
+fn a_copy_that_a_delete_overtook_is_taken_away_again() {
+    let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
+    let mut commit = cas();
+    sent(commit.start(&scene));
+    let legs = Legs { home: shows(Some(5), None, record), partner: shows(None, None, record) };
+    sent(commit.next(&scene, &legs));
+    let decided = Legs { home: leg(&[Answer::Stored(8), record, Answer::Miss]), ..Legs::default() };
+    let request = sent(commit.next(&scene, &decided));
+    assert!(matches!(request.partner.commands()[0], Command::Set { mode: Mode::Add, stamp: 0, .. }), "{request:?}");
+    let buried = Legs { partner: leg(&[Answer::Stored(3), hit(0, 1)]), ..Legs::default() };
+    let request = sent(commit.next(&scene, &buried));
+    assert_eq!(request.partner.commands(), [Command::Delete { slot: Slot::Item, cas: Some(3) }]);
+}
+
+#[test]
+fn a_conditional_store_deletes_no_counter_in_its_own_packet() {
+    let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
+    let mut commit = cas();
+    sent(commit.start(&scene));
+    let legs = Legs { home: shows(Some(5), None, record), partner: shows(Some(5), None, record) };
+    let request = sent(commit.next(&scene, &legs));
+    let deletes = |command: &&Command| matches!(command, Command::Delete { .. });
+    assert_eq!(request.home.commands().iter().filter(deletes).count(), 0, "{request:?}");
+}
+
+#[test]
+fn a_side_that_was_flushed_decides_nothing() {
+    let scene = scene([true, true]);
+    let mut commit = Commit::new(VIEW, When::Missing, 0);
+    sent(commit.start(&scene));
+    let legs = Legs { home: shows(None, None, Answer::Miss), partner: shows(None, None, hit(MARK.0, 0)) };
+    assert_eq!(done(commit.next(&scene, &legs)), Outcome::Unavailable);
+}
+
+#[test]
+fn a_count_that_was_lost_beside_a_value_goes_on_when_its_side_is_void() {
+    let scene = scene([true, true]);
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    sent(count.start(&scene));
+    let value = hit(5, MARK.stamp(&Rules::ALL));
+    let partner = leg(&[Answer::NotFound, value, hit(MARK.0, 0)]);
+    let home = Leg { fate: Fate::Lost, ..Leg::default() };
+    let request = sent(count.next(&scene, &Legs { home, partner }));
+    assert!(matches!(request.partner.commands(), [Command::Set { slot: Slot::Mark(Side::Home), .. }]), "{request:?}");
+    let legs = Legs { partner: leg(&[Answer::Stored(9)]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Plain { counted: true });
+}
+
+#[test]
+fn a_host_voids_nothing_on_the_word_of_a_side_that_failed_it_lately() {
+    let scene = Scene { steady: [false, true], ..scene([true, false]) };
+    assert!(!done(Void::new(Side::Partner).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0))));
+    sent(Void::new(Side::Home).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0)));
 }

@@ -32,8 +32,8 @@ impl Void {
     }
 
     /// Asks the witness for the record.
-    pub fn ask(&mut self) -> Step<bool> {
-        if self.tries == 0 {
+    pub fn ask(&mut self, scene: &Scene<'_>) -> Step<bool> {
+        if self.tries == 0 || !scene.may_void(self.missed) {
             return Step::Done(false);
         }
         self.tries -= 1;
@@ -55,6 +55,9 @@ impl Void {
         let current = read == Some(known);
         if current && known.known() && !known.active(rules) {
             return Step::Done(true);
+        }
+        if !scene.may_void(self.missed) {
+            return Step::Done(false);
         }
         // Only a lost record may have been further than all that this host remembers.
         let clock = if read.is_none() || !known.known() { Mark(Mark::first(scene.clock).0 - 1) } else { Mark::UNKNOWN };
@@ -81,7 +84,7 @@ impl Void {
                 view.learn(self.missed, from.next());
                 Step::Done(true)
             }
-            _ => self.ask(),
+            _ => self.ask(scene),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A set or a delete: both sides in parallel; a side that missed it is voided before the write is acknowledged.
 
 use super::mark::View;
-use super::sight;
-use super::void::Void;
+use super::settle::Settle;
 use super::{Answer, Body, Command, Legs, Mode, Outcome, Packet, Request, Scene, Side, Slot, Step};
+use super::{learn, sight};
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ enum At {
     Both {
         under: View,
     },
-    Void(Void),
     /// A counter that one side had and the other did not (it may just have been rebuilt there) is deleted there again.
     Again(Side),
+    Settle(Settle),
 }
 
 /// One set or delete.
@@ -40,6 +40,9 @@ pub struct Write {
     doubt: bool,
 }
 
+/// The mark's place among the answers.
+const MARK: usize = 1;
+
 impl Write {
     #[must_use]
     pub fn new(view: View, kind: Kind) -> Self {
@@ -47,34 +50,33 @@ impl Write {
     }
 
     pub fn start(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
-        let unknown = Side::BOTH.iter().any(|side| scene.up(*side) && !self.view.of(*side).known());
-        if scene.up == [false, false] {
-            Step::Done(Outcome::Unavailable)
-        } else if unknown {
-            self.at = At::Learn;
-            Step::Send(learn(scene))
-        } else {
-            self.send(scene)
+        if scene.nobody() {
+            return Step::Done(Outcome::Unavailable);
         }
+        if learn::needed(scene, &self.view) {
+            self.at = At::Learn;
+            return learn::ask(scene);
+        }
+        self.send(scene)
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
-        match self.at {
+        match &mut self.at {
             At::Start => self.start(scene),
             At::Learn => {
-                taught(legs, &mut self.view);
+                learn::take(legs, &mut self.view);
                 self.send(scene)
             }
-            At::Both { under } => self.settle(scene, legs, under),
-            At::Again(side) if legs.of(side).answered() => Step::Done(Outcome::Done),
+            At::Both { under } => {
+                let under = *under;
+                self.judge(scene, legs, &under)
+            }
+            At::Again(side) if legs.of(*side).answered() => Step::Done(Outcome::Done),
             At::Again(side) => {
-                let void = Void::new(side);
-                self.void_blind(scene, void)
+                let side = *side;
+                self.settle(scene, side, None)
             }
-            At::Void(mut void) => {
-                let step = void.next(scene, &mut self.view, legs);
-                self.after_void(scene, void, step)
-            }
+            At::Settle(settle) => settle.next(scene, &mut self.view, legs),
         }
     }
 
@@ -91,7 +93,14 @@ impl Write {
         Step::Send(request)
     }
 
-    /// The other side's mark is the first answer; the write itself stands before it in time only by chance.
+    /// Another try, after one that was executed under an older mark.
+    fn resend(&mut self, scene: &Scene<'_>) -> Step<Outcome> {
+        self.tries -= 1;
+        self.doubt = true;
+        self.send(scene)
+    }
+
+    /// The write stands before the mark, so that the mark is read after it.
     fn packet(&self, scene: &Scene<'_>, side: Side) -> Packet {
         let rules = scene.rules;
         let mark = self.view.of(side);
@@ -118,7 +127,7 @@ impl Write {
         packet
     }
 
-    fn settle(&mut self, scene: &Scene<'_>, legs: &Legs, under: View) -> Step<Outcome> {
+    fn judge(&mut self, scene: &Scene<'_>, legs: &Legs, under: &View) -> Step<Outcome> {
         let rules = scene.rules;
         if rules.witness {
             legs.teach(&mut self.view, MARK);
@@ -132,31 +141,23 @@ impl Write {
         let renewed = |side: Side| self.view.of(side) > under.of(side) && self.view.of(side).active(rules);
         let both = done(Side::Home) && done(Side::Partner);
         if both && self.tries > 0 && Side::BOTH.into_iter().any(renewed) {
-            self.tries -= 1;
-            self.doubt = true;
-            return self.send(scene);
+            return self.resend(scene);
         }
         match (holds(Side::Home), holds(Side::Partner)) {
-            (false, false) if both && self.tries == 0 => Step::Done(Outcome::Ambiguous),
             (true, _) | (_, true) if both => self.finish(scene, legs, under),
-            (true, _) => self.void(scene, legs, Side::Partner),
-            (_, true) => self.void(scene, legs, Side::Home),
-            (false, false) if !legs.doubtful() && !self.doubt => Step::Done(Outcome::Unavailable),
-            (false, false) if self.view != under && self.tries > 0 => {
-                self.tries -= 1;
-                self.doubt = true;
-                self.send(scene)
-            }
-            (false, false) => Step::Done(Outcome::Ambiguous),
+            (true, _) => self.settle(scene, Side::Partner, Some(&legs.home.answers)),
+            (_, true) => self.settle(scene, Side::Home, Some(&legs.partner.answers)),
+            _ if both && self.tries == 0 => Step::Done(Outcome::Ambiguous),
+            _ if !legs.doubtful() && !self.doubt => Step::Done(Outcome::Unavailable),
+            _ if self.view != *under && self.tries > 0 => self.resend(scene),
+            _ => Step::Done(Outcome::Ambiguous),
         }
     }
 
     /// Both sides have the write; was a counter deleted on one side only?
-    fn finish(&mut self, scene: &Scene<'_>, legs: &Legs, under: View) -> Step<Outcome> {
-        let counter = |side: Side| {
-            let sent = under.of(side).active(scene.rules).then_some(self.count_at(scene));
-            sent.map(|at| legs.of(side).answers[at])
-        };
+    fn finish(&mut self, scene: &Scene<'_>, legs: &Legs, under: &View) -> Step<Outcome> {
+        let at = self.count_at(scene);
+        let counter = |side: Side| under.of(side).active(scene.rules).then(|| legs.of(side).answers[at]);
         let one = Side::BOTH
             .into_iter()
             .find(|side| counter(*side) == Some(Answer::NotFound) && counter(side.other()) == Some(Answer::Deleted));
@@ -173,50 +174,11 @@ impl Write {
         1 + usize::from(scene.rules.witness) + usize::from(self.kind == Kind::Delete && scene.rules.tombs)
     }
 
-    fn void_blind(&mut self, scene: &Scene<'_>, mut void: Void) -> Step<Outcome> {
-        let step = void.ask();
-        self.after_void(scene, void, step)
-    }
-
-    /// Voids the side that missed the write, unless nobody has stamped under its mark.
-    fn void(&mut self, scene: &Scene<'_>, legs: &Legs, missed: Side) -> Step<Outcome> {
-        let mut void = Void::new(missed);
-        let step = if scene.rules.witness {
-            void.judge(scene, &mut self.view, &legs.of(missed.other()).answers[MARK])
-        } else if !self.view.of(missed).active(scene.rules) {
-            Step::Done(true)
-        } else {
-            void.ask()
-        };
-        self.after_void(scene, void, step)
-    }
-
-    fn after_void(&mut self, scene: &Scene<'_>, void: Void, step: Step<bool>) -> Step<Outcome> {
-        self.at = At::Void(void);
-        match step {
-            Step::Send(request) if scene.rules.bump => Step::Send(request),
-            Step::Done(false) => Step::Done(Outcome::Ambiguous),
-            _ => Step::Done(Outcome::Done),
-        }
-    }
-}
-
-/// The mark's place among the answers.
-const MARK: usize = 1;
-
-/// Asks both sides for what they know of the marks.
-pub(super) fn learn(scene: &Scene<'_>) -> Request {
-    let mut request = Request::default();
-    for side in Side::BOTH.into_iter().filter(|side| scene.up(*side)) {
-        request.on(side).get(Slot::Mark(side.other()));
-        request.on(side).get(Slot::Full(side));
-    }
-    request
-}
-
-pub(super) fn taught(legs: &Legs, view: &mut View) {
-    legs.teach(view, 0);
-    for side in Side::BOTH {
-        view.learn(side, legs.of(side).mark(1).unwrap_or_default());
+    /// `answers`: of the side that has the write.
+    fn settle(&mut self, scene: &Scene<'_>, missed: Side, answers: Option<&[Answer]>) -> Step<Outcome> {
+        let record = answers.filter(|_| scene.rules.witness).map(|answers| answers[MARK]);
+        let (settle, step) = Settle::begin(scene, &mut self.view, missed, record, Outcome::Done);
+        self.at = At::Settle(settle);
+        step
     }
 }

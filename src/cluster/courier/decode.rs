@@ -33,7 +33,7 @@ fn read(command: &Command, reply: &Reply<'_>, want: Want) -> Option<Answer> {
         (Command::Get { .. } | Command::Touch { .. }, _) => return None,
         (Command::Set { .. }, Reply::Done(meta)) => Answer::Stored(meta.cas),
         (Command::Delete { .. }, Reply::Done(_)) => Answer::Deleted,
-        (Command::Count { .. }, Reply::Value { data, .. }) => {
+        (Command::Count { .. } | Command::Prolong { .. }, Reply::Value { data, .. }) => {
             decimal(data).map_or(Answer::Refused, |value| Answer::Number { value, cas: 0 })
         }
         (_, Reply::NotStored) => Answer::NotStored,

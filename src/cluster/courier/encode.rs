@@ -14,7 +14,7 @@ const UNFIT: KeyRef<'static> = KeyRef { bytes: b"", base64: false };
 /// May it run twice?
 pub(super) fn harmless(command: &Command) -> bool {
     match command {
-        Command::Get { .. } | Command::Touch { .. } => true,
+        Command::Get { .. } | Command::Touch { .. } | Command::Prolong { .. } => true,
         Command::Set { mode, .. } => *mode == Mode::Set,
         Command::Delete { cas, .. } => cas.is_none(),
         Command::Count { .. } => false,
@@ -35,6 +35,9 @@ pub(super) fn command(
         Command::Touch { slot, ttl } => {
             let flags = Flags::new(wanted(slot, want)).with('T', wire_ttl(ttl));
             link.mg(spell(key, place, load, slot), &flags);
+        }
+        Command::Prolong { slot, ttl } => {
+            link.ma(spell(key, place, load, slot), &Flags::new("v").with('D', 0).with('T', wire_ttl(ttl)));
         }
         Command::Set { slot, mode, stamp, body, ttl } => {
             let (key, flags) = (spell(key, place, load, slot), Flags::new("").with('T', wire_ttl(ttl)));

@@ -6,7 +6,7 @@ use shardcache::cluster::seats::{Phase, Seat};
 
 use super::super::check::{self, Violation};
 use super::super::faults::Kind;
-use super::super::history::{Act, Call};
+use super::super::history::{Act, Call, Claim};
 use super::super::server::Place;
 use super::super::world::{CMD_TIMEOUT, DELTA, MS, World};
 
@@ -87,11 +87,11 @@ fn register(world: &World, calls: &[&Call], found: &mut Vec<Violation>) {
     let reads: Vec<&Call> = calls.iter().copied().filter(|call| call.act == Act::Get && call.good()).collect();
     for read in &reads {
         match read.value {
-            Some(_) => check::fresh(&writes, read, found),
+            Some(value) => check::fresh(&writes, read, Claim::Holds(value), found),
             None => lost(world, &writes, read, found),
         }
     }
-    check::flips(&writes, &reads, found);
+    check::flips(&writes, calls, found);
     check::updates(&writes, found);
     let mut added = Vec::new();
     check::additions(&writes, &mut added);
@@ -114,7 +114,7 @@ fn lost(world: &World, writes: &[&Call], read: &Call, found: &mut Vec<Violation>
 
 /// Under each seat the counts are exact: nothing of an older one is in them, and nothing is missing while the home is well.
 fn counts(world: &World, calls: &[&Call], found: &mut Vec<Violation>) {
-    let delta = |call: &Call| if let Act::Count { delta } = call.act { delta } else { 0 };
+    let delta = |call: &Call| if let Act::Count { delta, .. } = call.act { delta } else { 0 };
     for call in calls.iter().copied().filter(|call| call.good() && call.value.is_some()) {
         let before = |other: &Call| {
             let bound = if other.host == call.host { 0 } else { DELTA };

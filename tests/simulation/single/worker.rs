@@ -5,6 +5,7 @@ use shardcache::cluster::seats::{Counted, Guard, Rules, Seat, Turn, counted};
 
 use super::super::history::{Act, Call};
 use super::super::server::{Content, Place, SECOND};
+use super::super::value::stored;
 use super::super::world::{Actor, CMD_TIMEOUT, Event, MS, Role, World, note};
 
 /// A question for the record takes so long at most.
@@ -48,7 +49,7 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     let pair = world.rng.below(world.pairs.len());
     let key = world.rng.below(world.keys);
     let act = match world.rng.below(100) {
-        0..50 if world.counts(key) => Act::Count { delta: 1 + world.rng.next() % 3 },
+        0..50 if world.counts(key) => Act::Count { delta: 1 + world.rng.next() % 3, down: false },
         _ if world.counts(key) => Act::Get,
         0..60 => Act::Get,
         60..80 => Act::Set,
@@ -64,13 +65,16 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
 fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, mut working: Working) {
     let mut value = None;
     if matches!(act, Act::Set | Act::Add | Act::Cas { .. }) {
-        value = Some(world.next_value);
-        actor.load.value = Content { value: world.next_value, numeric: false };
+        let number = stored(world.next_value);
+        value = Some(number);
+        actor.load.value = Content { value: number, numeric: false };
         world.next_value += 1;
     }
     let (host, Place { pair, key }) = (actor.host, actor.place);
     let (life, begun, ended) = (u64::from(working.ttl) * SECOND, world.now, u64::MAX);
-    world.history.push(Call { act, host, pair, key, value, life, begun, ended, outcome: None, under: 0 });
+    let (outcome, nobody) = (None, false);
+    let call = Call { act, host, pair, key, value, life, begun, ended, outcome, nobody, under: 0 };
+    world.history.push(call);
     working.call = world.history.len() - 1;
     working.deadline = world.now + CMD_TIMEOUT;
     working.stage = Stage::Begin;
@@ -137,7 +141,8 @@ fn command(rules: &Rules, packet: &mut Packet, act: Act, side: Side, seat: Seat,
     let store = |mode| store(rules, side, seat, mode, Body::Value, working.ttl);
     let (down, ttl) = (false, rules.stand_in_life(0));
     let _ = match act {
-        Act::Get => packet.get(slot),
+        // The callers of this farm neither replace nor touch.
+        Act::Get | Act::Replace | Act::Touch => packet.get(slot),
         Act::Set => packet.push(store(Mode::Set)),
         Act::Cas { .. } => packet.push(store(Mode::Cas(working.seen))),
         Act::Delete => {
@@ -148,7 +153,7 @@ fn command(rules: &Rules, packet: &mut Packet, act: Act, side: Side, seat: Seat,
             packet.get(slot);
             packet.push(store(Mode::Add))
         }
-        Act::Count { delta } => {
+        Act::Count { delta, .. } => {
             packet.get(slot);
             let init = (!guarded).then_some(delta);
             let ttl = if side == Side::Home { 0 } else { ttl };
@@ -189,7 +194,7 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
             let next = match (legs.of(side).fate, legs.of(side).answers[0], act) {
                 (Fate::Unsent, ..) => Next::Done(Outcome::Unavailable),
                 (Fate::Lost, ..) => Next::Done(lost),
-                (_, Answer::Stored(_), Act::Count { delta }) => Next::Done(Outcome::Number(delta)),
+                (_, Answer::Stored(_), Act::Count { delta, .. }) => Next::Done(Outcome::Number(delta)),
                 (_, Answer::Stored(_), _) => Next::Done(Outcome::Done),
                 _ => Next::Again,
             };
@@ -255,7 +260,7 @@ fn follow(world: &mut World, at: usize, actor: &mut Actor, mut working: Working,
         Next::Second(mode) => {
             let side = working.side.unwrap_or(Side::Home);
             let body = match world.history[working.call].act {
-                Act::Count { delta } => Body::Number(delta),
+                Act::Count { delta, .. } => Body::Number(delta),
                 _ => Body::Value,
             };
             let mut request = Request::default();

@@ -1,10 +1,17 @@
 use super::*;
-use crate::cluster::copies::{Mark, Scene, Side};
+use crate::cluster::copies::{Full, Mark, Scene, Side};
 use crate::key::Kind;
 
 const RULES: Rules = Rules::ALL;
 const VIEW: View = View { home: Mark(101), partner: Mark(203) };
-const REPAIRS: Polled = Polled { reached: [true; 2], whole: false, ill: false, repairs: true, activated: [false; 2] };
+const REPAIRS: Polled = Polled {
+    reached: [true; 2],
+    whole: false,
+    ill: false,
+    repairs: true,
+    activated: [false; 2],
+    full: [Full::Open(1); 2],
+};
 
 fn catalogue(keys: usize, size: u32) -> Catalogue {
     let mut catalogue = Catalogue::default();
@@ -27,7 +34,8 @@ fn seen(now_ms: u64) -> Mended {
         leg
     };
     let legs = Legs { home: leg(mark(Side::Home), Side::Home), partner: leg(Answer::Miss, Side::Partner) };
-    let scene = Scene { rules: &RULES, up: [true; 2], fresh: true, clock: 1, now_ms };
+    let scene =
+        Scene { rules: &RULES, up: [true; 2], fresh: true, isolated: false, steady: [true; 2], clock: 1, now_ms };
     match Mend::new(VIEW, None).next(&scene, &legs) {
         Step::Done(mended) => mended,
         Step::Send(_) => panic!("one look is not enough"),

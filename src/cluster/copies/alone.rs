@@ -1,0 +1,155 @@
+//! What becomes of the copy on a side that did not count while the other did: none may stay that lacks this delta.
+
+use super::count::Change;
+use super::mark::{Mark, View};
+use super::settle::Settle;
+use super::{Answer, Command, Legs, Outcome, Request, Scene, Side, Step};
+use super::{Slot, sight};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Is there a copy that lacks this delta?
+    Check,
+    /// It was being created: the delta goes there too.
+    Late,
+    /// It was copied, with or without this delta: it is taken away. Or a complete side has none: then it is not complete.
+    Drop,
+    Settle(Settle),
+}
+
+/// A counter that was there a moment ago: the caller looks again.
+const GONE: Outcome = Outcome::Plain { counted: false };
+
+const FULL: usize = 1;
+const MARK: usize = 2;
+
+/// The rest of a count that only one side knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alone {
+    /// The side that did not count.
+    side: Side,
+    /// The mark under which the other side did.
+    under: Mark,
+    /// What the other side answered.
+    number: u64,
+    change: Change,
+    at: At,
+    tries: u8,
+}
+
+/// What is known of the side that did not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// It missed the count; its mark, read after the other side counted.
+    Missed(Answer),
+    /// It had no counter.
+    Lacks,
+    /// It had lost what it held, and made a counter anew.
+    Anew,
+}
+
+impl Alone {
+    pub fn begin(
+        scene: &Scene<'_>,
+        view: &mut View,
+        side: Side,
+        number: u64,
+        change: Change,
+        other: Other,
+    ) -> (Self, Step<Option<Outcome>>) {
+        let mut alone = Self { side, under: view.of(side.other()), number, change, at: At::Check, tries: 2 };
+        let step = match other {
+            Other::Missed(record) => alone.settle(scene, view, Some(record)),
+            Other::Lacks => alone.check(scene, view),
+            Other::Anew => alone.drop(scene, view),
+        };
+        (alone, step)
+    }
+
+    /// `None` = the other side was voided since: nobody has counted.
+    pub fn next(&mut self, scene: &Scene<'_>, view: &mut View, legs: &Legs) -> Step<Option<Outcome>> {
+        if let At::Settle(settle) = &mut self.at {
+            return some(settle.next(scene, view, legs));
+        }
+        let leg = legs.of(self.side);
+        match (self.at, leg.answers[0]) {
+            _ if !leg.answered() => self.settle(scene, view, None),
+            (At::Check, copy) => {
+                view.learn(self.side.other(), leg.mark(MARK).unwrap_or_default());
+                if !view.of(self.side.other()).epoch_is(self.under) {
+                    return Step::Done(None);
+                }
+                let complete = leg.mark(FULL) == Some(view.of(self.side));
+                self.checked(scene, view, copy, &legs.of(self.side.other()).answers[0], complete)
+            }
+            (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(Outcome::Number(self.number))),
+            _ => self.check(scene, view),
+        }
+    }
+
+    fn check(&mut self, scene: &Scene<'_>, view: &View) -> Step<Option<Outcome>> {
+        self.at = At::Check;
+        let mut request = Request::default();
+        request.on(self.side).get(sight::counter(view.of(self.side), scene.rules));
+        request.on(self.side).get(Slot::Full(self.side));
+        request.on(self.side).get(Slot::Mark(self.side.other()));
+        request.on(self.side.other()).get(sight::counter(view.of(self.side.other()), scene.rules));
+        Step::Send(request)
+    }
+
+    /// A copy that a repairer made bears a stamp; one that callers are just creating does not, and lacks this delta.
+    /// `own`: the counter that counted, now: it may be at its end, or deleted, and this copy with it.
+    fn checked(
+        &mut self,
+        scene: &Scene<'_>,
+        view: &mut View,
+        copy: Answer,
+        own: &Answer,
+        complete: bool,
+    ) -> Step<Option<Outcome>> {
+        let touches = matches!(self.change, Change::Touch { .. });
+        match copy {
+            Answer::Hit(hit) if hit.stamp == 0 => {
+                self.at = At::Late;
+                let mut request = Request::default();
+                request.on(self.side).push(self.change.command(sight::counter(view.of(self.side), scene.rules)));
+                Step::Send(request)
+            }
+            Answer::Hit(_) => self.drop(scene, view),
+            _ if self.tries > 0 => {
+                self.tries -= 1;
+                self.check(scene, view)
+            }
+            _ => match own {
+                // A new lifetime may have come at the end of the old one, when the other copy was gone already.
+                Answer::Hit(_) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
+                Answer::Hit(own) if complete && !own.ending() => self.drop(scene, view),
+                Answer::Miss if touches => Step::Done(Some(GONE)),
+                _ => Step::Done(Some(Outcome::Number(self.number))),
+            },
+        }
+    }
+
+    /// The side is not complete without it.
+    fn drop(&mut self, scene: &Scene<'_>, view: &View) -> Step<Option<Outcome>> {
+        self.at = At::Drop;
+        let mut request = Request::default();
+        for slot in [sight::counter(view.of(self.side), scene.rules), Slot::Full(self.side)] {
+            request.on(self.side).push(Command::Delete { slot, cas: None });
+        }
+        Step::Send(request)
+    }
+
+    fn settle(&mut self, scene: &Scene<'_>, view: &mut View, record: Option<Answer>) -> Step<Option<Outcome>> {
+        let (settle, step) = Settle::begin(scene, view, self.side, record, Outcome::Number(self.number));
+        self.at = At::Settle(settle);
+        some(step)
+    }
+}
+
+fn some(step: Step<Outcome>) -> Step<Option<Outcome>> {
+    match step {
+        Step::Send(request) => Step::Send(request),
+        Step::Done(outcome) => Step::Done(Some(outcome)),
+    }
+}

@@ -1,0 +1,86 @@
+//! What a repair of one key has to do, judged by one look at both sides.
+
+use super::mark::View;
+use super::sight::{Grade, Look};
+use super::{Hit, Rules, Side};
+
+/// What has to be done to make the sides agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Nothing,
+    /// Not possible now.
+    Wait,
+    /// Store the source's item on the other side.
+    Copy {
+        from: Side,
+    },
+    /// Give the source's own item the current stamp first.
+    Stamp {
+        at: Side,
+    },
+    /// Take an item away that is not believed.
+    Remove {
+        at: Side,
+        gone: bool,
+    },
+    /// Give the other side this side's counter.
+    Recount {
+        from: Side,
+    },
+    /// Two counters at rest differ: the home's number holds.
+    Level,
+    /// Take away a counter beside an item.
+    Orphan {
+        at: Side,
+    },
+}
+
+/// What must be the same in two looks.
+pub type Sign = [Option<u64>; 8];
+
+/// All that must stand still between two looks.
+pub fn sign(look: &Look, view: &View) -> Sign {
+    let cas = |hit: Option<Hit>| hit.map(|hit| hit.cas);
+    let (home, partner) = (&look.home, &look.partner);
+    let (marks, items) = ([view.home, view.partner], [cas(home.item), cas(partner.item)]);
+    let (tombs, counts) = ([cas(home.tomb), cas(partner.tomb)], [cas(home.counter), cas(partner.counter)]);
+    let [a, b] = marks.map(|mark| Some(mark.0));
+    [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
+}
+
+impl Task {
+    /// Judges a look at both sides.
+    pub fn new(look: &Look, view: &View, rules: &Rules) -> Self {
+        let grades = [look.home.grade(view.home, rules), look.partner.grade(view.partner, rules)];
+        let active = view.home.active(rules) && view.partner.active(rules);
+        let junk = |side: Side| look.of(side).item.is_some() && !matches!(grades[side as usize], Grade::Item(_));
+        let removal = |gone: bool| Side::BOTH.into_iter().find(|side| junk(*side)).map(|at| Task::Remove { at, gone });
+        let (home, partner) = (Side::Home, Side::Partner);
+        let item = grades.iter().any(|grade| matches!(grade, Grade::Item(_)));
+        // Copies made at the last moment would keep each other alive for ever.
+        let ending = |hit: Option<Hit>| hit.is_some_and(|hit| hit.ending());
+        if Side::BOTH.into_iter().any(|side| ending(look.of(side).item) || ending(look.of(side).counter)) {
+            return Task::Nothing;
+        }
+        if let Some(at) = Side::BOTH.into_iter().find(|side| active && item && look.of(*side).counter.is_some()) {
+            return Task::Orphan { at };
+        }
+        match grades {
+            _ if !active => Task::Wait,
+            [Grade::Counter(one), Grade::Counter(two)] if one.number == two.number && one.ends_with(&two) => {
+                removal(false).unwrap_or(Task::Nothing)
+            }
+            [Grade::Counter(_), Grade::Counter(_)] => Task::Level,
+            [Grade::Item(one), Grade::Item(two)] if one.digest == two.digest && one.ends_with(&two) => Task::Nothing,
+            [Grade::Item(_), _] => Task::Copy { from: home },
+            [_, Grade::Item(_)] => Task::Copy { from: partner },
+            [Grade::Counter(_), _] => Task::Recount { from: home },
+            [_, Grade::Counter(_)] => Task::Recount { from: partner },
+            [Grade::Gone, _] | [_, Grade::Gone] => removal(true).unwrap_or(Task::Nothing),
+            [Grade::Silent(true), _] | [_, Grade::Silent(true)] => removal(false).unwrap_or(Task::Nothing),
+            [_, Grade::Doubtful(_)] => Task::Stamp { at: partner },
+            [Grade::Doubtful(_), _] => Task::Stamp { at: home },
+            _ => Task::Nothing,
+        }
+    }
+}

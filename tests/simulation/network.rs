@@ -1,0 +1,163 @@
+//! Packets on their way: what leaves, what arrives, what is lost.
+
+use shardcache::cluster::copies::{Body, Command, Fate, Leg, Legs, Packet, Request, Side, Slot};
+
+use super::server::{Load, Place, State};
+use super::world::{Actor, Event, LEG, MS, World, note};
+
+/// One side's packet of an exchange, and what becomes of it.
+pub struct Flight {
+    actor: usize,
+    serial: u32,
+    life: u32,
+    side: Side,
+    server: usize,
+    process: u32,
+    packet: Packet,
+    place: Place,
+    load: Load,
+    leg: Leg,
+}
+
+/// Does it begin a new epoch?
+fn voids(command: &Command) -> bool {
+    matches!(command, Command::Set { slot: Slot::Mark(_), body: Body::Number(number), .. } if number % 2 == 0)
+}
+
+impl World {
+    /// Sends an exchange for `actor`; its answers come back through `setup::advance` within `limit`.
+    pub fn send(&mut self, at: usize, actor: &mut Actor, request: &Request, limit: u64) {
+        actor.serial += 1;
+        actor.legs = Legs::default();
+        let packets = [request.home, request.partner];
+        for side in Side::BOTH {
+            let packet = packets[side as usize];
+            actor.waiting[side as usize] = !packet.is_empty();
+            if packet.is_empty() {
+                continue;
+            }
+            let server = self.pairs[actor.pair][side as usize];
+            let flight = self.flight(Flight {
+                actor: at,
+                serial: actor.serial,
+                life: self.hosts[actor.host].life,
+                side,
+                server,
+                process: self.servers[server].process,
+                packet,
+                place: actor.place,
+                load: actor.load,
+                leg: Leg { fate: Fate::Lost, ..Leg::default() },
+            });
+            self.depart(flight, actor.host);
+        }
+        actor.full = limit >= LEG;
+        self.at(self.now + limit, Event::Expire { actor: at, serial: actor.serial });
+    }
+
+    fn flight(&mut self, flight: Flight) -> usize {
+        if let Some(at) = self.free.pop() {
+            self.flights[at] = flight;
+            return at;
+        }
+        self.flights.push(flight);
+        self.flights.len() - 1
+    }
+
+    fn depart(&mut self, at: usize, host: usize) {
+        let server = self.flights[at].server;
+        if self.cut[host][server] {
+            if self.rng.chance(40) {
+                self.held.push((host, server, at));
+            } else {
+                self.free.push(at);
+            }
+        } else if self.servers[server].state == State::Down {
+            self.flights[at].leg.fate = Fate::Unsent;
+            self.after(MS / 2, MS, Event::Reply(at));
+        } else {
+            self.after(MS / 2, 3 * MS, Event::Arrive(at));
+        }
+    }
+
+    pub fn arrive(&mut self, at: usize) {
+        let flight = &self.flights[at];
+        let server = &mut self.servers[flight.server];
+        if server.state == State::Down || server.process != flight.process {
+            // A reset: the caller cannot know that nothing was executed.
+            return self.after(MS / 2, MS, Event::Reply(at));
+        }
+        if server.state == State::Frozen {
+            return server.buffer.push(at);
+        }
+        self.execute(at);
+    }
+
+    /// Runs a packet on its server, if that process still lives.
+    pub fn execute(&mut self, at: usize) {
+        let flight = &mut self.flights[at];
+        let server = &mut self.servers[flight.server];
+        if server.process != flight.process {
+            return self.free.push(at);
+        }
+        flight.leg.answers = server.run(&flight.packet, flight.place, &flight.load, self.now);
+        flight.leg.fate = Fate::Answered;
+        let slow = server.slow;
+        self.calm_voids += usize::from(self.faults.calm() && flight.packet.commands().iter().any(voids));
+        if self.options.trace {
+            let Flight { actor, side, server, packet, place, load, leg, .. } = &self.flights[at];
+            let host = self.actors[*actor].as_ref().map_or(99, |actor| actor.host);
+            let commands = packet.commands();
+            let pairs: Vec<_> = commands.iter().zip(&leg.answers).collect();
+            let text = super::trace::packet(host, *server, *side, *place, load.value.value, &pairs);
+            note!(self, "{text}");
+        }
+        self.after(MS / 2 + slow, 3 * MS + 2 * slow, Event::Reply(at));
+    }
+
+    pub fn reply(&mut self, at: usize) {
+        self.free.push(at);
+        let Flight { actor: who, serial, life, side, server, leg, .. } = self.flights[at];
+        let Some(mut actor) = self.actors[who].take() else { return };
+        let host = actor.host;
+        let lost = leg.fate == Fate::Answered && (self.cut[host][server] || self.deaf[host][server]);
+        let current = actor.serial == serial && self.hosts[host].life == life && actor.waiting[side as usize];
+        if current && !lost {
+            *actor.legs.on(side) = leg;
+            actor.waiting[side as usize] = false;
+            if leg.fate == Fate::Answered {
+                self.hosts[host].soft[server] = 0;
+            } else {
+                self.hosts[host].failed[server] = Some(self.now);
+                let now = self.now;
+                self.hosts[host].found(server, false, now);
+            }
+            if actor.waiting == [false; 2] {
+                super::setup::advance(self, who, &mut actor);
+            }
+        }
+        self.actors[who] = Some(actor);
+    }
+
+    pub fn expire(&mut self, who: usize, serial: u32) {
+        let Some(mut actor) = self.actors[who].take() else { return };
+        if actor.serial == serial && actor.waiting != [false; 2] {
+            for side in Side::BOTH.into_iter().filter(|side| actor.waiting[*side as usize]) {
+                actor.legs.on(side).fate = Fate::Lost;
+                let server = self.pairs[actor.pair][side as usize];
+                let host = &mut self.hosts[actor.host];
+                // A server is not to blame when the call has no time left.
+                host.soft[server] += u32::from(actor.full);
+                if actor.full {
+                    host.failed[server] = Some(self.now);
+                }
+                if host.soft[server] >= self.soft_failures {
+                    host.found(server, false, self.now);
+                }
+            }
+            actor.waiting = [false; 2];
+            super::setup::advance(self, who, &mut actor);
+        }
+        self.actors[who] = Some(actor);
+    }
+}
