@@ -43,6 +43,8 @@ pub struct Config {
     pub soft_failures: u32,
     /// Size of the host's own store without servers, megabytes.
     pub local_mb: u32,
+    /// Size of the memory for copies of tables with `near=1`, megabytes.
+    pub near_mb: u32,
     /// Keys that the watcher looks at per second while it repairs second copies.
     pub repair_rate: u32,
     /// The KEMI function for events.
@@ -60,6 +62,7 @@ impl Default for Config {
             probe_interval_ms: 100,
             soft_failures: 3,
             local_mb: 32,
+            near_mb: 32,
             repair_rate: 10_000,
             event_callback: None,
         }
@@ -164,6 +167,15 @@ impl Config {
     /// A number out of range.
     pub fn set_local_size(&mut self, megabytes: i64) -> Result<(), ConfigError> {
         self.local_mb = ranged("local_size", megabytes, 1..=65_536, "megabytes")?;
+        Ok(())
+    }
+
+    /// Sets the size of the memory for near copies: 1 to 65536 MB.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_near_size(&mut self, megabytes: i64) -> Result<(), ConfigError> {
+        self.near_mb = ranged("near_size", megabytes, 1..=65_536, "megabytes")?;
         Ok(())
     }
 

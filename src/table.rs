@@ -11,6 +11,9 @@ pub const NAME_MAX: usize = 32;
 /// Longest life that may be asked for, in seconds: ten years. Far beyond that memcached's 32-bit clock runs out.
 pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
 
+/// Longest life of a host's own copy, in seconds: a day.
+pub const NEAR_TTL_MAX: u32 = 24 * 3600;
+
 /// A key space and how its entries live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -20,12 +23,17 @@ pub struct Table {
     pub autoexpire: u32,
     /// On how many servers an entry is kept: 1 or 2. Without meaning in the host's own store.
     pub copies: u8,
+    /// This host keeps what it read in its own memory too. Without meaning in the host's own store.
+    pub near: bool,
+    /// Seconds that such a copy serves at most, 1 to [`NEAR_TTL_MAX`].
+    pub near_ttl: u32,
 }
 
 /// As it would be configured.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=>autoexpire={};copies={}", self.name, self.autoexpire, self.copies)
+        write!(f, "{}=>autoexpire={};copies={}", self.name, self.autoexpire, self.copies)?;
+        if self.near { write!(f, ";near=1;near_ttl={}", self.near_ttl) } else { Ok(()) }
     }
 }
 

@@ -39,7 +39,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("table", "ipauth=>autoexpires=60", "autoexpires"),
     ("table", "ipauth=>autoexpire", "autoexpire"),
     ("table", "ipauth=>copies=3", "expected 1 or 2"),
-    ("table", "ipauth=>near=1", "not available in this version"),
+    ("table", "ipauth=>near=2", "expected 0 or 1"),
+    ("table", "ipauth=>near_ttl=5", "needs near=1"),
     ("table", "ipauth=>negexpire=60", "not available in this version"),
     ("table", "ipauth=>stale=600", "not available in this version"),
     ("event_callback", "two words", "name of a function"),
@@ -56,6 +57,8 @@ const NUMBERS: &[(&str, i64)] = &[
     ("soft_failures", 101),
     ("local_size", 0),
     ("local_size", 65_537),
+    ("near_size", 0),
+    ("near_size", 65_537),
 ];
 
 /// The start must stop; the module says one error, with all of `named` in it.

@@ -31,8 +31,10 @@ pub(super) const SERVER: Rules = Rules {
 };
 
 /// Attributes of a table.
-pub(super) const TABLE: Rules =
-    Rules { known: &["autoexpire", "copies", "near"], later: &["negexpire", "stale", "source", "tag", "holdoff"] };
+pub(super) const TABLE: Rules = Rules {
+    known: &["autoexpire", "copies", "near", "near_ttl"],
+    later: &["negexpire", "stale", "source", "tag", "holdoff"],
+};
 
 /// What stands between two `;`.
 pub(super) struct Part<'a> {

@@ -1,7 +1,10 @@
 //! One table: `ipauth=>autoexpire=1800;copies=1`.
 
 use super::attrs::{Attrs, TABLE};
-use crate::table::{TTL_MAX, Table, is_name};
+use crate::table::{NEAR_TTL_MAX, TTL_MAX, Table, is_name};
+
+/// Seconds a near copy serves at most, unless the operator says otherwise.
+const NEAR_TTL: u32 = 60;
 
 pub(super) fn parse(text: &str) -> Result<Table, String> {
     let (name, rest) = text.split_once("=>").unwrap_or((text, ""));
@@ -12,9 +15,10 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
         );
     }
     let attrs = Attrs::read(rest, &TABLE)?;
-    only(&attrs, "near", "0", "1")?;
     let autoexpire = attrs.number("autoexpire", 0..=TTL_MAX)?.unwrap_or(0);
-    Ok(Table { name: name.to_owned(), autoexpire, copies: copies(&attrs)? })
+    let near = attrs.switch("near")?.unwrap_or(false);
+    let near_ttl = near_ttl(&attrs, near)?;
+    Ok(Table { name: name.to_owned(), autoexpire, copies: copies(&attrs)?, near, near_ttl })
 }
 
 fn copies(attrs: &Attrs<'_>) -> Result<u8, String> {
@@ -25,13 +29,9 @@ fn copies(attrs: &Attrs<'_>) -> Result<u8, String> {
     }
 }
 
-/// An attribute with one value now and another one later.
-fn only(attrs: &Attrs<'_>, name: &str, now: &str, later: &str) -> Result<(), String> {
-    match attrs.get(name) {
-        Some(value) if value == later => {
-            Err(format!("{name}={later} is not available in this version, expected {now}"))
-        }
-        Some(value) if value != now => Err(format!("{name}={value}: expected {now}")),
-        _ => Ok(()),
+fn near_ttl(attrs: &Attrs<'_>, near: bool) -> Result<u32, String> {
+    match attrs.number("near_ttl", 1..=NEAR_TTL_MAX)? {
+        Some(_) if !near => Err("\"near_ttl\" needs near=1".to_owned()),
+        given => Ok(given.unwrap_or(NEAR_TTL)),
     }
 }

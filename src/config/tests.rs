@@ -238,7 +238,14 @@ fn a_table_may_be_written_in_many_ways() {
         ("ipauth=>", 0, 1),
         ("ipauth", 0, 1),
     ] {
-        assert_eq!(table(text), Ok(Table { name: "ipauth".into(), autoexpire, copies }), "{text}");
+        let want = Table { name: "ipauth".into(), autoexpire, copies, near: false, near_ttl: 60 };
+        assert_eq!(table(text), Ok(want), "{text}");
+    }
+    for (text, near_ttl) in
+        [("ipauth=>near=1", 60), ("ipauth=>near_ttl=1;near=1", 1), ("ipauth=>near=1;near_ttl=86400", 86_400)]
+    {
+        let want = Table { name: "ipauth".into(), autoexpire: 0, copies: 1, near: true, near_ttl };
+        assert_eq!(table(text), Ok(want), "{text}");
     }
 }
 
@@ -259,8 +266,12 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=>;autoexpire=1", "is no attribute=value"),
         ("ipauth=>copies=3", "copies=3: expected 1 or 2"),
         ("ipauth=>copies=0", "copies=0: expected 1 or 2"),
-        ("ipauth=>near=1", "near=1 is not available in this version, expected 0"),
-        ("ipauth=>near=yes", "near=yes: expected 0"),
+        ("ipauth=>near=yes", "near=yes: expected 0 or 1"),
+        ("ipauth=>near=2", "near=2: expected 0 or 1"),
+        ("ipauth=>near_ttl=5", "\"near_ttl\" needs near=1"),
+        ("ipauth=>near=0;near_ttl=5", "\"near_ttl\" needs near=1"),
+        ("ipauth=>near=1;near_ttl=0", "near_ttl=0: expected a number from 1 to 86400"),
+        ("ipauth=>near_ttl=86401;near=1", "expected a number from 1 to 86400"),
         ("ipauth=>negexpire=60", "\"negexpire\" is not available in this version"),
         ("ipauth=>stale=600", "\"stale\" is not available in this version"),
         ("ipauth=>source=sql", "\"source\" is not available in this version"),
@@ -283,11 +294,12 @@ type Set = fn(&mut Config, i64) -> Result<(), ConfigError>;
 
 #[test]
 fn numbers_stay_within_their_range() {
-    let rows: [(&str, Set, i64, i64); 4] = [
+    let rows: [(&str, Set, i64, i64); 5] = [
         ("cmd_timeout", Config::set_cmd_timeout, 5, 10_000),
         ("probe_interval", Config::set_probe_interval, 20, 60_000),
         ("soft_failures", Config::set_soft_failures, 1, 100),
         ("local_size", Config::set_local_size, 1, 65_536),
+        ("near_size", Config::set_near_size, 1, 65_536),
     ];
     let mut config = Config::default();
     for (name, set, low, high) in rows {
@@ -301,8 +313,8 @@ fn numbers_stay_within_their_range() {
             assert!(error.to_string().starts_with(&want), "{error}");
         }
     }
-    let got = (config.cmd_timeout_ms, config.probe_interval_ms, config.soft_failures, config.local_mb);
-    assert_eq!(got, (10_000, 60_000, 100, 65_536));
+    let got = (config.cmd_timeout_ms, config.probe_interval_ms, config.soft_failures, config.local_mb, config.near_mb);
+    assert_eq!(got, (10_000, 60_000, 100, 65_536, 65_536));
 }
 
 #[test]
@@ -376,8 +388,8 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2) {
-        let first = Table { name, autoexpire, copies };
+    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400)) {
+        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60) };
         prop_assert_eq!(table(&first.to_string()), Ok(first));
     }
 }

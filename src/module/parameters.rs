@@ -55,7 +55,7 @@ macro_rules! take {
 }
 
 parameters! {
-    10:
+    11:
     text server add_server;
     text server_list set_server_list;
     number max_servers set_max_servers;
@@ -64,6 +64,7 @@ parameters! {
     number probe_interval set_probe_interval;
     number soft_failures set_soft_failures;
     number local_size set_local_size;
+    number near_size set_near_size;
     number repair_rate set_repair_rate;
     text event_callback set_event_callback;
 }
@@ -117,7 +118,7 @@ mod tests {
             ("server", text(c"name=mc2;adr=127.0.0.1"), -1),
             ("table", text(c"ipauth=>autoexpire=1800"), 0),
             ("table", text(c"ipauth=>autoexpire=1800"), -1),
-            ("table", text(c"t=>near=1"), -1),
+            ("table", text(c"t=>near_ttl=5"), -1),
             ("table", text(c"t\xff=>autoexpire=1"), -1),
             ("table", ptr::null_mut(), -1),
             ("server_list", text(c"/etc/kamailio/servers"), 0),
@@ -128,6 +129,8 @@ mod tests {
             ("probe_interval", number(20), 0),
             ("soft_failures", number(0), -1),
             ("local_size", number(1), 0),
+            ("near_size", number(64), 0),
+            ("near_size", number(0), -1),
             ("repair_rate", number(5_000), 0),
             ("repair_rate", number(9), -1),
             ("event_callback", text(c"ksr_event"), 0),
