@@ -3,6 +3,7 @@
  * host shares (or, where said, in both forms). Nothing else of the host is read or written.
  */
 #include "base.h"
+#include "db.h"
 #include "kemi.h"
 #include "log.h"
 #include "module.h"

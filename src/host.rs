@@ -4,6 +4,7 @@
 //! through the tables of `module/`, each call behind [`entry`]. May import: libc and the pure types it hands over.
 
 pub mod api;
+pub mod db;
 pub mod entry;
 pub mod ffi;
 pub mod guard;

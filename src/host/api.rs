@@ -11,6 +11,7 @@ use std::ffi::{CString, c_char, c_int, c_long, c_void};
 host_symbols! {
     functions {
         fn get_loaded_modules() -> *mut sr_module;
+        fn find_mod_export(module: *mut c_char, name: *mut c_char, params: c_int, flags: c_int) -> *mut c_void;
         // logging
         fn get_debug_level(module: *const c_char, len: c_int) -> c_int;
         fn get_debug_facility(module: *const c_char, len: c_int) -> c_int;
