@@ -15,11 +15,13 @@ mod attrs;
 mod error;
 mod list;
 mod server;
+mod source;
 mod tables;
 
 pub use addr::Addr;
 pub use error::ConfigError;
 pub use server::{Auth, ServerSpec, TlsSpec};
+pub use source::{KeyColumn, SourceSpec, Url};
 
 /// By so many servers the list may grow while the host runs, unless the operator says otherwise.
 const SPARE_SERVERS: usize = 16;
@@ -35,6 +37,10 @@ pub struct Config {
     pub max_servers: Option<u32>,
     /// In the order given.
     pub tables: Vec<Table>,
+    /// Where tables get values that the cache does not have; in the order given.
+    pub sources: Vec<SourceSpec>,
+    /// Pause after which a database that failed is asked again, milliseconds; it doubles while it goes on failing.
+    pub source_retry_ms: u32,
     /// The total a script call may take, milliseconds.
     pub cmd_timeout_ms: u32,
     /// Pause between two probes of a server, milliseconds.
@@ -58,6 +64,8 @@ impl Default for Config {
             server_list: None,
             max_servers: None,
             tables: Vec::new(),
+            sources: Vec::new(),
+            source_retry_ms: 1_000,
             cmd_timeout_ms: 50,
             probe_interval_ms: 100,
             soft_failures: 3,
@@ -104,6 +112,29 @@ impl Config {
             )));
         }
         self.tables.push(table);
+        Ok(())
+    }
+
+    /// Takes one `source` parameter: `ipauth=>url=mysql://...;table=grp;key=username;column=grp`.
+    ///
+    /// # Errors
+    /// Anything but a sound source for a table that has none yet.
+    pub fn add_source(&mut self, text: &str) -> Result<(), ConfigError> {
+        let fail = |problem| ConfigError::new("source", text, problem);
+        let source = source::parse(text).map_err(fail)?;
+        if self.sources.iter().any(|other| other.name == source.name) {
+            return Err(fail(format!("the table \"{}\" has a source already", source.name)));
+        }
+        self.sources.push(source);
+        Ok(())
+    }
+
+    /// Sets the pause after which a database that failed is asked again: 100 to 60000 ms.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_source_retry(&mut self, ms: i64) -> Result<(), ConfigError> {
+        self.source_retry_ms = ranged("source_retry", ms, 100..=60_000, "milliseconds")?;
         Ok(())
     }
 
@@ -206,8 +237,8 @@ impl Config {
     /// Looks at the whole: at what no part can tell alone, and once more at parts that were put in by hand.
     ///
     /// # Errors
-    /// The first pair of servers or tables that share what must be their own, a partner that is not there, or a table
-    /// whose entries cannot have as many copies as it asks for.
+    /// The first pair of servers or tables that share what must be their own, a partner that is not there, a table
+    /// whose entries cannot have as many copies as it asks for, or a source without its table.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (at, server) in self.servers.iter().enumerate() {
             let fail = |problem| ConfigError::new("server", &server.to_string(), problem);
@@ -227,7 +258,10 @@ impl Config {
                 return Err(ConfigError::new("table", &table.to_string(), problem));
             }
         }
-        Ok(())
+        match self.sources.iter().find(|source| self.table(&source.name).is_none()) {
+            Some(source) => Err(source.refused(&format_args!("there is no table \"{}\"", source.name))),
+            None => Ok(()),
+        }
     }
 
     /// The index of a table by its name.

@@ -1,12 +1,22 @@
 //! `name=value;name=value;` taken apart: the last `;` and blanks around names and values do not matter.
 //!
 //! A password that holds a `;` falls into pieces here. None of them may show up in an error, so everything from a
-//! name like `pass` up to the next known attribute counts as secret.
+//! name like `pass` or `url` up to the next known attribute counts as secret.
 
 /// What may be said of a thing, now and in later versions.
 pub(super) struct Rules {
     pub known: &'static [&'static str],
     pub later: &'static [&'static str],
+    pub secret: Secret,
+}
+
+/// The attribute whose value must not be shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// `pass`
+    Password,
+    /// `url`: of a database, with a password in it.
+    Url,
 }
 
 /// Attributes of a server.
@@ -28,12 +38,21 @@ pub(super) const SERVER: Rules = Rules {
         "tls_key",
     ],
     later: &["holdoff"],
+    secret: Secret::Password,
 };
 
 /// Attributes of a table.
 pub(super) const TABLE: Rules = Rules {
     known: &["autoexpire", "copies", "near", "near_ttl"],
-    later: &["negexpire", "stale", "source", "tag", "holdoff"],
+    later: &["negexpire", "stale", "tag", "holdoff"],
+    secret: Secret::Password,
+};
+
+/// Attributes of a source.
+pub(super) const SOURCE: Rules = Rules {
+    known: &["url", "table", "key", "delim", "where", "column", "columns", "order"],
+    later: &[],
+    secret: Secret::Url,
 };
 
 /// What stands between two `;`.
@@ -47,20 +66,24 @@ pub(super) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(text: &'a str, tail_of_secret: bool) -> Self {
+    fn of(text: &'a str, rules: &Rules, tail_of_secret: bool) -> Self {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.trim())),
             None => (text, None),
         };
         let name = name.trim();
-        let tail = tail_of_secret && !(value.is_some() && SERVER.known.contains(&name));
-        let end = if tail { Some(0) } else { secret_at(text) };
+        let known = value.is_some() && rules.known.contains(&name);
+        let end = match rules.secret {
+            _ if tail_of_secret && !known => Some(0),
+            Secret::Password => password_at(text),
+            Secret::Url => url_at(text, known),
+        };
         Self { name, value, shown: &text[..end.unwrap_or(text.len())], secret: end.is_some() }
     }
 }
 
 /// Where a password may begin: behind `pass` in a name, also when its `;` or `=` was forgotten.
-fn secret_at(text: &str) -> Option<usize> {
+fn password_at(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let name_end = text.find('=').unwrap_or(text.len());
     lower.match_indices("pass").map(|(at, word)| at + word.len()).find(|end| {
@@ -69,11 +92,19 @@ fn secret_at(text: &str) -> Option<usize> {
     })
 }
 
+/// Where a URL may begin: behind `url` in a name, before `://`, and in what has no known name and an `@`.
+fn url_at(text: &str, known: bool) -> Option<usize> {
+    let name = &text[..text.find('=').unwrap_or(text.len())];
+    let named = name.to_ascii_lowercase().find("url").map(|at| at + "url".len());
+    let user = text.find('@').filter(|_| !known).map(|at| name.len().min(at));
+    named.or_else(|| text.find("://")).or(user)
+}
+
 /// The parts of a text, those marked that may hold a password.
-pub(super) fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
+pub(super) fn parts<'a>(text: &'a str, rules: &Rules) -> impl Iterator<Item = Part<'a>> {
     let mut secret = false;
     text.split(';').map(move |text| {
-        let part = Part::of(text, secret);
+        let part = Part::of(text, rules, secret);
         secret = part.secret;
         part
     })
@@ -86,7 +117,7 @@ impl<'a> Attrs<'a> {
     pub fn read(text: &'a str, rules: &Rules) -> Result<Self, String> {
         let text = text.trim();
         let mut found: Vec<(&str, &str)> = Vec::new();
-        for part in parts(text.strip_suffix(';').unwrap_or(text)).filter(|_| !text.is_empty()) {
+        for part in parts(text.strip_suffix(';').unwrap_or(text), rules).filter(|_| !text.is_empty()) {
             let value = rules.judge(&part)?;
             if found.iter().any(|(name, _)| *name == part.name) {
                 return Err(format!("attribute \"{}\" is given twice", part.name));
@@ -98,6 +129,11 @@ impl<'a> Attrs<'a> {
 
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(found, _)| *found == name).map(|(_, value)| *value)
+    }
+
+    /// The value of an attribute that must be given.
+    pub fn need(&self, name: &str) -> Result<&'a str, String> {
+        self.get(name).ok_or_else(|| format!("attribute \"{name}\" is missing"))
     }
 
     /// The first attribute given whose name starts so.
@@ -129,7 +165,11 @@ impl Rules {
     /// The value of a part whose name may be used.
     fn judge<'a>(&self, part: &Part<'a>) -> Result<&'a str, String> {
         let (name, expected) = (part.name, self.known.join(", "));
-        if part.secret && name != "pass" {
+        let holder = match self.secret {
+            Secret::Password => "pass",
+            Secret::Url => "url",
+        };
+        if part.secret && name != holder {
             return Err(format!("expected one of {expected}, with ';' between them and no ';' in a password"));
         }
         if self.later.contains(&name) {

@@ -18,7 +18,14 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn new(parameter: &'static str, text: &str, problem: String) -> Self {
-        let text = if parameter == "server" { masked(text) } else { text.to_owned() };
+        let text = match parameter {
+            "server" => masked(text, &attrs::SERVER),
+            "source" => match text.split_once("=>") {
+                Some((table, rest)) => format!("{table}=>{}", masked(rest, &attrs::SOURCE)),
+                None => masked(text, &attrs::SOURCE),
+            },
+            _ => text.to_owned(),
+        };
         Self { place: String::new(), parameter, text: Shown(text), problem }
     }
 
@@ -46,9 +53,9 @@ impl fmt::Display for Shown {
     }
 }
 
-/// The text of a server with `***` for what is, or may be a piece of, a password.
-fn masked(text: &str) -> String {
-    let shown = attrs::parts(text).filter_map(|part| match part.secret {
+/// The text with `***` for what is, or may be a piece of, a password.
+fn masked(text: &str, rules: &attrs::Rules) -> String {
+    let shown = attrs::parts(text, rules).filter_map(|part| match part.secret {
         false => Some(part.shown.to_owned()),
         true if part.shown.is_empty() => None,
         true => Some(format!("{}=***", part.shown)),

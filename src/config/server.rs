@@ -53,11 +53,11 @@ pub(super) fn parse(text: &str) -> Result<ServerSpec, String> {
         ));
     }
     let attrs = Attrs::read(text, &SERVER)?;
-    let name = attrs.get("name").ok_or("attribute \"name\" is missing")?;
+    let name = attrs.need("name")?;
     if !is_name(name.as_bytes()) {
         return Err(format!("name={name}: expected 1 to 32 letters, digits and underscores"));
     }
-    let addr = Addr::parse(attrs.get("addr").ok_or("attribute \"addr\" is missing")?)?;
+    let addr = Addr::parse(attrs.need("addr")?)?;
     let tls = tls(&attrs)?;
     if tls.is_some() && matches!(addr, Addr::Unix(_)) {
         return Err("tls=1: expected a TCP address, a unix socket has no TLS".to_owned());

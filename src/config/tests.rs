@@ -274,7 +274,7 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=>near_ttl=86401;near=1", "expected a number from 1 to 86400"),
         ("ipauth=>negexpire=60", "\"negexpire\" is not available in this version"),
         ("ipauth=>stale=600", "\"stale\" is not available in this version"),
-        ("ipauth=>source=sql", "\"source\" is not available in this version"),
+        ("ipauth=>source=sql", "unknown attribute \"source\""),
         ("ipauth=>tag=x", "\"tag\" is not available in this version"),
         ("ipauth=>holdoff=1", "\"holdoff\" is not available in this version"),
     ] {

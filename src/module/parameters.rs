@@ -55,11 +55,13 @@ macro_rules! take {
 }
 
 parameters! {
-    11:
+    13:
     text server add_server;
     text server_list set_server_list;
     number max_servers set_max_servers;
     text table add_table;
+    text source add_source;
+    number source_retry set_source_retry;
     number cmd_timeout set_cmd_timeout;
     number probe_interval set_probe_interval;
     number soft_failures set_soft_failures;
@@ -121,6 +123,9 @@ mod tests {
             ("table", text(c"t=>near_ttl=5"), -1),
             ("table", text(c"t\xff=>autoexpire=1"), -1),
             ("table", ptr::null_mut(), -1),
+            ("source", text(c"ipauth=>url=sqlite:///tmp/db;table=grp;key=username;column=grp"), 0),
+            ("source", text(c"ipauth=>url=sqlite:///tmp/db;table=grp;key=username;column=grp"), -1),
+            ("source_retry", number(99), -1),
             ("server_list", text(c"/etc/kamailio/servers"), 0),
             ("server_list", text(c"servers"), -1),
             ("max_servers", number(4097), -1),
