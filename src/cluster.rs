@@ -29,7 +29,7 @@ pub mod watcher;
 #[cfg(test)]
 mod forks;
 
-pub use count::{ServerStat, TableStat};
+pub use count::{Counts, ServerStat, TableStat};
 pub use event::{DRAINED, Event};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};

@@ -4,5 +4,6 @@
 //! the script.
 
 pub mod source;
+pub mod sql;
 
 pub use source::{Column, Loaded, Source};

@@ -3,7 +3,7 @@
 //! `mod_init` runs once in the main process, `child_init` in most processes (not in all of them: workers must not
 //! depend on it), `destroy` once at the very end, even when nothing was ever made.
 
-use super::{kemi, names, stats, watcher, worker};
+use super::{kemi, names, sources, stats, watcher, worker};
 use crate::cluster::Shared;
 use crate::config::{Config, ConfigError};
 use crate::host::entry::{Refused, entry};
@@ -56,6 +56,7 @@ pub extern "C" fn mod_init() -> c_int {
         })?;
         let _ = SHARED.set(shared);
         names::settle(shared)?;
+        sources::prepare(shared)?;
         stats::register(shared)?;
         watcher::prepare(shared)
     })

@@ -4,16 +4,21 @@
 use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::host::entry::Refused;
 use crate::host::{log, stats};
+use crate::lookup::sql::SourceStat;
+use crate::module::sources;
 use std::ffi::CString;
 use std::sync::Arc;
 
-/// How many tables and how many servers have statistics of their own.
+/// How many tables, how many sources and how many servers have statistics of their own.
 const SHOWN: usize = 32;
 
 /// What one name stands for. Servers are known by their names: those that left the list count nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     Table(usize, TableStat),
+    Asked(usize, SourceStat),
+    /// 1 while the database of that source is asked, else 0.
+    Answers(usize),
     Server(Arc<str>, ServerStat),
     /// 1 while workers may use it, else 0.
     Up(Arc<str>),
@@ -54,6 +59,11 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
         let row = |(stat, name)| (format!("table_{}_{name}", table.name), Source::Table(index, stat));
         all.extend(TableStat::ALL.map(row));
     }
+    for (index, spec) in shared.config().sources.iter().enumerate().take(SHOWN) {
+        let row = |(stat, name)| (format!("source_{}_{name}", spec.name), Source::Asked(index, stat));
+        all.extend(SourceStat::ALL.map(row));
+        all.push((format!("source_{}_up", spec.name), Source::Answers(index)));
+    }
     for (_, server) in layout.servers().take(SHOWN) {
         let own: Arc<str> = server.name.as_str().into();
         let row = |(stat, name)| (format!("server_{own}_{name}"), Source::Server(own.clone(), stat));
@@ -68,6 +78,8 @@ fn read(shared: &Shared, source: &Source) -> u64 {
     let of = |name: &str, read: &dyn Fn(usize) -> u64| shared.layout().find(name.as_bytes()).map_or(0, read);
     match source {
         Source::Table(table, stat) => shared.table_count(*table, *stat),
+        Source::Asked(source, stat) => sources::all().map_or(0, |all| all.count(*source, *stat)),
+        Source::Answers(source) => sources::all().map_or(0, |all| u64::from(all.pause_ms(*source) == 0)),
         Source::Server(name, stat) => of(name, &|server| shared.server_count(server, *stat)),
         Source::Up(name) => of(name, &|server| u64::from(shared.server_up(server))),
         Source::Latency(name) => of(name, &|server| shared.server_view(server).latency_us),
@@ -87,6 +99,8 @@ mod tests {
         let mut config = Config::default();
         for number in 0..tables {
             config.add_table(&format!("t{number}=>")).expect("a table");
+            let source = format!("t{number}=>url=mysql://db/kam;table=t;key=k;column=c");
+            config.add_source(&source).expect("a source");
         }
         for number in 0..servers {
             config.add_server(&format!("name=s{number};addr=10.0.0.1:{}", 1000 + number)).expect("a server");
@@ -97,7 +111,14 @@ mod tests {
     #[test]
     fn names_are_unique_and_fit_prometheus() {
         let names: Vec<String> = list(shared(2, 2)).into_iter().map(|(name, _)| name).collect();
-        for wanted in ["servers_up", "table_t0_hits", "table_t1_errors", "server_s0_timeouts", "server_s1_up"] {
+        for wanted in [
+            "servers_up",
+            "table_t0_hits",
+            "table_t1_errors",
+            "source_t0_queries",
+            "server_s0_timeouts",
+            "server_s1_up",
+        ] {
             assert!(names.iter().any(|name| name == wanted), "{wanted} in {names:?}");
         }
         let unique: std::collections::HashSet<&String> = names.iter().collect();

@@ -129,7 +129,7 @@ fn entry(reply: &Object<'_>, entry: &Entry) -> Result<(), Full> {
 }
 
 /// `value`, `type` and `size`: an integer, a text, or base64 of what is neither.
-fn value(reply: &Object<'_>, value: Value<'_>, most: usize) -> Result<(), Full> {
+pub fn value(reply: &Object<'_>, value: Value<'_>, most: usize) -> Result<(), Full> {
     let mut room = Digits::default();
     let size = match value {
         Value::Int(number) => {

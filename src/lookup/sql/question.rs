@@ -1,0 +1,111 @@
+//! What is asked of a database for one key.
+
+use crate::config::SourceSpec;
+use crate::value::{self, Value};
+use memchr::memmem;
+
+/// Columns and the values they must equal.
+pub type Conditions<'q> = Vec<(&'q str, Option<Value<'q>>)>;
+
+/// What a key means to a source.
+#[derive(Debug, PartialEq)]
+pub enum Question<'q> {
+    Ask(Conditions<'q>),
+    /// No row can have this key.
+    Nothing,
+    /// The key has not as many parts as the source has columns, or cannot be part of a statement.
+    Bad,
+}
+
+/// The question for `key`. Its parts are bound as values and never become text of a statement.
+#[must_use]
+pub fn of<'q>(spec: &'q SourceSpec, key: &'q [u8]) -> Question<'q> {
+    let Some(parts) = parts(key, spec.delim.as_bytes(), spec.key.len()) else { return Question::Bad };
+    let mut conditions = Conditions::with_capacity(spec.key.len() + spec.conditions.len());
+    for (column, part) in spec.key.iter().zip(parts) {
+        let value = match (column.integer, value::integer(part)) {
+            (false, _) => Value::Bytes(part),
+            (true, Some(number)) => Value::Int(number),
+            (true, None) => return Question::Nothing,
+        };
+        conditions.push((column.name.as_str(), Some(value)));
+    }
+    let fixed = |(name, value): &'q (String, String)| (name.as_str(), Some(Value::Bytes(value.as_bytes())));
+    conditions.extend(spec.conditions.iter().map(fixed));
+    Question::Ask(conditions)
+}
+
+/// Exactly `n` parts; a text of SQL has no NUL.
+fn parts<'k>(key: &'k [u8], delim: &[u8], n: usize) -> Option<Vec<&'k [u8]>> {
+    if key.contains(&0) {
+        return None;
+    }
+    if n == 1 {
+        return Some(vec![key]);
+    }
+    let mut parts = Vec::with_capacity(n);
+    let mut from = 0;
+    for at in memmem::find_iter(key, delim) {
+        parts.push(&key[from..at]);
+        from = at + delim.len();
+    }
+    parts.push(&key[from..]);
+    (parts.len() == n).then_some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn spec(key: &str) -> SourceSpec {
+        let mut config = Config::default();
+        let text = format!("t=>url=mysql://db/kam;table=grp;key={key};where=grp:ipauth;column=grp");
+        config.add_source(&text).expect("a source");
+        config.sources.remove(0)
+    }
+
+    fn asked(key: &str, of_key: &[u8]) -> Option<Vec<(String, String)>> {
+        match of(&spec(key), of_key) {
+            Question::Ask(conditions) => {
+                let shown = |value: Option<Value<'_>>| match value {
+                    Some(Value::Int(number)) => format!("#{number}"),
+                    Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+                    None => "null".to_owned(),
+                };
+                Some(conditions.into_iter().map(|(name, value)| (name.to_owned(), shown(value))).collect())
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_key_is_compared_whole_or_in_its_parts() {
+        let fixed = ("grp", "ipauth");
+        for (columns, key, want) in [
+            ("username", "a@b' OR 1=1", vec![("username", "a@b' OR 1=1"), fixed]),
+            ("username", "", vec![("username", ""), fixed]),
+            ("username,domain", "a@b", vec![("username", "a"), ("domain", "b"), fixed]),
+            ("username,domain", "@", vec![("username", ""), ("domain", ""), fixed]),
+            ("id:int", "-5", vec![("id", "#-5"), fixed]),
+            ("username,id:int;delim=::", "a::b::7", vec![]),
+            ("username,id:int;delim=::", "a:b::7", vec![("username", "a:b"), ("id", "#7"), fixed]),
+        ] {
+            let want = want.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>();
+            assert_eq!(asked(columns, key.as_bytes()).unwrap_or_default(), want, "{columns} {key}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_not() {
+        for (columns, key, want) in [
+            ("username,domain", &b"alice"[..], Question::Bad),
+            ("username,domain", b"a@b@c", Question::Bad),
+            ("username", b"alice\0x", Question::Bad),
+            ("id:int", b"5 OR 1=1", Question::Nothing),
+            ("id:int", b"05", Question::Nothing),
+        ] {
+            assert_eq!(of(&spec(columns), key), want, "{columns}");
+        }
+    }
+}
