@@ -1,0 +1,81 @@
+//! What tests want of a database, whichever it is.
+
+use super::process::{self, need};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A database with one schema, which a Kamailio can be pointed to.
+pub trait Sql {
+    /// As in a `db_url`.
+    fn url(&self) -> String;
+    /// The Kamailio module that speaks with it.
+    fn driver(&self) -> &'static str;
+    /// Runs a script with its own client program; gives what that prints, one row per line.
+    fn run(&self, script: &str) -> String;
+}
+
+/// A directory for a server that must not run as root.
+pub fn dir(prefix: &str) -> TempDir {
+    let dir = tempfile::Builder::new().prefix(prefix).tempdir().expect("temporary directory");
+    if process::is_root() {
+        std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+    dir
+}
+
+const NOBODY: u32 = 65_534;
+
+/// A program that runs without the rights of root, in `dir`.
+pub fn unprivileged(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env("HOME", dir);
+    if process::is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// Feeds a client program; panics with its errors when it fails.
+pub fn feed(mut command: Command, script: &str) -> String {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(&name);
+    child.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("script");
+    let output = child.wait_with_output().expect(&name);
+    assert!(output.status.success(), "{name}: {}\n{script}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An SQLite file, read and written with the sqlite3 program.
+pub struct Sqlite(TempDir);
+
+impl Sqlite {
+    pub fn create() -> Sqlite {
+        let dir = tempfile::Builder::new().prefix("shc-lite-").tempdir().expect("temporary directory");
+        let sqlite = Sqlite(dir);
+        sqlite.run("PRAGMA journal_mode=WAL;");
+        sqlite
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.0.path().join("kam.sqlite")
+    }
+}
+
+impl Sql for Sqlite {
+    fn url(&self) -> String {
+        format!("sqlite:///{}", self.file().display())
+    }
+
+    fn driver(&self) -> &'static str {
+        "db_sqlite"
+    }
+
+    fn run(&self, script: &str) -> String {
+        let mut command = Command::new(need("sqlite3"));
+        command.args(["-batch", "-bail", "-cmd", ".timeout 5000"]).arg(self.file());
+        feed(command, script)
+    }
+}
