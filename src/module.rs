@@ -20,6 +20,7 @@ pub mod operations;
 pub mod parameters;
 pub mod ring;
 pub mod rpc;
+pub mod sources;
 pub mod sparing;
 pub mod stats;
 pub mod status;
