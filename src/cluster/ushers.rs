@@ -120,7 +120,7 @@ impl Ushers {
         for Watched { pair, watch, round, .. } in &mut self.seats {
             let Some(Round { mut poll, request, parcels, full }) = round.take() else { continue };
             let legs = courier.unpack(&desk.links, &parcels, &request, Want::Bare);
-            let step = full.then(|| poll.next(&scene(self.shared, &self.rules, pair), &legs));
+            let step = full.then(|| poll.next(&self.shared.seat_scene(&self.rules, pair), &legs));
             if step.is_none() {
                 poll.learn(&legs);
             }
@@ -148,7 +148,7 @@ impl Ushers {
             if rests || watched.hurried == seat {
                 continue;
             }
-            let scene = scene(self.shared, &self.rules, &watched.pair);
+            let scene = self.shared.seat_scene(&self.rules, &watched.pair);
             if scene.up[1] && watched.watch.is_over(seat, &scene) {
                 watched.hurried = seat;
                 watched.ask(self.shared, courier, desk, scene.up, true);
@@ -195,6 +195,17 @@ impl Shared {
         })
     }
 
+    /// What holds for a poll of a home's seat that is judged now.
+    pub(crate) fn seat_scene<'a>(&self, rules: &'a Rules, pair: &Pair) -> Scene<'a> {
+        Scene {
+            rules,
+            up: pair.servers.map(|server| self.server_up(server)),
+            alone: self.mostly_down(),
+            clock: clock::wall_tenths(),
+            now_ms: clock::monotonic_ms(),
+        }
+    }
+
     /// Has any table one copy only?
     fn has_single(&self) -> bool {
         self.config().tables.iter().any(|table| table.copies == 1)
@@ -212,16 +223,6 @@ impl Watched {
         }
         let parcels = courier.pack(desk, &place(&self.pair), &request, &Load::default(), Want::Bare);
         self.round = Some(Round { poll, request, parcels, full });
-    }
-}
-
-fn scene<'a>(shared: &Shared, rules: &'a Rules, pair: &Pair) -> Scene<'a> {
-    Scene {
-        rules,
-        up: pair.servers.map(|server| shared.server_up(server)),
-        alone: shared.mostly_down(),
-        clock: clock::wall_us() / 100_000,
-        now_ms: clock::monotonic_ms(),
     }
 }
 
