@@ -222,12 +222,24 @@ impl Config {
             if self.table(&table.name) != Some(at) {
                 return Err(ConfigError::new("table", &table.to_string(), "the table is there twice".to_owned()));
             }
-            if table.copies > 1 && self.servers.len() == 1 {
+            if table.mirrored() && self.servers.len() == 1 {
                 let problem = format!("copies={}: expected two servers or more, there is one", table.copies);
                 return Err(ConfigError::new("table", &table.to_string(), problem));
             }
         }
         Ok(())
+    }
+
+    /// Has any table two copies?
+    #[must_use]
+    pub fn has_mirrored(&self) -> bool {
+        self.tables.iter().any(Table::mirrored)
+    }
+
+    /// Has any table one copy only?
+    #[must_use]
+    pub fn has_single(&self) -> bool {
+        !self.tables.iter().all(Table::mirrored)
     }
 
     /// The index of a table by its name.

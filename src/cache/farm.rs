@@ -159,7 +159,7 @@ impl Farm {
 
     /// Are this table's keys to be kept in two copies?
     pub fn mirrors(&self, table: usize) -> bool {
-        self.shared.config().tables[table].copies == 2
+        self.shared.config().tables[table].mirrored()
     }
 
     /// The slot of the first server on the ring for a key; generations do not move keys.

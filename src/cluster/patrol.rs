@@ -113,7 +113,7 @@ impl Patrol {
     pub fn follow(&mut self, layout: &Arc<Layout>) {
         let (interval_ms, now_ms) = (u64::from(self.shared.config().probe_interval_ms), clock::monotonic_ms());
         let (list, changed) = (layout.digest(), layout.version() > 1);
-        let walks = changed || self.mirrored();
+        let walks = changed || self.shared.config().has_mirrored();
         let beat = |pair: &Pair| Beat {
             pair: pair.clone(),
             pace: [Pace::new(interval_ms, 8 * interval_ms); 2],
@@ -132,10 +132,6 @@ impl Patrol {
         self.listless.clear();
         self.next = 0;
         self.layout = Arc::clone(layout);
-    }
-
-    fn mirrored(&self) -> bool {
-        self.shared.config().tables.iter().any(|table| table.copies > 1)
     }
 
     /// How long an exchange may take.

@@ -89,7 +89,7 @@ impl Ushers {
 
     /// The list of servers is another one. Numbers stay with their homes, whoever the partner is now.
     pub fn follow(&mut self, layout: &Arc<Layout>) {
-        let single = self.shared.has_single();
+        let single = self.shared.config().has_single();
         let pairs = layout.servers().filter(|_| single).filter_map(|(home, _)| layout.pair(home));
         let watched = |pair: &Pair| Watched {
             pair: pair.clone(),
@@ -184,7 +184,7 @@ impl Shared {
     #[must_use]
     pub fn seat_shown(&self, home: usize) -> Option<String> {
         let layout = self.layout();
-        let pair = layout.pair(home).filter(|_| self.has_single())?;
+        let pair = layout.pair(home).filter(|_| self.config().has_single())?;
         let seat = self.server_cell(home).seat.get();
         Some(match seat.phase() {
             _ if !seat.known() => "not known".to_owned(),
@@ -204,11 +204,6 @@ impl Shared {
             clock: clock::wall_tenths(),
             now_ms: clock::monotonic_ms(),
         }
-    }
-
-    /// Has any table one copy only?
-    fn has_single(&self) -> bool {
-        self.config().tables.iter().any(|table| table.copies == 1)
     }
 }
 
