@@ -11,7 +11,6 @@ use super::patrol::{Desk, place};
 use super::seats::{Phase, Poll, Rules, Scene, Seat, Watch};
 use super::{Layout, Shared};
 use crate::clock::{self, Deadline};
-use crate::health::State;
 
 /// What all processes of the host know of a home's seat. All zero: nothing.
 #[derive(Debug, Default)]
@@ -108,7 +107,7 @@ impl Ushers {
         for watched in &mut self.seats {
             let servers = watched.pair.servers;
             let health = |side: usize| self.shared.server_cell(servers[side]).health.health();
-            let down = |side: usize| matches!(health(side), State::Down | State::Returning);
+            let down = |side: usize| health(side).failed();
             let asked = servers.map(|server| open[server]);
             let full = asked != [false; 2] && (0..2).all(|side| asked[side] || down(side));
             watched.ask(self.shared, courier, desk, asked, full);

@@ -181,7 +181,7 @@ impl Watcher {
                 continue;
             }
             let health = &self.shared.server_cell(server).health;
-            let away = matches!(health.health(), State::Down | State::Returning);
+            let away = health.health().failed();
             if !health.probe_due(if away { now } else { now + lead_ms }) {
                 continue;
             }
@@ -208,7 +208,7 @@ impl Watcher {
             }
         }
         for (server, spec) in self.layout.servers() {
-            if matches!(self.shared.server_cell(server).health.health(), State::Down | State::Returning) {
+            if self.shared.server_cell(server).health.health().failed() {
                 self.lookups.start(server, &spec.addr, now);
             }
         }
