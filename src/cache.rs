@@ -9,6 +9,7 @@ mod bump;
 mod dump;
 mod farm;
 mod fault;
+mod goods;
 mod local;
 mod pair;
 mod servers;

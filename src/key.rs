@@ -21,7 +21,7 @@ mod parse;
 mod prefix;
 
 use head::Head;
-pub use parse::{Form, Parsed, parse, split_full};
+pub use parse::{Form, Parsed, full_length, parse, split_full};
 pub use prefix::Prefix;
 
 /// Longest key memcached takes, in bytes.

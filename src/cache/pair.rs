@@ -14,6 +14,7 @@ pub(crate) use desk::Desk;
 pub(crate) use many::Many;
 
 use super::farm::{BUMPED, CHASES, Farm, Held};
+use super::goods::Goods;
 use super::{Answer, Fault};
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Commit, Count, Legs, Outcome, Read, Request, Rules, Scene, Side, Step, View, Write};
@@ -48,15 +49,6 @@ macro_rules! machines {
 }
 
 machines!(Read, Write, Commit, Count);
-
-/// A value to be stored.
-#[derive(Clone, Copy, Debug, Default)]
-struct Goods<'v> {
-    data: &'v [u8],
-    flags: u32,
-    /// It goes without its full key, however long that is: a server may have to count with it.
-    bare: bool,
-}
 
 /// One call about one key.
 pub(crate) struct Call<'a> {
@@ -116,9 +108,8 @@ impl<'a> Call<'a> {
         goods: Goods<'_>,
         want: Want,
     ) -> Option<Outcome> {
-        let full = key.full().filter(|_| !goods.bare);
-        let length = full.map_or(0, |full| u32::try_from(full.len()).unwrap_or(u32::MAX)).to_be_bytes();
-        let parts = full.map_or([goods.data, b"", b""], |full| [&length, full, goods.data]);
+        let mut length = [0; 4];
+        let parts = goods.parts(key, &mut length);
         let item = (self.kind == Kind::Entry).then_some(key_ref(key));
         let load = Load { item, value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
         let space = Space { kind: self.kind, table: &self.farm.shared.config().tables[self.table].name, generation };

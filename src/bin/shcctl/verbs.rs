@@ -8,7 +8,7 @@ use crate::show::{self, Shown, Status};
 use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
 use shardcache::config::ServerSpec;
-use shardcache::key::split_full;
+use shardcache::key::{full_length, split_full};
 use shardcache::value::{Digits, Value, integer};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -64,7 +64,7 @@ fn set(args: &Args, table: &str, key: &[u8], bytes: &[u8], ttl: u32, string: boo
     let mut digits = Digits::default();
     let (data, flags) = typed(bytes, string).to_wire(&mut digits);
     let stored = match place.key.full() {
-        Some(full) => [&u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes(), full, data].concat(),
+        Some(full) => [&full_length(full), full, data].concat(),
         None => data.to_vec(),
     };
     let mut ask = command(MetaOp::Set, &place.key).value(stored).flag(format!("T{}", expiry(ttl)));

@@ -1,13 +1,14 @@
 //! Counters in one copy.
 
-use super::{GUARD, Goods, How, Single};
+use super::{GUARD, How, Single};
 use crate::cache::farm::{Held, RACED, ROUNDS, Repeat, plain};
+use crate::cache::goods::Goods;
 use crate::cache::{Answer, COUNTER_MAX, Fault, Step, Way};
 use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::{decimal, key_ref};
 use crate::cluster::seats::{Counted, Rules, counted};
 use crate::key::Kind;
-use crate::value::{self, Digits};
+use crate::value::Digits;
 use crate::wire::{Flags, Reply};
 
 /// The number that a counter has now, and its cas.
@@ -44,7 +45,7 @@ impl Single<'_> {
     fn guarded(&mut self, flags: &str, created: u64, ttl: u32) -> Result<u64, Fault> {
         let mut digits = Digits::default();
         let first = i64::try_from(created).map_err(|_| Fault::Overflow)?;
-        let goods = Goods { data: value::decimal(first, &mut digits), flags: 0, ttl, bare: true };
+        let goods = Goods::number(first, &mut digits);
         for _ in 0..ROUNDS {
             let at = self.leg(Repeat::Never, |link, key| {
                 link.mg(key_ref(key), GUARD);
@@ -64,7 +65,7 @@ impl Single<'_> {
                     }
                 }
             };
-            if self.store(&goods, how)? {
+            if self.store(&goods, ttl, how)? {
                 return Ok(created);
             }
         }
