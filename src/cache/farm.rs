@@ -389,7 +389,8 @@ mod tests {
             }
             asked
         });
-        let got = Single::new(&mut farm, 0, b"k").and_then(|call| call.get(Ask::Value));
+        let deadline = farm.begin();
+        let got = Single::new(&mut farm, 0, b"k", deadline).and_then(|call| call.get(Ask::Value));
         assert_eq!(got, Ok(false), "what the old generation held is gone");
         let asked = server.join().unwrap();
         assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");

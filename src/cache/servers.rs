@@ -82,14 +82,11 @@ impl Servers {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        if !self.farm.mirrors(table) {
-            return self.farm.mget(table, keys);
-        }
         let deadline = self.farm.begin();
-        let layout = Arc::clone(&self.farm.layout);
-        if layout.len() < 2 {
-            return self.farm.mget(table, keys);
+        if !self.farm.mirrors(table) || self.farm.layout.len() < 2 {
+            return self.farm.mget(table, keys, deadline);
         }
+        let layout = Arc::clone(&self.farm.layout);
         self.desk.begin();
         let mut batch = std::mem::take(&mut self.farm.batch);
         let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, deadline, table, keys };
@@ -130,14 +127,13 @@ impl Servers {
         pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.desk.begin();
-        if !self.farm.mirrors(table) {
-            return Single::new(&mut self.farm, table, key).and_then(single);
-        }
         let deadline = self.farm.begin();
-        let layout = Arc::clone(&self.farm.layout);
-        match layout.pair(self.farm.home(table, key)) {
-            Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline)),
-            None => Single::new(&mut self.farm, table, key).and_then(single),
+        if self.farm.mirrors(table) {
+            let layout = Arc::clone(&self.farm.layout);
+            if let Some(both) = layout.pair(self.farm.home(table, key)) {
+                return pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline));
+            }
         }
+        Single::new(&mut self.farm, table, key, deadline).and_then(single)
     }
 }

@@ -48,9 +48,8 @@ pub(crate) struct Single<'a> {
 }
 
 impl<'a> Single<'a> {
-    /// Begins a call: finds out who serves the key.
-    pub fn new(farm: &'a mut Farm, table: usize, key: &'a [u8]) -> Result<Self, Fault> {
-        let deadline = farm.begin();
+    /// Finds out who serves the key. `deadline`: as the farm gave it when the call began.
+    pub fn new(farm: &'a mut Farm, table: usize, key: &'a [u8], deadline: Deadline) -> Result<Self, Fault> {
         let spot = farm.spot(farm.home(table, key), deadline)?;
         Ok(Self { farm, table, key, kind: Kind::Entry, spot, deadline })
     }

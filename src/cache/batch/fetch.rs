@@ -16,8 +16,8 @@ impl Farm {
         self.batch.found(i)
     }
 
-    pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        let deadline = self.begin();
+    /// `deadline`: as the farm gave it when the call began.
+    pub fn mget(&mut self, table: usize, keys: &[&[u8]], deadline: Deadline) -> Tally {
         let mut batch = std::mem::take(&mut self.batch);
         let name = &self.shared.config().tables[table].name;
         for _ in 0..CHASES {
