@@ -209,8 +209,13 @@ impl Config {
     /// The first pair of servers or tables that share what must be their own, a partner that is not there, or a table
     /// whose entries cannot have as many copies as it asks for.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_placed(|_, error| error)
+    }
+
+    /// `placed` tells of an error in a server where that stands.
+    fn check_placed(&self, placed: impl Fn(usize, ConfigError) -> ConfigError) -> Result<(), ConfigError> {
         for (at, server) in self.servers.iter().enumerate() {
-            let fail = |problem| ConfigError::new("server", &server.to_string(), problem);
+            let fail = |problem| placed(at, ConfigError::new("server", &server.to_string(), problem));
             self.servers[..at].iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
             server.paired(self.servers.iter().enumerate()).map_err(fail)?;
         }
