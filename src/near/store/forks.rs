@@ -44,7 +44,7 @@ fn of_processes_that_add_the_same_key_one_wins() {
 /// A process that kills itself inside the lock; not reaped.
 fn dead_inside(store: &Store, changing: bool) -> Child {
     let die = || {
-        let mut locked = store.raw.lock(0, soon()).unwrap();
+        let mut locked = store.lock(0, soon()).unwrap();
         // SAFETY: a signal to this very process.
         let die = || unsafe { libc::raise(libc::SIGKILL) };
         if changing {
@@ -79,15 +79,15 @@ fn a_process_stopped_inside_the_lock_costs_others_their_deadline_and_no_more() {
     let store = Store::create(0).unwrap();
     put(&store, b"k", b"v");
     let stopped = Child::fork(|| {
-        let locked = store.raw.lock(0, soon()).unwrap();
+        let locked = store.lock(0, soon()).unwrap();
         // SAFETY: a signal to this very process.
         unsafe { libc::raise(libc::SIGSTOP) };
         drop(locked);
     });
     stopped.wait_unreaped(libc::WSTOPPED);
+    assert_eq!(read(&store, b"k", 1).as_deref(), Some(&b"v"[..]), "who only reads does not notice");
     let before = monotonic_ns();
-    let mut out = Vec::new();
-    let answer = store.get(b"k", 1, &mut out, Deadline::after(Duration::from_millis(30)));
+    let answer = store.touch(b"k", 0, 1, Deadline::after(Duration::from_millis(30)));
     let took = Duration::from_nanos(monotonic_ns() - before);
     assert_eq!(answer, Err(Fault::Busy));
     assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(2), "{took:?}");
@@ -102,7 +102,7 @@ fn an_unwinding_holder_lets_go() {
     for (changing, kept) in [(false, 1), (true, 0)] {
         put(&store, b"k", b"v");
         let unwound = catch_unwind(AssertUnwindSafe(|| {
-            let mut locked = store.raw.lock(0, soon()).unwrap();
+            let mut locked = store.lock(0, soon()).unwrap();
             let unwind = || std::panic::resume_unwind(Box::new(()));
             if changing { locked.change(|_| unwind()) } else { unwind() }
         }));

@@ -1,0 +1,133 @@
+//! What goes when the pool runs out: S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache
+//! eviction", SOSP 2023), counted in chunks.
+//!
+//! New entries stand in a small queue, a tenth of the chunks. Who was used there more than once goes on into the main
+//! queue when its turn comes, everybody else goes and leaves the hash behind as a ghost; a new entry whose ghost is still
+//! there begins in the main queue. That one is gone round like a clock: each use, up to three, spares an entry one round.
+//! So a scan passes through the small queue and leaves the main one alone. What has expired goes first where it is met.
+//! Readers only count uses; all else happens under the lock, and for each chunk that is needed one entry at most goes,
+//! with [`MERCY`] others spared.
+
+use super::chunk::{At, Tag};
+use super::shard::Shard;
+use super::view::Queue;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Entries spared for one that is put in; who is met after that goes, used or not.
+const MERCY: u32 = 64;
+
+/// The small queue's part of the chunks.
+const SMALL_PART: u64 = 10;
+
+/// Uses that take an entry out of the small queue into the main one.
+const PROVEN: u16 = 2;
+
+/// Ghosts of one set: which of them goes is decided among these.
+const WAYS: usize = 4;
+
+impl<'a> Shard<'a> {
+    /// Throws out entries until `count` chunks are free. (No more than half of all are ever asked for.)
+    pub fn make_room(self, count: usize, now: u64) {
+        let mut mercy = MERCY;
+        while self.chunks.len() - (self.meta.used.get() as usize) < count {
+            let (at, tag) = self.candidate(now);
+            let chunk = self.at(at);
+            let (heat, expired) = (chunk.heat(), chunk.head().expired(now));
+            let spared = if tag == Tag::Small { heat >= PROVEN } else { heat > 0 };
+            if spared && !expired && mercy > 0 {
+                mercy -= 1;
+                self.unqueue(at);
+                self.enqueue(at, Tag::Main, if tag == Tag::Small { 0 } else { heat - 1 });
+                continue;
+            }
+            if expired {
+                self.meta.expired.add(1);
+            } else {
+                self.meta.evictions.add(1);
+                if tag == Tag::Small {
+                    self.leave_ghost(chunk.hash());
+                }
+            }
+            self.remove(at);
+        }
+    }
+
+    /// Whose turn it is.
+    fn candidate(self, now: u64) -> (At, Tag) {
+        let (small, main) = (self.meta.small.oldest.load(Relaxed), self.meta.main.oldest.load(Relaxed));
+        let over = |at: At| at != 0 && self.at(at).head().expired(now);
+        if main == 0 || over(small) || (self.small_is_full() && small != 0 && !over(main)) {
+            (small, Tag::Small)
+        } else {
+            (main, Tag::Main)
+        }
+    }
+
+    fn small_is_full(self) -> bool {
+        self.meta.small.used.get() >= self.chunks.len() as u64 / SMALL_PART
+    }
+
+    /// Where a new entry with this hash begins. As long as there is room that was never used, nobody needs to prove
+    /// anything.
+    pub fn queue_for(self, hash: u32) -> Tag {
+        let unused = (self.meta.fresh.load(Relaxed) as usize) < self.chunks.len();
+        if self.take_ghost(hash) || (unused && self.small_is_full()) { Tag::Main } else { Tag::Small }
+    }
+
+    fn queue(self, tag: Tag) -> &'a Queue {
+        if tag == Tag::Main { &self.meta.main } else { &self.meta.small }
+    }
+
+    /// The entry becomes the newest of that queue.
+    pub fn enqueue(self, at: At, tag: Tag, heat: u16) {
+        let (queue, chunk) = (self.queue(tag), self.at(at));
+        let second = queue.newest.swap(at, Relaxed);
+        chunk.set_neighbours(0, second);
+        match second {
+            0 => queue.oldest.store(at, Relaxed),
+            second => self.at(second).set_neighbours(at, self.at(second).neighbours().1),
+        }
+        queue.used.add(chunk.chunks() as u64);
+        chunk.set_tag(tag);
+        chunk.set_heat(heat);
+    }
+
+    /// Takes the entry out of its queue.
+    pub fn unqueue(self, at: At) {
+        let (queue, chunk) = (self.queue(self.at(at).tag()), self.at(at));
+        let (newer, older) = chunk.neighbours();
+        match newer {
+            0 => queue.newest.store(older, Relaxed),
+            newer => self.at(newer).set_neighbours(self.at(newer).neighbours().0, older),
+        }
+        match older {
+            0 => queue.oldest.store(newer, Relaxed),
+            older => self.at(older).set_neighbours(newer, self.at(older).neighbours().1),
+        }
+        queue.used.sub(chunk.chunks() as u64);
+    }
+
+    /// The places in which a hash may be remembered, newest first.
+    fn ghosts_of(self, hash: u32) -> &'a [AtomicU32] {
+        let sets = self.ghosts.len() / WAYS;
+        let set = (u64::from(hash) * sets as u64 >> 32) as usize;
+        &self.ghosts[set * WAYS..][..WAYS]
+    }
+
+    fn leave_ghost(self, hash: u32) {
+        let mut ghost = hash.max(1);
+        for place in self.ghosts_of(hash) {
+            ghost = place.swap(ghost, Relaxed);
+        }
+    }
+
+    /// True if it was there; it is not any more.
+    fn take_ghost(self, hash: u32) -> bool {
+        let place = self.ghosts_of(hash).iter().find(|place| place.load(Relaxed) == hash.max(1));
+        place.is_some_and(|place| {
+            place.store(0, Relaxed);
+            true
+        })
+    }
+}
