@@ -24,6 +24,8 @@ mod forks;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod rules;
 
 pub use answer::{Fault, Found, Hit, Mode, Put, Removed, Terms};

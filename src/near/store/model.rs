@@ -21,7 +21,9 @@ fn whole(shard: Shard<'_>) {
     let meta = shard.meta;
     let mut owners = vec![0; meta.fresh.load(Relaxed) as usize + 1];
     let (mut items, mut bytes, mut used, mut queued) = (0, 0, 0, [0; 2]);
-    for (bucket, (at, chunk)) in (0..shard.chunks.len()).flat_map(|bucket| shard.entries(bucket).map(move |e| (bucket, e))) {
+    for (bucket, (at, chunk)) in
+        (0..shard.chunks.len()).flat_map(|bucket| shard.entries(bucket).map(move |e| (bucket, e)))
+    {
         assert_eq!(shard.bucket(chunk.hash()), bucket);
         let chain = chain(shard, at);
         assert_eq!(chain.len(), chunk.chunks());
@@ -41,7 +43,8 @@ fn whole(shard: Shard<'_>) {
 }
 
 fn chain(shard: Shard<'_>, first: At) -> Vec<At> {
-    std::iter::successors(Some(first), |at| Some(shard.at(*at).link())).take_while(|at| *at != 0).collect()
+    let there = |at: At| (at != 0).then_some(at);
+    std::iter::successors(there(first), |at| there(shard.at(*at).link())).collect()
 }
 
 fn in_queue(shard: Shard<'_>, queue: &Queue, tag: Tag) -> u64 {
@@ -76,7 +79,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let ttl = || prop_oneof![Just(0u64), 1u32..20];
+    let ttl = || prop_oneof![Just(0u64), 1u64..20];
     let size = prop_oneof![4 => 0usize..300, 1 => 0usize..20_000, 1 => 60_000usize..125_000];
     let number = || prop_oneof![3 => 0u64..200, 1 => Just(i64::MAX as u64), 1 => Just(u64::MAX)];
     prop_oneof![
@@ -162,7 +165,10 @@ impl Pair {
         let limit = self.store.limit(key.len());
         let refused = if value.len() > limit { Some(Put::TooLarge { limit }) } else { refused };
         let (flags, stamp) = (ttl as u32 * 3, self.cas ^ ttl);
-        let got = self.store.put(mode, key, value, Terms { flags, stamp, note: [stamp, ttl, 7], ..how(ttl, self.now) }, soon()).unwrap();
+        let got = self
+            .store
+            .put(mode, key, value, Terms { flags, stamp, note: [stamp, ttl, 7], ..how(ttl, self.now) }, soon())
+            .unwrap();
         match (refused, got) {
             (None, Put::Stored { cas }) => {
                 assert!(cas > self.cas, "cas numbers grow");
@@ -194,7 +200,8 @@ impl Pair {
             let (expires, stamp, note) = (expires(ttl, self.now), 0, [0; 3]);
             let first = Item { value: vec![], flags: 5, cas: 0, expires, stamp, note };
             self.cas = self.store.look(key, self.now, soon()).unwrap().unwrap().cas;
-            let item = Item { value: number.to_string().into_bytes(), cas: self.cas, stamp, note, ..old.unwrap_or(first) };
+            let item =
+                Item { value: number.to_string().into_bytes(), cas: self.cas, stamp, note, ..old.unwrap_or(first) };
             self.model.insert(key.to_vec(), item);
         }
     }

@@ -51,14 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Fault::Busy`] when nothing at all could be looked at.
-    pub fn scan(
-        &self,
-        cursor: u64,
-        limit: usize,
-        prefix: &[u8],
-        now: u64,
-        deadline: Deadline,
-    ) -> Result<Page, Fault> {
+    pub fn scan(&self, cursor: u64, limit: usize, prefix: &[u8], now: u64, deadline: Deadline) -> Result<Page, Fault> {
         let mut page = Page::default();
         let (buckets, mut bytes) = (self.raw.chunks(), 0);
         let end = (self.raw.shards() * buckets) as u64;

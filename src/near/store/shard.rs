@@ -61,7 +61,9 @@ impl<'a> Shard<'a> {
         self.groups.iter().for_each(|group| group.sequence.open());
         self.groups.iter().flat_map(|group| &group.first).for_each(|first| first.store(0, Relaxed));
         let meta = self.meta;
-        for link in [&meta.free, &meta.fresh, &meta.small.newest, &meta.small.oldest, &meta.main.newest, &meta.main.oldest] {
+        for link in
+            [&meta.free, &meta.fresh, &meta.small.newest, &meta.small.oldest, &meta.main.newest, &meta.main.oldest]
+        {
             link.store(0, Relaxed);
         }
         for number in [&meta.small.used, &meta.main.used, &meta.used, &meta.items, &meta.bytes] {

@@ -115,9 +115,8 @@ impl<'a> View<'a> {
 
     /// The entry of `key`, expired or not.
     pub fn find(self, hash: u32, key: &[u8]) -> Option<(At, &'a Chunk)> {
-        self.entries(self.bucket(hash)).find(|(at, chunk)| {
-            chunk.hash() == hash && chunk.key_len() as usize == key.len() && self.has_key(*at, key)
-        })
+        self.entries(self.bucket(hash))
+            .find(|(at, chunk)| chunk.hash() == hash && chunk.key_len() as usize == key.len() && self.has_key(*at, key))
     }
 
     fn has_key(self, at: At, key: &[u8]) -> bool {
