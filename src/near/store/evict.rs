@@ -10,7 +10,7 @@
 
 use super::chunk::{At, Tag};
 use super::shard::Shard;
-use super::view::Queue;
+use super::view::{Queue, scale};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -110,9 +110,7 @@ impl<'a> Shard<'a> {
 
     /// The places in which a hash may be remembered, newest first.
     fn ghosts_of(self, hash: u32) -> &'a [AtomicU32] {
-        let sets = self.ghosts.len() / WAYS;
-        let set = (u64::from(hash) * sets as u64 >> 32) as usize;
-        &self.ghosts[set * WAYS..][..WAYS]
+        &self.ghosts[scale(hash, self.ghosts.len() / WAYS) * WAYS..][..WAYS]
     }
 
     fn leave_ghost(self, hash: u32) {

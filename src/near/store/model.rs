@@ -130,7 +130,7 @@ impl Pair {
         let hit = self.store.get(key, self.now, &mut out, soon()).unwrap();
         assert_eq!(hit.map(|hit| (hit.flags, hit.cas)), old.as_ref().map(|item| (item.flags, item.cas)));
         assert_eq!(out, old.as_ref().map(|item| item.value.clone()).unwrap_or_default());
-        let fresh = |hit: &Hit| hit.stamp % 2 == 0;
+        let fresh = |hit: &Hit| hit.stamp.is_multiple_of(2);
         let want = match &old {
             None => Found::Missing,
             Some(item) if item.stamp % 2 == 1 => Found::Stale,

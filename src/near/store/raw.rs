@@ -21,7 +21,7 @@ const SHARE: usize = size_of::<Group>() + BUCKETS * size_of::<Chunk>() + GHOSTS 
 /// The least region that is of any use.
 pub(super) const LEAST: usize = 256 << 10;
 
-const _: () = assert!(size_of::<Group>() == LINE && size_of::<Chunk>() == 2 * LINE && size_of::<Meta>() % LINE == 0);
+const _: () = assert!(size_of::<Group>() == LINE && size_of::<Chunk>() == 2 * LINE && size_of::<Meta>() == 2 * LINE);
 const _: () = assert!(align_of::<Chunk>() == LINE && align_of::<Group>() == LINE && align_of::<Meta>() <= LINE);
 
 #[derive(Debug)]

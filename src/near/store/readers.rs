@@ -83,7 +83,7 @@ fn no_reader_sees_a_torn_value_while_writers_are_killed_again_and_again() {
 #[test]
 fn under_memory_pressure_large_values_are_whole_or_gone() {
     let store = Store::create(0).unwrap();
-    let fill = || (0_u64..).for_each(|turn| put(&store, format!("large{}", turn % 5).as_bytes(), &large(turn)));
+    let fill = || (0..u64::MAX).for_each(|turn| put(&store, format!("large{}", turn % 5).as_bytes(), &large(turn)));
     let writer = Child::fork(fill);
     let mut out = Vec::new();
     let mut hits = 0;

@@ -88,9 +88,9 @@ impl<'a> View<'a> {
         self.chunks.get((at as usize).wrapping_sub(1))
     }
 
-    /// A bucket's number, from the whole range of hashes.
+    /// The bucket's number.
     pub fn bucket(self, hash: u32) -> usize {
-        (u64::from(hash) * (self.groups.len() * BUCKETS) as u64 >> 32) as usize
+        scale(hash, self.groups.len() * BUCKETS)
     }
 
     pub fn group(self, hash: u32) -> &'a Group {
@@ -175,4 +175,9 @@ impl<'a> View<'a> {
         out.truncate(end);
         Ok(())
     }
+}
+
+/// One of `count` places, from the whole range of hashes.
+pub(super) fn scale(hash: u32, count: usize) -> usize {
+    ((u64::from(hash) * count as u64) >> 32) as usize
 }
