@@ -22,6 +22,8 @@ mod view;
 #[cfg(test)]
 mod forks;
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod readers;

@@ -50,6 +50,11 @@ pub(super) struct Since<'a, W> {
 }
 
 impl<W: Word> Sequence<W> {
+    #[cfg(test)]
+    pub fn new(word: W) -> Self {
+        Self(word)
+    }
+
     /// Tries to read, at most `tries` times, until nobody was changing anything meanwhile. What `read` finds may be torn
     /// in any way as long as it does not ask [`Since::holds`].
     pub fn read<T>(&self, tries: u32, mut read: impl FnMut(&Since<'_, W>) -> Result<T, Torn>) -> Result<T, Torn> {
