@@ -45,7 +45,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 /// The longest key, in bytes.
-pub const MAX_KEY: usize = 65_536;
+pub const MAX_KEY: usize = 65_535;
 
 /// The longest value, in bytes; a store below 4 MiB may take less (see [`Store::limit`]).
 pub const MAX_VALUE: usize = 1_000_000;

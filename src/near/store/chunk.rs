@@ -5,38 +5,36 @@
 //! 1, so that zeroed memory means "none". All is atomic, because readers look at it while it changes.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64};
 
-/// A chunk's number, from 1; 0 is none.
-pub(super) type At = u32;
+/// A chunk's number in its shard, from 1; 0 is none.
+pub(super) type At = u16;
 
-/// What a chunk is part of.
+/// Which queue an entry stands in; see `evict`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub(super) enum Tag {
-    Free = 0,
-    /// A later part of an entry.
-    Body = 1,
-    /// The first part of an entry that stands in the queue of the new ones.
-    Small = 2,
-    /// The first part of an entry that stands in the queue of the proven ones.
-    Main = 3,
+#[repr(u8)]
+pub(super) enum Rank {
+    Small = 0,
+    Main = 1,
 }
 
 const WORDS: usize = 15;
-const HEAD_WORDS: usize = 11;
+const HEAD_WORDS: usize = 9;
 
 /// Uses beyond so many are not counted.
-const HOTTEST: u16 = 3;
+const HOTTEST: u8 = 3;
 
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub(super) struct Chunk {
     /// The next chunk of the entry, or of the free list.
-    link: AtomicU32,
-    tag: AtomicU16,
+    link: AtomicU16,
+    /// The entries beside this one in its queue: put in later, and earlier.
+    newer: AtomicU16,
+    older: AtomicU16,
+    rank: AtomicU8,
     /// Uses of the entry since eviction last looked at it. A reader that is late counts for whoever has the chunk then.
-    heat: AtomicU16,
+    heat: AtomicU8,
     words: [AtomicU64; WORDS],
 }
 
@@ -44,7 +42,7 @@ pub(super) struct Chunk {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub hash: u32,
-    pub key_len: u32,
+    pub key_len: u16,
     pub value_len: u32,
     pub flags: u32,
     pub cas: u64,
@@ -66,16 +64,14 @@ impl Head {
     }
 }
 
-// Where a head's numbers lie: pairs of halves first, then whole words.
-const NEXT_HASH: usize = 0;
-const LENGTHS: usize = 1;
-const FLAGS: usize = 2;
-const QUEUE: usize = 3;
-const CAS: usize = 4;
-const EXPIRES: usize = 5;
-const STORED: usize = 6;
-const STAMP: usize = 7;
-const NOTE: usize = 8;
+// Where a head's numbers lie: the first two words are shared, see `Chunk::head`.
+const IDENTITY: usize = 0;
+const SHAPE: usize = 1;
+const CAS: usize = 2;
+const EXPIRES: usize = 3;
+const STORED: usize = 4;
+const STAMP: usize = 5;
+const NOTE: usize = 6;
 
 impl Chunk {
     pub fn link(&self) -> At {
@@ -86,24 +82,35 @@ impl Chunk {
         self.link.store(link, Relaxed);
     }
 
-    pub fn tag(&self) -> Tag {
-        match self.tag.load(Relaxed) {
-            1 => Tag::Body,
-            2 => Tag::Small,
-            3 => Tag::Main,
-            _ => Tag::Free,
-        }
+    pub fn rank(&self) -> Rank {
+        if self.rank.load(Relaxed) == Rank::Main as u8 { Rank::Main } else { Rank::Small }
     }
 
-    pub fn set_tag(&self, tag: Tag) {
-        self.tag.store(tag as u16, Relaxed);
+    pub fn set_rank(&self, rank: Rank) {
+        self.rank.store(rank as u8, Relaxed);
     }
 
-    pub fn heat(&self) -> u16 {
+    pub fn newer(&self) -> At {
+        self.newer.load(Relaxed)
+    }
+
+    pub fn set_newer(&self, newer: At) {
+        self.newer.store(newer, Relaxed);
+    }
+
+    pub fn older(&self) -> At {
+        self.older.load(Relaxed)
+    }
+
+    pub fn set_older(&self, older: At) {
+        self.older.store(older, Relaxed);
+    }
+
+    pub fn heat(&self) -> u8 {
         self.heat.load(Relaxed)
     }
 
-    pub fn set_heat(&self, heat: u16) {
+    pub fn set_heat(&self, heat: u8) {
         self.heat.store(heat.min(HOTTEST), Relaxed);
     }
 
@@ -115,46 +122,37 @@ impl Chunk {
         }
     }
 
-    /// The next entry of the bucket.
-    pub fn next(&self) -> At {
-        low(self.word(NEXT_HASH))
-    }
-
-    pub fn set_next(&self, next: At) {
-        self.set(NEXT_HASH, pair(next, self.hash()));
+    /// True if the entry has this hash and a key of this length.
+    pub fn is(&self, hash: u32, key_len: usize) -> bool {
+        let word = self.word(IDENTITY);
+        word as u32 == hash && (word >> 48) as usize == key_len
     }
 
     pub fn hash(&self) -> u32 {
-        high(self.word(NEXT_HASH))
+        self.word(IDENTITY) as u32
     }
 
-    pub fn key_len(&self) -> u32 {
-        low(self.word(LENGTHS))
+    /// The next entry of the bucket.
+    pub fn next(&self) -> At {
+        (self.word(IDENTITY) >> 32) as At
+    }
+
+    pub fn set_next(&self, next: At) {
+        self.set(IDENTITY, self.word(IDENTITY) & !(0xffff << 32) | u64::from(next) << 32);
     }
 
     /// How many chunks the entry has.
     pub fn chunks(&self) -> usize {
-        let lengths = self.word(LENGTHS);
-        chunks_for(low(lengths) as usize, high(lengths) as usize)
-    }
-
-    /// The entries before and behind it in its queue: put in later, and earlier.
-    pub fn neighbours(&self) -> (At, At) {
-        let word = self.word(QUEUE);
-        (low(word), high(word))
-    }
-
-    pub fn set_neighbours(&self, newer: At, older: At) {
-        self.set(QUEUE, pair(newer, older));
+        chunks_for((self.word(IDENTITY) >> 48) as usize, (self.word(SHAPE) >> 32) as usize)
     }
 
     pub fn head(&self) -> Head {
-        let lengths = self.word(LENGTHS);
+        let (identity, shape) = (self.word(IDENTITY), self.word(SHAPE));
         Head {
-            hash: self.hash(),
-            key_len: low(lengths),
-            value_len: high(lengths),
-            flags: low(self.word(FLAGS)),
+            hash: identity as u32,
+            key_len: (identity >> 48) as u16,
+            flags: shape as u32,
+            value_len: (shape >> 32) as u32,
             cas: self.word(CAS),
             expires: self.word(EXPIRES),
             stored: self.word(STORED),
@@ -163,14 +161,13 @@ impl Chunk {
         }
     }
 
-    /// Leaves the neighbours as they are.
+    /// Leaves the next entry as it is.
     pub fn set_head(&self, head: &Head) {
-        self.set(NEXT_HASH, pair(self.next(), head.hash));
-        self.set(LENGTHS, pair(head.key_len, head.value_len));
+        let identity = u64::from(head.hash) | u64::from(self.next()) << 32 | u64::from(head.key_len) << 48;
+        let shape = u64::from(head.flags) | u64::from(head.value_len) << 32;
         let [first, second, third] = head.note;
-        let words = [(FLAGS, head.flags.into()), (CAS, head.cas), (EXPIRES, head.expires), (STORED, head.stored)];
-        let own = [(STAMP, head.stamp), (NOTE, first), (NOTE + 1, second), (NOTE + 2, third)];
-        words.into_iter().chain(own).for_each(|(at, word)| self.set(at, word));
+        let words = [identity, shape, head.cas, head.expires, head.stored, head.stamp, first, second, third];
+        words.into_iter().enumerate().for_each(|(at, word)| self.set(at, word));
     }
 
     /// The part of key and value that lies here.
@@ -185,18 +182,6 @@ impl Chunk {
     fn set(&self, at: usize, word: u64) {
         self.words[at].store(word, Relaxed);
     }
-}
-
-fn low(word: u64) -> u32 {
-    word as u32
-}
-
-fn high(word: u64) -> u32 {
-    (word >> 32) as u32
-}
-
-fn pair(low: u32, high: u32) -> u64 {
-    u64::from(low) | u64::from(high) << 32
 }
 
 /// How many words so many bytes take.

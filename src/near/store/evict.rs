@@ -8,7 +8,7 @@
 //! Readers only count uses; all else happens under the lock, and for each chunk that is needed one entry at most goes,
 //! with [`MERCY`] others spared.
 
-use super::chunk::{At, Tag};
+use super::chunk::{At, Rank};
 use super::shard::Shard;
 use super::view::{Queue, scale};
 use std::sync::atomic::AtomicU32;
@@ -21,7 +21,7 @@ const MERCY: u32 = 64;
 const SMALL_PART: u64 = 10;
 
 /// Uses that take an entry out of the small queue into the main one.
-const PROVEN: u16 = 2;
+const PROVEN: u8 = 2;
 
 /// Ghosts of one set: which of them goes is decided among these.
 const WAYS: usize = 4;
@@ -31,21 +31,21 @@ impl<'a> Shard<'a> {
     pub fn make_room(self, count: usize, now: u64) {
         let mut mercy = MERCY;
         while self.chunks.len() - (self.meta.used.get() as usize) < count {
-            let (at, tag) = self.candidate(now);
+            let (at, rank) = self.candidate(now);
             let chunk = self.at(at);
             let (heat, expired) = (chunk.heat(), chunk.head().expired(now));
-            let spared = if tag == Tag::Small { heat >= PROVEN } else { heat > 0 };
+            let spared = if rank == Rank::Small { heat >= PROVEN } else { heat > 0 };
             if spared && !expired && mercy > 0 {
                 mercy -= 1;
                 self.unqueue(at);
-                self.enqueue(at, Tag::Main, if tag == Tag::Small { 0 } else { heat - 1 });
+                self.enqueue(at, Rank::Main, if rank == Rank::Small { 0 } else { heat - 1 });
                 continue;
             }
             if expired {
                 self.meta.expired.add(1);
             } else {
                 self.meta.evictions.add(1);
-                if tag == Tag::Small {
+                if rank == Rank::Small {
                     self.leave_ghost(chunk.hash());
                 }
             }
@@ -54,13 +54,13 @@ impl<'a> Shard<'a> {
     }
 
     /// Whose turn it is.
-    fn candidate(self, now: u64) -> (At, Tag) {
+    fn candidate(self, now: u64) -> (At, Rank) {
         let (small, main) = (self.meta.small.oldest.load(Relaxed), self.meta.main.oldest.load(Relaxed));
         let over = |at: At| at != 0 && self.at(at).head().expired(now);
         if main == 0 || over(small) || (self.small_is_full() && small != 0 && !over(main)) {
-            (small, Tag::Small)
+            (small, Rank::Small)
         } else {
-            (main, Tag::Main)
+            (main, Rank::Main)
         }
     }
 
@@ -70,40 +70,41 @@ impl<'a> Shard<'a> {
 
     /// Where a new entry with this hash begins. As long as there is room that was never used, nobody needs to prove
     /// anything.
-    pub fn queue_for(self, hash: u32) -> Tag {
+    pub fn queue_for(self, hash: u32) -> Rank {
         let unused = (self.meta.fresh.load(Relaxed) as usize) < self.chunks.len();
-        if self.take_ghost(hash) || (unused && self.small_is_full()) { Tag::Main } else { Tag::Small }
+        if self.take_ghost(hash) || (unused && self.small_is_full()) { Rank::Main } else { Rank::Small }
     }
 
-    fn queue(self, tag: Tag) -> &'a Queue {
-        if tag == Tag::Main { &self.meta.main } else { &self.meta.small }
+    fn queue(self, rank: Rank) -> &'a Queue {
+        if rank == Rank::Main { &self.meta.main } else { &self.meta.small }
     }
 
     /// The entry becomes the newest of that queue.
-    pub fn enqueue(self, at: At, tag: Tag, heat: u16) {
-        let (queue, chunk) = (self.queue(tag), self.at(at));
-        let second = queue.newest.swap(at, Relaxed);
-        chunk.set_neighbours(0, second);
+    pub fn enqueue(self, at: At, rank: Rank, heat: u8) {
+        let (queue, chunk) = (self.queue(rank), self.at(at));
+        let second = queue.newest.load(Relaxed);
+        queue.newest.store(at, Relaxed);
+        chunk.set_newer(0);
+        chunk.set_older(second);
         match second {
             0 => queue.oldest.store(at, Relaxed),
-            second => self.at(second).set_neighbours(at, self.at(second).neighbours().1),
+            second => self.at(second).set_newer(at),
         }
         queue.used.add(chunk.chunks() as u64);
-        chunk.set_tag(tag);
+        chunk.set_rank(rank);
         chunk.set_heat(heat);
     }
 
     /// Takes the entry out of its queue.
     pub fn unqueue(self, at: At) {
-        let (queue, chunk) = (self.queue(self.at(at).tag()), self.at(at));
-        let (newer, older) = chunk.neighbours();
-        match newer {
-            0 => queue.newest.store(older, Relaxed),
-            newer => self.at(newer).set_neighbours(self.at(newer).neighbours().0, older),
+        let (queue, chunk) = (self.queue(self.at(at).rank()), self.at(at));
+        match chunk.newer() {
+            0 => queue.newest.store(chunk.older(), Relaxed),
+            newer => self.at(newer).set_older(chunk.older()),
         }
-        match older {
-            0 => queue.oldest.store(newer, Relaxed),
-            older => self.at(older).set_neighbours(newer, self.at(older).neighbours().1),
+        match chunk.older() {
+            0 => queue.oldest.store(chunk.newer(), Relaxed),
+            older => self.at(older).set_newer(chunk.newer()),
         }
         queue.used.sub(chunk.chunks() as u64);
     }

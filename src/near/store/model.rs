@@ -1,6 +1,6 @@
 //! Random operations against a plain map with a clock, and a sweep of every shard after each.
 
-use super::chunk::Tag;
+use super::chunk::Rank;
 use super::rules::{how, soon};
 use super::view::Queue;
 use super::*;
@@ -27,18 +27,16 @@ fn whole(shard: Shard<'_>) {
         assert_eq!(shard.bucket(chunk.hash()), bucket);
         let chain = chain(shard, at);
         assert_eq!(chain.len(), chunk.chunks());
-        assert!(chain[1..].iter().all(|at| shard.at(*at).tag() == Tag::Body));
-        queued[usize::from(chunk.tag() == Tag::Main)] += chain.len() as u64;
+        queued[usize::from(chunk.rank() == Rank::Main)] += chain.len() as u64;
         chain.iter().for_each(|at| owners[*at as usize] += 1);
         (items, bytes, used) = (items + 1, bytes + chunk.head().bytes(), used + chain.len() as u64);
     }
     let free = chain(shard, meta.free.load(Relaxed));
-    assert!(free.iter().all(|at| shard.at(*at).tag() == Tag::Free));
     free.iter().for_each(|at| owners[*at as usize] += 1);
     assert!(owners[1..].iter().all(|owners| *owners == 1), "each used chunk has one owner: {owners:?}");
     assert_eq!((items, bytes, used), (meta.items.get(), meta.bytes.get(), meta.used.get()));
     assert_eq!(queued, [meta.small.used.get(), meta.main.used.get()]);
-    assert_eq!(items, in_queue(shard, &meta.small, Tag::Small) + in_queue(shard, &meta.main, Tag::Main));
+    assert_eq!(items, in_queue(shard, &meta.small, Rank::Small) + in_queue(shard, &meta.main, Rank::Main));
     assert!(shard.groups.iter().all(|group| group.sequence.read(1, |_| Ok(())).is_ok()), "a change without end");
 }
 
@@ -47,12 +45,12 @@ fn chain(shard: Shard<'_>, first: At) -> Vec<At> {
     std::iter::successors(there(first), |at| there(shard.at(*at).link())).collect()
 }
 
-fn in_queue(shard: Shard<'_>, queue: &Queue, tag: Tag) -> u64 {
+fn in_queue(shard: Shard<'_>, queue: &Queue, rank: Rank) -> u64 {
     let (mut count, mut newer, mut at) = (0, 0, queue.newest.load(Relaxed));
     while at != 0 {
         let chunk = shard.at(at);
-        assert_eq!((chunk.neighbours().0, chunk.tag()), (newer, tag));
-        (count, newer, at) = (count + 1, at, chunk.neighbours().1);
+        assert_eq!((chunk.newer(), chunk.rank()), (newer, rank));
+        (count, newer, at) = (count + 1, at, chunk.older());
     }
     assert_eq!(queue.oldest.load(Relaxed), newer);
     count

@@ -73,7 +73,7 @@ fn text<'a>(view: View<'_>, at: At, head: &Head, room: &'a mut [u8; LONGEST]) ->
     if len > LONGEST {
         return &[];
     }
-    let words = view.parts(at, words_for(head.key_len as usize), words_for(len)).flatten();
+    let words = view.parts(at, words_for(head.key_len.into()), words_for(len)).flatten();
     for (room, word) in room.chunks_exact_mut(8).zip(words) {
         room.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
     }

@@ -1,10 +1,10 @@
 //! Reading: without the lock, without waiting, without a system call. Who may wait takes the lock where that fails.
 
+use super::Store;
 use super::answer::{Fault, Found, Hit};
 use super::chunk::Chunk;
 use super::sequence::Torn;
 use super::view::View;
-use super::{MAX_KEY, Store};
 use crate::clock::Deadline;
 
 /// Tries until a reader gives up: about as long as the longest change takes.
@@ -19,25 +19,29 @@ struct Query<'a, F> {
 }
 
 impl Store {
-    /// Reads the entry into `out` (emptied first; its buffer is reused), if `fresh` agrees to what is known of it.
+    /// Reads the entry into `out` (which is empty without one; its buffer is reused), if `fresh` agrees to what is known of it.
     /// Neither waits nor makes a system call.
     pub fn find(&self, key: &[u8], now: u64, fresh: impl Fn(&Hit) -> bool, out: &mut Vec<u8>) -> Found {
-        out.clear();
-        if key.len() > MAX_KEY {
-            return Found::Missing;
+        let found = self.checked(key).map_or(Found::Missing, |(shard, hash)| {
+            let (_, view) = self.raw.shard(shard);
+            Query { hash, key, now, fresh }.without_lock(view, Some(out)).unwrap_or(Found::Busy)
+        });
+        if !matches!(found, Found::Hit(_)) {
+            out.clear();
         }
-        let (shard, hash) = self.place(key);
-        let (_, view) = self.raw.shard(shard);
-        Query { hash, key, now, fresh }.without_lock(view, Some(out)).unwrap_or(Found::Busy)
+        found
     }
 
-    /// Reads the entry into `out` (emptied first; its buffer is reused).
+    /// Reads the entry into `out` (which is empty without one; its buffer is reused).
     ///
     /// # Errors
     /// See [`Fault`].
     pub fn get(&self, key: &[u8], now: u64, out: &mut Vec<u8>, deadline: Deadline) -> Result<Option<Hit>, Fault> {
-        out.clear();
-        self.read(key, now, Some(out), deadline)
+        let answer = self.read(key, now, Some(out), deadline);
+        if !matches!(answer, Ok(Some(_))) {
+            out.clear();
+        }
+        answer
     }
 
     /// What is known of the entry without its value; does not count as use.
@@ -101,7 +105,6 @@ impl<F: Fn(&Hit) -> bool> Query<'_, F> {
             return Ok((Found::Stale, None));
         }
         if let Some(out) = out {
-            out.clear();
             view.copy_value(at, &head, out)?;
         }
         Ok((Found::Hit(hit), Some(chunk)))

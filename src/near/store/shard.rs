@@ -4,7 +4,7 @@
 //! `fresh` first ones, and `used` counts those of the entries. A new value is written into chunks that nobody can reach
 //! yet; only the moment in which it takes its place in the bucket is a change that readers have to wait for.
 
-use super::chunk::{At, Chunk, Head, Tag, chunks_for, word_of, words_for};
+use super::chunk::{At, Chunk, Head, chunks_for, word_of, words_for};
 use super::sequence::Sequence;
 use super::view::View;
 use std::ops::Deref;
@@ -37,7 +37,8 @@ pub(super) struct New<'a> {
 
 impl New<'_> {
     fn head(&self) -> Head {
-        Head { key_len: length(self.key), value_len: length(self.value), ..self.head }
+        let (key_len, value_len) = (self.key.len() as u16, self.value.len() as u32);
+        Head { key_len, value_len, ..self.head }
     }
 
     fn chunks(&self) -> usize {
@@ -94,13 +95,13 @@ impl<'a> Shard<'a> {
             });
             chunk.saw();
         } else {
-            let (tag, heat) = (chunk.tag(), chunk.heat());
+            let (rank, heat) = (chunk.rank(), chunk.heat());
             self.unqueue(old);
             let at = self.build(new);
             self.at(at).set_next(chunk.next());
             self.changing(head.hash, || self.relink(old, at));
             self.release(old);
-            self.enqueue(at, tag, heat + 1);
+            self.enqueue(at, rank, heat + 1);
         }
         self.uncount(&head);
         self.count(&new.head());
@@ -154,61 +155,56 @@ impl<'a> Shard<'a> {
         let chunks = new.chunks();
         self.make_room(chunks, new.now);
         Sequence::<AtomicU64>::before_reuse();
+        self.meta.used.add(chunks as u64);
         let first = self.pop();
-        let mut last = first;
-        for _ in 1..chunks {
+        let last = (1..chunks).fold(first, |last, _| {
             let next = self.pop();
             self.at(last).set_link(next);
-            last = next;
-        }
+            next
+        });
+        self.at(last).set_link(0);
         self.at(first).set_head(&new.head());
         self.fill(first, new);
         first
     }
 
     fn fill(self, at: At, new: &New<'_>) {
-        let long = words_for(new.key.len()) + words_for(new.value.len());
-        let places = self.parts(at, 0, long).flatten();
-        let words = new.key.chunks(8).chain(new.value.chunks(8));
-        places.zip(words).for_each(|(place, bytes)| place.store(word_of(bytes), Relaxed));
+        self.write(at, 0, new.key);
+        self.write(at, words_for(new.key.len()), new.value);
+    }
+
+    /// Writes into the entry's stream of words, from word `skip` on.
+    fn write(self, at: At, skip: usize, bytes: &[u8]) {
+        let (mut words, tail) = bytes.as_chunks();
+        for part in self.parts(at, skip, words_for(bytes.len())) {
+            let (here, rest) = words.split_at(words.len().min(part.len()));
+            here.iter().zip(part).for_each(|(word, place)| place.store(u64::from_ne_bytes(*word), Relaxed));
+            if let Some(last) = part.get(here.len()) {
+                last.store(word_of(tail), Relaxed);
+            }
+            words = rest;
+        }
     }
 
     fn pop(self) -> At {
         let meta = self.meta;
-        let at = match meta.free.load(Relaxed) {
-            0 => {
-                let fresh = meta.fresh.load(Relaxed) + 1;
-                meta.fresh.store(fresh, Relaxed);
-                fresh
-            }
+        match meta.free.load(Relaxed) {
+            0 => meta.fresh.fetch_add(1, Relaxed) + 1,
             at => {
                 meta.free.store(self.at(at).link(), Relaxed);
                 at
             }
-        };
-        meta.used.add(1);
-        self.at(at).set_link(0);
-        self.at(at).set_tag(Tag::Body);
-        at
+        }
     }
 
     /// Gives back the chunks of an entry that nobody can find any more.
     fn release(self, first: At) {
-        let mut at = first;
-        loop {
-            self.meta.used.sub(1);
-            let chunk = self.at(at);
-            chunk.set_tag(Tag::Free);
-            if chunk.link() == 0 {
-                chunk.set_link(self.meta.free.load(Relaxed));
-                break;
-            }
-            at = chunk.link();
+        let (mut last, mut chunks) = (first, 1);
+        while self.at(last).link() != 0 {
+            (last, chunks) = (self.at(last).link(), chunks + 1);
         }
+        self.at(last).set_link(self.meta.free.load(Relaxed));
         self.meta.free.store(first, Relaxed);
+        self.meta.used.sub(chunks);
     }
-}
-
-fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }

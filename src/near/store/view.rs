@@ -6,10 +6,10 @@
 use super::chunk::{At, Chunk, Head, word_of, words_for};
 use super::sequence::{Sequence, Torn};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
 /// Buckets of a group: what fills one line of memory.
-pub(super) const BUCKETS: usize = 14;
+pub(super) const BUCKETS: usize = 28;
 
 /// There is at most one entry for each bucket, and their hash is keyed: no bucket has so many by chance.
 const MOST_IN_BUCKET: usize = 256;
@@ -20,7 +20,7 @@ const MOST_IN_BUCKET: usize = 256;
 pub(super) struct Group {
     pub sequence: Sequence,
     /// First entry of each bucket.
-    pub first: [AtomicU32; BUCKETS],
+    pub first: [AtomicU16; BUCKETS],
 }
 
 /// A number of a shard, in shared memory; changed under the lock alone.
@@ -50,8 +50,8 @@ impl Number {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Queue {
-    pub newest: AtomicU32,
-    pub oldest: AtomicU32,
+    pub newest: AtomicU16,
+    pub oldest: AtomicU16,
     /// Chunks of its entries.
     pub used: Number,
 }
@@ -61,9 +61,9 @@ pub(super) struct Queue {
 #[repr(C, align(64))]
 pub(super) struct Meta {
     /// First chunk of the free list.
-    pub free: AtomicU32,
+    pub free: AtomicU16,
     /// Chunks with larger numbers were never used since the last reset.
-    pub fresh: AtomicU32,
+    pub fresh: AtomicU16,
     pub small: Queue,
     pub main: Queue,
     /// Chunks of all entries.
@@ -98,7 +98,7 @@ impl<'a> View<'a> {
     }
 
     /// The place of the first entry of bucket number `bucket`.
-    pub fn first(self, bucket: usize) -> &'a AtomicU32 {
+    pub fn first(self, bucket: usize) -> &'a AtomicU16 {
         &self.groups[bucket / BUCKETS].first[bucket % BUCKETS]
     }
 
@@ -115,22 +115,13 @@ impl<'a> View<'a> {
 
     /// The entry of `key`, expired or not.
     pub fn find(self, hash: u32, key: &[u8]) -> Option<(At, &'a Chunk)> {
-        self.entries(self.bucket(hash))
-            .find(|(at, chunk)| chunk.hash() == hash && chunk.key_len() as usize == key.len() && self.has_key(*at, key))
+        self.entries(self.bucket(hash)).find(|(at, chunk)| chunk.is(hash, key.len()) && self.has_key(*at, key))
     }
 
     fn has_key(self, at: At, key: &[u8]) -> bool {
-        let mut left = key;
-        for part in self.parts(at, 0, words_for(key.len())) {
-            for word in part {
-                let (here, rest) = left.split_at(left.len().min(8));
-                if word.load(Relaxed) != word_of(here) {
-                    return false;
-                }
-                left = rest;
-            }
-        }
-        left.is_empty()
+        let places = self.parts(at, 0, words_for(key.len())).flatten();
+        let same = places.zip(key.chunks(8)).take_while(|(place, bytes)| place.load(Relaxed) == word_of(bytes));
+        same.count() == words_for(key.len())
     }
 
     /// The entry's stream of words, from word `skip` on, `len` of them or as many as there are.
@@ -149,30 +140,28 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Appends the entry's key to `out`.
+    /// Writes the entry's key to `out`, over what was there.
     pub fn copy_key(self, at: At, head: &Head, out: &mut Vec<u8>) -> Result<(), Torn> {
-        self.copy(at, 0, head.key_len as usize, out)
+        self.copy(at, 0, head.key_len.into(), out)
     }
 
-    /// Appends the entry's value to `out`.
+    /// Writes the entry's value to `out`, over what was there.
     pub fn copy_value(self, at: At, head: &Head, out: &mut Vec<u8>) -> Result<(), Torn> {
-        self.copy(at, words_for(head.key_len as usize), head.value_len as usize, out)
+        self.copy(at, words_for(head.key_len.into()), head.value_len as usize, out)
     }
 
     fn copy(self, at: At, skip: usize, len: usize, out: &mut Vec<u8>) -> Result<(), Torn> {
-        let end = out.len() + len;
-        out.reserve(len + size_of::<u64>());
-        for part in self.parts(at, skip, words_for(len)) {
-            let mut bytes = [0; size_of::<Chunk>()];
-            for (room, word) in bytes.chunks_exact_mut(8).zip(part) {
-                room.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
-            }
-            out.extend_from_slice(&bytes[..part.len() * 8]);
+        out.resize(words_for(len) * 8, 0);
+        let mut rooms = out.as_chunks_mut().0;
+        for part in self.parts(at, skip, rooms.len()) {
+            let (here, rest) = rooms.split_at_mut(part.len());
+            here.iter_mut().zip(part).for_each(|(room, word)| *room = word.load(Relaxed).to_ne_bytes());
+            rooms = rest;
         }
-        if out.len() < end {
+        if !rooms.is_empty() {
             return Err(Torn);
         }
-        out.truncate(end);
+        out.truncate(len);
         Ok(())
     }
 }
