@@ -296,6 +296,7 @@ fn a_poll_makes_the_marks_of_a_new_pair() {
         fresh: true,
         isolated: false,
         steady: [true; 2],
+        gone: [false; 2],
         clock: 17_000_000_000,
         now_ms: 1,
     };

@@ -47,6 +47,8 @@ pub(crate) struct Farm {
     seat: Seat,
     /// When the call under way began: reading the clock is not free.
     now_ns: u64,
+    /// The leg under way has less than a leg's time, because the call's own ends.
+    hurried: bool,
 }
 
 /// Where the value of the last call lies.
@@ -83,6 +85,7 @@ impl Farm {
             asked: None,
             seat: Seat::UNKNOWN,
             now_ns: 0,
+            hurried: false,
         };
         farm.follow();
         farm
@@ -170,7 +173,7 @@ impl Farm {
     /// Begins a call, before the call looks for any server: what the last one brought is forgotten, and a new list of
     /// servers is taken over. Returns when this call has to end.
     pub fn begin(&mut self) -> Deadline {
-        self.held = Held::Nothing;
+        (self.held, self.hurried) = (Held::Nothing, false);
         if self.layout.version() != self.shared.list_version() {
             self.follow();
         }
@@ -179,17 +182,20 @@ impl Farm {
     }
 
     /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
-    pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
+    pub fn leg_deadline(&mut self, last: Deadline) -> Result<Deadline, Fault> {
         self.leg_deadline_at(clock::monotonic_ns(), last)
     }
 
     /// The same for a leg that goes out at `now_ns`.
-    pub fn leg_deadline_at(&self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
+    pub fn leg_deadline_at(&mut self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
         if last.passed(now_ns) {
             return Err(Fault::Wire(Kind::Timeout.text()));
         }
         let share_ns = u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000 * LEG_PERCENT / 100;
-        self.refuse().map(|()| last.min(Deadline::at_ns(now_ns + share_ns)))
+        self.refuse()?;
+        let share = Deadline::at_ns(now_ns + share_ns);
+        self.hurried = last < share;
+        Ok(last.min(share))
     }
 
     /// No call goes out while most servers are down: then the fault is likely on this host's side.
@@ -298,6 +304,8 @@ impl Farm {
         let seen = match error {
             None => Seen::Ok,
             Some(error) if error.reused || error.kind == Kind::Rejected => return,
+            // Nor is it to blame where the call had no time left for it.
+            Some(error) if error.kind == Kind::Timeout && self.hurried => return,
             // What this process lacks (descriptors, ports) is not the server's fault.
             Some(error) if error.kind == Kind::Local => {
                 self.count_server(server, ServerStat::Errors);
@@ -370,6 +378,18 @@ mod tests {
         }
         assert!(farm.shared.server_up(0));
         assert_eq!(farm.shared.server_count(0, ServerStat::Errors), 100);
+    }
+
+    #[test]
+    fn a_leg_that_the_call_had_no_time_for_is_not_the_servers_fault() {
+        let mut farm = farm("127.0.0.1:1");
+        let late = Some(WireError { kind: Kind::Timeout, sent: true, reused: false });
+        // A call may take 5 s, one of its legs 2.
+        for (left_ms, failures) in [(1_900, 0), (2_100, 1)] {
+            farm.leg_deadline_at(0, Deadline::at_ns(left_ms * 1_000_000)).unwrap();
+            farm.report(0, 0, late);
+            assert_eq!(farm.shared.server_count(0, ServerStat::Errors), failures, "{left_ms} ms left");
+        }
     }
 
     #[test]

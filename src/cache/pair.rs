@@ -179,6 +179,7 @@ fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
         fresh: farm.vouched(partner),
         isolated: farm.shared.mostly_down(),
         steady: pair.servers.map(|server| farm.shared.steady(server, farm.now_ms())),
+        gone: pair.servers.map(|server| farm.shared.gone(server, farm.now_ms(), Rules::ALL.patience_ms)),
         clock: clock::wall_tenths(),
         now_ms: farm.now_ms(),
     }

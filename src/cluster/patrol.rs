@@ -147,6 +147,7 @@ impl Patrol {
             fresh: true,
             isolated: self.shared.mostly_down(),
             steady: pair.servers.map(|server| self.shared.steady(server, now_ms)),
+            gone: pair.servers.map(|server| self.shared.gone(server, now_ms, self.rules.patience_ms)),
             clock: clock::wall_tenths(),
             now_ms,
         }

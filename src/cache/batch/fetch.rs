@@ -47,7 +47,8 @@ impl Farm {
             if batch.unknown.is_empty() {
                 break;
             }
-            let failed = self.read_seats(&batch.unknown, self.leg_deadline(deadline)?);
+            let deadline = self.leg_deadline(deadline)?;
+            let failed = self.read_seats(&batch.unknown, deadline);
             prefix = self.assign(batch, table, keys)?;
             if let Some(fault) = failed {
                 batch.err = fault.as_str();

@@ -84,7 +84,8 @@ impl Farm {
             if let Some(fault) = failed {
                 return Err(fault);
             }
-            failed = self.read_seats(&[home], self.leg_deadline(deadline)?);
+            let deadline = self.leg_deadline(deadline)?;
+            failed = self.read_seats(&[home], deadline);
         }
         Err(Fault::ChangingOver)
     }
