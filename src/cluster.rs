@@ -23,6 +23,7 @@ pub mod shared;
 mod standing;
 mod text;
 pub mod ushers;
+pub mod versions;
 pub mod views;
 pub mod watcher;
 
@@ -34,6 +35,7 @@ pub use event::{DRAINED, Event};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};
 pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
+pub use versions::Versions;
 pub use watcher::Watcher;
 
 use crate::health::Reason;
