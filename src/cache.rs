@@ -10,6 +10,7 @@ mod dump;
 mod farm;
 mod fault;
 mod local;
+mod news;
 mod pair;
 mod servers;
 mod single;

@@ -60,7 +60,7 @@ impl Farm {
             courier.begin();
             for Reading { pair, request, parcels, .. } in &mut readings {
                 let space = Space { kind: Kind::Entry, table: "", generation: 0 };
-                let place = Place { pair, space, key: b"" };
+                let place = Place { pair, space, key: b"", stripe: None };
                 *parcels = courier.pack(&mut lane, &place, request, &Load::default(), Want::Bare);
             }
             let sent_ms = clock::monotonic_ms();
