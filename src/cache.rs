@@ -11,6 +11,7 @@ mod farm;
 mod fault;
 mod goods;
 mod local;
+mod news;
 mod pair;
 mod servers;
 mod single;

@@ -13,6 +13,7 @@
 //!   wire; [`value`] tells integers from strings.
 //! * [`cache`] is the story of one call: which server, within which deadline, and what the answer means to the script.
 //! * [`cluster`] is what all processes of a host share (the list of servers, counters, addresses, generations), and the watcher's rounds.
+//! * [`invalidate`] is how one host's change makes void what the others keep in their own memory.
 //! * [`ring`] knows where a key lives and nothing of health; [`health`] knows which servers may be used and nothing of
 //!   sockets; [`wire`] knows sockets and deadlines and nothing of keys; [`near`] is memory shared by the host's processes.
 //!
@@ -31,6 +32,7 @@ pub mod table;
 pub mod cache;
 pub mod cluster;
 pub mod health;
+pub mod invalidate;
 pub mod near;
 pub mod ring;
 pub mod wire;

@@ -43,6 +43,10 @@ pub(crate) struct Farm {
     pub batch: Batch,
     held: Held,
     asked: Option<usize>,
+    /// Where the key of the call under way is at home.
+    pub(super) home: usize,
+    /// The stripe in which the call under way announces what it changes.
+    pub(super) news: Option<u8>,
     /// The seat that the call under way goes by.
     seat: Seat,
     /// When the call under way began: reading the clock is not free.
@@ -83,6 +87,8 @@ impl Farm {
             batch: Batch::default(),
             held: Held::Nothing,
             asked: None,
+            home: 0,
+            news: None,
             seat: Seat::UNKNOWN,
             now_ns: 0,
             hurried: false,
@@ -109,6 +115,11 @@ impl Farm {
     /// This server is the one that the call is about.
     pub fn answered(&mut self, server: usize) {
         self.asked = Some(server);
+    }
+
+    /// The call is about a key that is at home there.
+    pub fn at_home(&mut self, home: usize) {
+        (self.home, self.asked) = (home, Some(home));
     }
 
     /// The call goes to whoever serves its key.

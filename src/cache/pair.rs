@@ -73,7 +73,7 @@ impl<'a> Call<'a> {
         key: &'a [u8],
         deadline: Deadline,
     ) -> Self {
-        farm.answered(pair.servers[0]);
+        farm.at_home(pair.servers[0]);
         let begun_ns = Some(farm.now_ns());
         Self { farm, desk, pair, kind: Kind::Entry, table, key, deadline, begun_ns }
     }
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         let item = (self.kind == Kind::Entry).then_some(key_ref(key));
         let load = Load { item, value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
         let space = Space { kind: self.kind, table: &self.farm.shared.config().tables[self.table].name, generation };
-        let place = Place { pair: self.pair, space, key: self.key };
+        let place = Place { pair: self.pair, space, key: self.key, stripe: self.farm.news() };
         let mut step = machine.start(&scene(self.farm, self.pair));
         loop {
             let request = match &step {

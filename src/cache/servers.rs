@@ -58,19 +58,19 @@ impl Servers {
     }
 
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
-        self.ask(table, key, |single| single.touch(ttl), |call| call.touch(ttl))
+        self.change(table, key, |single| single.touch(ttl), |call| call.touch(ttl))
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
-        self.ask(table, key, |single| single.put(mode, value, ttl), |call| call.put(mode, value, ttl))
+        self.change(table, key, |single| single.put(mode, value, ttl), |call| call.put(mode, value, ttl))
     }
 
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.ask(table, key, |single| single.remove(), |call| call.remove())
+        self.change(table, key, |single| single.remove(), |call| call.remove())
     }
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        self.ask(table, key, |single| single.count(step, ttl), |call| call.count(step, ttl))
+        self.change(table, key, |single| single.count(step, ttl), |call| call.count(step, ttl))
     }
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
@@ -116,6 +116,21 @@ impl Servers {
             let shown = |call: Call<'_>| Ok(call.shows(seen.server, seen.part));
             self.ask(table, &seen.entry.key, |_| Ok(true), shown).unwrap_or(false)
         }))
+    }
+
+    /// Asks for a change of an entry: all hosts are told of it, and what this one keeps of it in its own memory is void on return,
+    /// whatever became of the call.
+    fn change<T>(
+        &mut self,
+        table: usize,
+        key: &[u8],
+        single: impl FnOnce(Single<'_>) -> Result<T, Fault>,
+        pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.farm.begin_change(table, key);
+        let answer = self.ask(table, key, single, pair);
+        self.farm.end_change();
+        answer
     }
 
     /// Asks whoever serves the table's only copies, else the pair.

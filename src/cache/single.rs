@@ -16,10 +16,10 @@ use super::goods::Goods;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Mode};
 use crate::clock::Deadline;
-use crate::cluster::ServerStat;
 use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::key_ref;
 use crate::cluster::seats::Guard;
+use crate::cluster::{ServerStat, news};
 use crate::key::{Kind, WireKey};
 use crate::value::{Digits, STAMP_AT, Value};
 use crate::wire::{Flags, Link, Reply};
@@ -81,16 +81,16 @@ impl<'a> Single<'a> {
 
     pub fn touch(mut self, ttl: u32) -> Answer {
         let flags = Flags::new("f").with('T', wire_ttl(self.spot.life(ttl)));
-        let at = self.leg(Repeat::Harmless, |link, key| link.mg(key_ref(key), &flags))?;
+        let at = self.change(Repeat::Harmless, |link, key| link.mg(key_ref(key), &flags))?;
         self.good(at)
     }
 
     pub fn remove(mut self) -> Answer {
         if !self.spot.guarded() {
-            let at = self.leg(Repeat::Harmless, |link, key| link.md(key_ref(key), ""))?;
+            let at = self.change(Repeat::Harmless, |link, key| link.md(key_ref(key), ""))?;
             return plain(&self.reply(at));
         }
-        let at = self.leg(Repeat::Harmless, |link, key| {
+        let at = self.change(Repeat::Harmless, |link, key| {
             link.mg(key_ref(key), GUARD);
             link.md(key_ref(key), "");
         })?;
@@ -121,7 +121,7 @@ impl<'a> Single<'a> {
         }
         let flags = self.flags(goods, ttl, How::Add);
         for _ in 0..ROUNDS {
-            let at = self.leg(Repeat::Never, |link, key| {
+            let at = self.change(Repeat::Never, |link, key| {
                 link.mg(key_ref(key), GUARD);
                 store(link, key, goods, &flags);
             })?;
@@ -156,7 +156,7 @@ impl<'a> Single<'a> {
     fn store(&mut self, goods: &Goods<'_>, ttl: u32, how: How) -> Answer {
         let flags = self.flags(goods, ttl, how);
         let repeat = if matches!(how, How::Set) { Repeat::Harmless } else { Repeat::Never };
-        let at = self.leg(repeat, |link, key| store(link, key, goods, &flags))?;
+        let at = self.change(repeat, |link, key| store(link, key, goods, &flags))?;
         plain(&self.reply(at))
     }
 
@@ -195,6 +195,21 @@ impl<'a> Single<'a> {
 
     fn reply(&self, at: usize) -> Reply<'_> {
         self.farm.links[self.spot.server].reply(at)
+    }
+
+    /// A [`leg`](Self::leg) whose commands change the entry: it announces the change, where hosts keep near entries.
+    ///
+    /// # Errors
+    /// As for a leg, and `Ambiguous` where the server answered and did not take the announcement: other hosts may not hear of
+    /// what was done.
+    fn change(&mut self, repeat: Repeat, fill: impl Fn(&mut Link, &WireKey)) -> Result<usize, Fault> {
+        let Some(stripe) = self.farm.news() else { return self.leg(repeat, fill) };
+        let at = self.leg(repeat, |link, key| {
+            fill(link, key);
+            news::announce(link, stripe);
+        })?;
+        let link = &self.farm.links[self.spot.server];
+        if news::announced(link, link.commands() - news::COMMANDS) { Ok(at) } else { Err(Fault::Ambiguous) }
     }
 
     /// Sends what `fill` says about the key and waits for the answers, following the table's generation. Returns the

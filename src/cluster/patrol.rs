@@ -53,7 +53,7 @@ impl Lines for Desk {
 
 /// A request about a pair and no key.
 pub(crate) fn place(pair: &Pair) -> Place<'_> {
-    Place { pair, space: Space { kind: Kind::Entry, table: "", generation: 0 }, key: b"" }
+    Place { pair, space: Space { kind: Kind::Entry, table: "", generation: 0 }, key: b"", stripe: None }
 }
 
 /// Polls and repairs.

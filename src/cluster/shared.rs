@@ -16,6 +16,7 @@ use super::patrol::{CopiesView, RepairCell};
 use super::standing::Failure;
 use super::text::SharedText;
 use super::ushers::SeatCell;
+use super::versions::Versions;
 use super::views::PairCell;
 use crate::clock;
 use crate::config::{Addr, Config, ConfigError, ServerSpec};
@@ -205,6 +206,12 @@ impl Shared {
 
     pub(crate) fn server_cell(&self, server: usize) -> &ServerCell {
         &self.board.servers()[server]
+    }
+
+    /// What this host knows of the servers' stripes.
+    #[must_use]
+    pub fn versions(&self) -> Versions<'_> {
+        Versions::new(self.board.stripes())
     }
 
     pub(crate) fn table_cell(&self, table: usize) -> &TableCell {

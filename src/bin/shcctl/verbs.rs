@@ -72,9 +72,10 @@ fn set(args: &Args, table: &str, key: &[u8], bytes: &[u8], ttl: u32, string: boo
         ask = ask.flag(format!("F{flags}"));
     }
     match farm.ask(home, &ask)?.rc() {
-        ReturnCode::Hd => show::done("stored", table, key, &farm.server(home).name, args.json),
+        ReturnCode::Hd => farm.announce(home, table, key)?,
         other => return Err(odd(&farm, home, "HD for the value", other)),
     }
+    show::done("stored", table, key, &farm.server(home).name, args.json);
     Ok(())
 }
 
@@ -82,7 +83,11 @@ fn delete(args: &Args, table: &str, key: &[u8]) -> Result<(), Trouble> {
     let mut farm = Farm::open(args)?;
     let place = farm.place(table, key)?;
     let home = place.order[0];
-    match farm.ask(home, &command(MetaOp::Delete, &place.key))?.rc() {
+    let answer = farm.ask(home, &command(MetaOp::Delete, &place.key))?.rc();
+    if matches!(answer, ReturnCode::Hd | ReturnCode::Nf) {
+        farm.announce(home, table, key)?;
+    }
+    match answer {
         ReturnCode::Hd => show::done("deleted", table, key, &farm.server(home).name, args.json),
         ReturnCode::Nf => {
             let text = format!("{}: not found on server {}", named(table, key), called(&farm, home));

@@ -71,7 +71,7 @@ impl Call<'_> {
         }
     }
 
-    fn hold(&mut self, Parcel { server, at }: Parcel, skip: usize, token: Token) -> Answer {
+    fn hold(&mut self, Parcel { server, at, .. }: Parcel, skip: usize, token: Token) -> Answer {
         self.farm.count_server(server, ServerStat::Hits);
         self.farm.answered(server);
         self.farm.hold(Held::Reply { server, at, skip });

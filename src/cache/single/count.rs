@@ -23,7 +23,7 @@ impl Single<'_> {
         }
         // Taken back within the same call's time.
         let back = Flags::new(if step.way == Way::Up { "MD" } else { "MI" }).with('D', step.by);
-        self.leg(Repeat::Never, |link, key| link.ma(key_ref(key), &back))?;
+        self.change(Repeat::Never, |link, key| link.ma(key_ref(key), &back))?;
         Err(Fault::Overflow)
     }
 
@@ -37,7 +37,7 @@ impl Single<'_> {
             return self.guarded(&flags, step.created, ttl);
         }
         let flags = flags.with('N', life).with('J', step.created);
-        let at = self.leg(Repeat::Never, |link, key| link.ma(key_ref(key), &flags))?;
+        let at = self.change(Repeat::Never, |link, key| link.ma(key_ref(key), &flags))?;
         self.moved(at)?.map(|(number, _)| number).ok_or(Fault::Refused)
     }
 
@@ -47,7 +47,7 @@ impl Single<'_> {
         let first = i64::try_from(created).map_err(|_| Fault::Overflow)?;
         let goods = Goods::number(first, &mut digits);
         for _ in 0..ROUNDS {
-            let at = self.leg(Repeat::Never, |link, key| {
+            let at = self.change(Repeat::Never, |link, key| {
                 link.mg(key_ref(key), GUARD);
                 link.ma(key_ref(key), flags);
                 link.mg(key_ref(key), GUARD);

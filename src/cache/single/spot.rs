@@ -69,7 +69,7 @@ impl Spot {
 impl Farm {
     /// Finds out who serves what is at home on `home`.
     pub fn spot(&mut self, home: usize, deadline: Deadline) -> Result<Spot, Fault> {
-        self.answered(home);
+        self.at_home(home);
         self.refuse()?;
         let mut failed = None;
         for _ in 0..LOOKS {

@@ -94,6 +94,12 @@ impl View {
         }
     }
 
+    /// Grows with either mark.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.home.0 + self.partner.0
+    }
+
     /// Takes a mark seen; older ones change nothing.
     pub fn learn(&mut self, side: Side, mark: Mark) {
         let known = match side {
