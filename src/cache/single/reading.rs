@@ -8,7 +8,7 @@ use crate::cache::farm::Farm;
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Request, Side, Slot, Step};
 use crate::cluster::courier::{Courier, Lines, Load, Pair, Parcels, Place, Want};
-use crate::cluster::seats::{Poll, Rules, Scene, Watch};
+use crate::cluster::seats::{Poll, Rules, Scene, Seat, Watch};
 use crate::key::{Kind, Space};
 use crate::wire::Link;
 
@@ -89,7 +89,8 @@ impl Farm {
     fn goes_on(&self, courier: &Courier, reading: &mut Reading<'_>, rules: &Rules, sent_ms: u64) -> bool {
         let Reading { pair, poll, request, parcels, unknown } = reading;
         let legs = courier.unpack(&self.links, parcels, request, Want::Bare);
-        let step = unknown.then(|| {
+        let makes = *unknown && !self.shared.is_guest();
+        let step = makes.then(|| {
             let scene = Scene {
                 rules,
                 up: pair.servers.map(|server| self.shared.server_up(server)),
@@ -99,7 +100,8 @@ impl Farm {
             };
             poll.next(&scene, &legs)
         });
-        let found = step.is_some() || poll.learn(&legs)[Side::Partner as usize].is_some_and(|(seat, _)| seat.known());
+        let told = |read: &Option<(Seat, _)>| read.is_some_and(|(seat, _)| seat.known());
+        let found = step.is_some() || poll.learn(&legs).iter().any(told);
         let cell = &self.shared.server_cell(pair.servers[0]).seat;
         cell.learn(poll.view);
         if found && legs.partner.answered() {
