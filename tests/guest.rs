@@ -176,3 +176,32 @@ fn a_server_that_left_unawares_does_not_mislead() {
     let guest = join(&servers[2], &["t"]);
     assert_eq!(guest.shared().layout().digest(), host.shared.layout().digest());
 }
+
+#[test]
+fn a_password_given_for_one_server_opens_the_others() {
+    let servers = [Memcached::auth("sip", "secret"), Memcached::auth("sip", "secret"), Memcached::tcp()];
+    let secret = ";user=sip;pass=secret";
+    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    for (name, server, auth) in [("a", &servers[0], secret), ("b", &servers[1], secret), ("c", &servers[2], "")] {
+        config.add_server(&format!("{}{auth}", server.spec(name))).unwrap();
+    }
+    config.add_table("t=>copies=2").unwrap();
+    let mut host = Watched::with(config);
+    host.until_whole();
+    let given = [Config::server(&format!("{}{secret}", servers[1].spec("any"))).unwrap()];
+    let mut guest = Cache::new(until("the farm to be told of", PATIENCE, || {
+        guest::join(&given, &["t"], TIMEOUT_MS).map_err(|error| error.to_string())
+    }));
+    for home in ["a", "b", "c"] {
+        let key = key_on(&mut host.cache, home);
+        host.set(&key, "old");
+        assert_eq!(guest.invalidate(0, key.as_bytes()), Verdict::Done, "{home}: {:?}", guest.last());
+        assert_eq!(host.get(&key), None);
+    }
+    assert!(servers[2].keys().iter().all(|key| key != "auth"), "no password is sent where none is asked for");
+    let map = |key: &String| key.starts_with("!map:");
+    let told = servers[2].keys().into_iter().find(map).and_then(|key| servers[2].get(&key)).unwrap();
+    assert!(!String::from_utf8_lossy(&told).contains("secret"));
+    let error = refused(&servers[0], &["t"]).to_string();
+    assert!(error.contains(&servers[0].addr()), "{error}");
+}

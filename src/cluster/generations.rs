@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::map::chart::Chart;
-use super::{Layout, Shared};
 use super::record::{key_ref, number};
+use super::{Layout, Shared};
 use crate::clock::{self, Deadline};
 use crate::key::WireKey;
 use crate::wire::{self, Link, Reply};

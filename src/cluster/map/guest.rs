@@ -204,10 +204,8 @@ mod tests {
     #[test]
     fn what_is_secret_comes_from_the_servers_that_were_given() {
         let spec = |text: &str| Config::server(text).unwrap();
-        let given = [
-            spec("name=x;addr=10.0.0.1;user=u;pass=p;tls=1;tls_ca=/ca"),
-            spec("name=y;addr=10.0.0.2;user=v;pass=q"),
-        ];
+        let given =
+            [spec("name=x;addr=10.0.0.1;user=u;pass=p;tls=1;tls_ca=/ca"), spec("name=y;addr=10.0.0.2;user=v;pass=q")];
         for (server, auth, want) in [
             ("name=a;addr=10.0.0.1", true, "name=a;addr=10.0.0.1;user=u;pass=p"),
             ("name=b;addr=10.0.0.2", true, "name=b;addr=10.0.0.2;user=v;pass=q"),
