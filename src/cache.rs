@@ -275,6 +275,12 @@ impl Cache {
         self.settle(table, answer, TableStat::Deletes)
     }
 
+    /// Deletes an entry, or makes sure that there is none: `Done` means that nothing older is served from now on.
+    pub fn invalidate(&mut self, table: usize, key: &[u8]) -> Verdict {
+        let answer = on_back!(self, back => back.remove(table, key));
+        self.settle(table, answer.map(|_| true), TableStat::Invalidations)
+    }
+
     /// Reads many entries of one table at once; [`found`](Self::found) gives each. `Done` when at least one was found,
     /// `Unavailable` when none was and a server could not answer.
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Verdict {

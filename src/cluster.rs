@@ -14,6 +14,7 @@ pub mod lifetime;
 pub(crate) mod listing;
 pub mod lists;
 pub mod lookup;
+pub mod map;
 pub(crate) mod news;
 pub mod pairs;
 pub mod patrol;

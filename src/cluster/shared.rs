@@ -125,6 +125,8 @@ pub struct Shared {
     policy: Policy,
     board: Board,
     local: Option<Store>,
+    /// This is no host of the farm: see [`map::guest`](super::map::guest).
+    guest: bool,
     /// When this host started.
     made_ms: u64,
 }
@@ -132,7 +134,16 @@ pub struct Shared {
 impl Shared {
     /// Checks the configuration, reads the list of servers, maps the shared memory and looks the servers' names up, as far
     /// as that goes quickly. To be called once, before the host forks.
-    pub fn create(mut config: Config) -> Result<&'static Self, SharedError> {
+    pub fn create(config: Config) -> Result<&'static Self, SharedError> {
+        Self::make(config, false)
+    }
+
+    /// The same for a program that is no host of the farm.
+    pub(super) fn visit(config: Config) -> Result<&'static Self, SharedError> {
+        Self::make(config, true)
+    }
+
+    fn make(mut config: Config, guest: bool) -> Result<&'static Self, SharedError> {
         let servers = config.list()?;
         let lists = Lists::new(std::mem::take(&mut config.servers), config.most_servers(servers.len()));
         let board = Board::map(lists.slots(&servers), config.tables.len(), lists.words(&servers))?;
@@ -142,7 +153,7 @@ impl Shared {
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
-        let shared = Self { config, lists, policy, board, local, made_ms: clock::monotonic_ms() };
+        let shared = Self { config, lists, policy, board, local, guest, made_ms: clock::monotonic_ms() };
         shared.begin_list(servers)?;
         shared.look_up_names();
         Ok(Box::leak(Box::new(shared)))
@@ -170,6 +181,11 @@ impl Shared {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// True where nobody has a say in who serves which keys.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.guest
     }
 
     pub(super) fn lists(&self) -> &Lists {

@@ -114,7 +114,7 @@ impl Watcher {
     fn follow(&mut self) {
         let next = self.shared.layout();
         let renewed = self.shared.relink(&mut self.desk.links, &self.layout, &next);
-        self.generations.follow(next.slots(), &renewed);
+        self.generations.follow(&next);
         self.ledger.follow(&next, &renewed);
         self.stripes.follow(next.slots(), &renewed);
         self.watched.resize_with(next.slots(), Watched::default);

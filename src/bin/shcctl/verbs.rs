@@ -4,6 +4,7 @@ use crate::Trouble;
 use crate::args::{Args, Verb, table};
 use crate::dial::Text;
 use crate::farm::{self, Farm, Place, command};
+use crate::guest;
 use crate::show::{self, Shown, Status};
 use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
@@ -30,6 +31,8 @@ pub fn run(args: &Args) -> Result<(), Trouble> {
             set(args, table(name)?, key.as_bytes(), &input(value)?, *ttl, *string)
         }
         Verb::Delete { table: name, key } => delete(args, table(name)?, key.as_bytes()),
+        Verb::Invalidate { table: name, keys } => guest::invalidate(args, table(name)?, keys),
+        Verb::Bump { table: name } => guest::bump(args, table(name)?),
         Verb::Hash { table: name, key } => hash(args, table(name)?, key.as_bytes()),
         Verb::Servers => servers(args),
     }

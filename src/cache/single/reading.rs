@@ -9,7 +9,7 @@ use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Request, Side, Slot, Step};
 use crate::cluster::courier::{Courier, Lines, Load, Pair, Parcels, Want};
 use crate::cluster::patrol::place;
-use crate::cluster::seats::{Poll, Rules, Watch};
+use crate::cluster::seats::{Poll, Rules, Seat, Watch};
 use crate::wire::Link;
 
 /// One seat that is read.
@@ -87,8 +87,10 @@ impl Farm {
     fn goes_on(&self, courier: &Courier, reading: &mut Reading<'_>, rules: &Rules, sent_ms: u64) -> bool {
         let Reading { pair, poll, request, parcels, unknown } = reading;
         let legs = courier.unpack(&self.links, parcels, request, Want::Bare);
-        let step = unknown.then(|| poll.next(&self.shared.seat_scene(rules, pair), &legs));
-        let found = step.is_some() || poll.learn(&legs)[Side::Partner as usize].is_some_and(|(seat, _)| seat.known());
+        let makes = *unknown && !self.shared.is_guest();
+        let step = makes.then(|| poll.next(&self.shared.seat_scene(rules, pair), &legs));
+        let told = |read: &Option<(Seat, _)>| read.is_some_and(|(seat, _)| seat.known());
+        let found = step.is_some() || poll.learn(&legs).iter().any(told);
         let cell = &self.shared.server_cell(pair.servers[0]).seat;
         cell.learn(poll.view);
         if found && legs.partner.answered() {
