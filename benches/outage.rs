@@ -13,13 +13,13 @@ mod support;
 use measure::{Case, Kind, Series, interleave};
 use report::{Section, find};
 use shardcache::cache::{Cache, Verdict};
-use shardcache::cluster::{Shared, Watcher};
+use shardcache::cluster::Shared;
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use support::Memcached;
+use support::{Memcached, Rounds};
 
 const ROUNDS: usize = 400;
 const KEYS: usize = 60;
@@ -29,8 +29,6 @@ const VICTIM: usize = 0;
 const CMD_TIMEOUT_MS: u32 = 500;
 /// What a call on two copies grants each server.
 const LEG: Duration = Duration::from_millis(CMD_TIMEOUT_MS as u64 * 2 / 5);
-/// Between two steps of the watcher, as in its process.
-const STEP: Duration = Duration::from_millis(10);
 /// How long a farm may take to know all servers.
 const READY: Duration = Duration::from_secs(20);
 /// How long the begin of an outage is looked at: longer than a server that hangs is waited for.
@@ -131,7 +129,7 @@ impl Farm {
         config.add_table("twice=>copies=2").expect("a table");
         config.set_cmd_timeout(i64::from(CMD_TIMEOUT_MS)).expect("a time");
         let shared = Shared::create(config).expect("shared memory");
-        watch(shared);
+        std::thread::spawn(move || Rounds::new(shared).run(|| false, drop));
         let mut cache = Cache::new(shared);
         let names: Vec<Vec<u8>> = (0..KEYS).map(|number| format!("user{number}@example.org").into_bytes()).collect();
         fill(&mut cache, &names);
@@ -184,22 +182,4 @@ fn fill(cache: &mut Cache, names: &[Vec<u8>]) {
             });
         }
     }
-}
-
-/// What the watcher's process does in Kamailio.
-fn watch(shared: &'static Shared) {
-    let mut watcher = Watcher::new(shared);
-    let interval = Duration::from_millis(u64::from(shared.config().probe_interval_ms));
-    std::thread::spawn(move || {
-        let mut next = Instant::now();
-        loop {
-            if Instant::now() >= next {
-                next += interval;
-                watcher.tick();
-            } else {
-                watcher.work();
-            }
-            std::thread::sleep(STEP);
-        }
-    });
 }

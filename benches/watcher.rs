@@ -4,14 +4,12 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use shardcache::cluster::{Shared, Watcher};
+use shardcache::cluster::Shared;
 use shardcache::config::Config;
 use std::time::{Duration, Instant};
-use support::Memcached;
 use support::memcached::Options;
+use support::{Memcached, Rounds};
 
-/// As the module's process does it.
-const STEP: Duration = Duration::from_millis(10);
 const SETTLING: Duration = Duration::from_secs(6);
 const MEASURED: Duration = Duration::from_secs(5);
 
@@ -34,20 +32,11 @@ fn measure(servers: usize, copies: usize) -> f64 {
     }
     config.add_table(&format!("t=>copies={copies}")).expect("a table");
     let shared = Shared::create(config).expect("shared memory");
-    let mut watcher = Watcher::new(shared);
     let interval = Duration::from_millis(shared.config().probe_interval_ms.into());
-    let mut next = Instant::now();
+    let mut rounds = Rounds::new(shared);
     let mut run = |time: Duration| {
         let begun = Instant::now();
-        while begun.elapsed() < time {
-            if Instant::now() >= next {
-                next += interval;
-                watcher.tick();
-            } else {
-                watcher.work();
-            }
-            std::thread::sleep(STEP);
-        }
+        rounds.run(|| begun.elapsed() >= time, drop);
         begun.elapsed()
     };
     while copies == 2 && shared.whole() != Some(true) {

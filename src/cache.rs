@@ -9,7 +9,9 @@ mod bump;
 mod dump;
 mod farm;
 mod fault;
+mod goods;
 mod local;
+mod news;
 mod pair;
 mod servers;
 mod single;
@@ -271,6 +273,12 @@ impl Cache {
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Verdict {
         let answer = on_back!(self, back => back.remove(table, key));
         self.settle(table, answer, TableStat::Deletes)
+    }
+
+    /// Deletes an entry, or makes sure that there is none: `Done` means that nothing older is served from now on.
+    pub fn invalidate(&mut self, table: usize, key: &[u8]) -> Verdict {
+        let answer = on_back!(self, back => back.remove(table, key));
+        self.settle(table, answer.map(|_| true), TableStat::Invalidations)
     }
 
     /// Reads many entries of one table at once; [`found`](Self::found) gives each. `Done` when at least one was found,

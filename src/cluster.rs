@@ -14,6 +14,8 @@ pub mod lifetime;
 pub(crate) mod listing;
 pub mod lists;
 pub mod lookup;
+pub mod map;
+pub(crate) mod news;
 pub mod pairs;
 pub mod patrol;
 pub(crate) mod record;
@@ -21,8 +23,10 @@ mod roster;
 pub mod seats;
 pub mod shared;
 mod standing;
+mod stripes;
 mod text;
 pub mod ushers;
+pub mod versions;
 pub mod views;
 pub mod watcher;
 
@@ -34,6 +38,7 @@ pub use event::{DRAINED, Event};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};
 pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
+pub use versions::Versions;
 pub use watcher::Watcher;
 
 use crate::health::Reason;

@@ -240,8 +240,13 @@ impl Config {
     /// The first pair of servers or tables that share what must be their own, a partner that is not there, a table
     /// whose entries cannot have as many copies as it asks for, or a source without its table.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_placed(|_, error| error)
+    }
+
+    /// `placed` tells of an error in a server where that stands.
+    fn check_placed(&self, placed: impl Fn(usize, ConfigError) -> ConfigError) -> Result<(), ConfigError> {
         for (at, server) in self.servers.iter().enumerate() {
-            let fail = |problem| ConfigError::new("server", &server.to_string(), problem);
+            let fail = |problem| placed(at, ConfigError::new("server", &server.to_string(), problem));
             self.servers[..at].iter().try_for_each(|other| server.differs(other)).map_err(fail)?;
             server.paired(self.servers.iter().enumerate()).map_err(fail)?;
         }
@@ -253,7 +258,7 @@ impl Config {
             if self.table(&table.name) != Some(at) {
                 return Err(ConfigError::new("table", &table.to_string(), "the table is there twice".to_owned()));
             }
-            if table.copies > 1 && self.servers.len() == 1 {
+            if table.mirrored() && self.servers.len() == 1 {
                 let problem = format!("copies={}: expected two servers or more, there is one", table.copies);
                 return Err(ConfigError::new("table", &table.to_string(), problem));
             }
@@ -262,6 +267,18 @@ impl Config {
             Some(source) => Err(source.refused(&format_args!("there is no table \"{}\"", source.name))),
             None => Ok(()),
         }
+    }
+
+    /// Has any table two copies?
+    #[must_use]
+    pub fn has_mirrored(&self) -> bool {
+        self.tables.iter().any(Table::mirrored)
+    }
+
+    /// Has any table one copy only?
+    #[must_use]
+    pub fn has_single(&self) -> bool {
+        !self.tables.iter().all(Table::mirrored)
     }
 
     /// The index of a table by its name.

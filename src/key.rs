@@ -19,10 +19,12 @@ use crate::table::is_name;
 mod head;
 mod parse;
 mod prefix;
+mod stripes;
 
 use head::Head;
-pub use parse::{Form, Parsed, parse, split_full};
+pub use parse::{Form, Parsed, full_length, parse, split_full};
 pub use prefix::Prefix;
+pub use stripes::{STRIPE_ROOT, STRIPES, stripe_key};
 
 /// Longest key memcached takes, in bytes.
 pub const WIRE_MAX: usize = 250;

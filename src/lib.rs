@@ -14,6 +14,7 @@
 //! * [`cache`] is the story of one call: which server, within which deadline, and what the answer means to the script.
 //! * [`lookup`] fills the cache from a source: one loader per key in the whole cluster, and nothing old is ever kept.
 //! * [`cluster`] is what all processes of a host share (the list of servers, counters, addresses, generations), and the watcher's rounds.
+//! * [`invalidate`] is how one host's change makes void what the others keep in their own memory.
 //! * [`ring`] knows where a key lives and nothing of health; [`health`] knows which servers may be used and nothing of
 //!   sockets; [`wire`] knows sockets and deadlines and nothing of keys; [`near`] is memory shared by the host's processes.
 //!
@@ -34,6 +35,7 @@ pub mod lookup;
 pub mod cache;
 pub mod cluster;
 pub mod health;
+pub mod invalidate;
 pub mod near;
 pub mod ring;
 pub mod wire;

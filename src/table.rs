@@ -29,6 +29,14 @@ pub struct Table {
     pub near_ttl: u32,
 }
 
+impl Table {
+    /// Are its entries kept in two copies, where there are two servers?
+    #[must_use]
+    pub const fn mirrored(&self) -> bool {
+        self.copies > 1
+    }
+}
+
 /// As it would be configured.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -56,7 +56,7 @@ fn pair() -> Pair {
 /// One request about one key, sent by itself.
 fn ask(desk: &mut Desk, courier: &mut Courier, request: &Request, load: &Load<'_>, budget: Duration) -> Legs {
     let pair = pair();
-    let place = Place { pair: &pair, space: SPACE, key: b"k" };
+    let place = Place { pair: &pair, space: SPACE, key: b"k", stripe: None };
     courier.begin();
     let parcels = courier.pack(desk, &place, request, load, Want::Digest);
     courier.send(desk, Deadline::after(budget));
@@ -214,7 +214,7 @@ fn many_pairs_and_keys_share_one_exchange() {
     courier.begin();
     let mut sent = Vec::new();
     for (nth, key) in keys.iter().enumerate() {
-        let place = Place { pair: &pairs[nth % 3], space: SPACE, key: key.as_bytes() };
+        let place = Place { pair: &pairs[nth % 3], space: SPACE, key: key.as_bytes(), stripe: None };
         sent.push(courier.pack(desk, &place, &request, &value(key), Want::Digest));
     }
     courier.send(desk, Deadline::after(BUDGET));
@@ -239,6 +239,37 @@ fn what_cannot_be_reached_was_not_sent_and_what_is_not_answered_is_lost() {
     request.partner.get(ITEM);
     let legs = ask(desk, &mut Courier::default(), &request, &Load::default(), Duration::from_millis(50));
     assert_eq!((legs.home.fate, legs.partner.fate), (Fate::Unsent, Fate::Lost));
+}
+
+#[test]
+fn a_change_is_announced_behind_it_and_in_doubt_where_that_failed() {
+    let server = Memcached::tcp();
+    let (mut desk, mut courier, pair) = (Desk::new(&[server.port()]), Courier::default(), pair());
+    let mut told = |commands: &[Command]| {
+        let mut request = Request::default();
+        for command in commands {
+            request.home.push(*command);
+        }
+        let place = Place { pair: &pair, space: SPACE, key: b"k", stripe: Some(0xa7) };
+        courier.begin();
+        let parcels = courier.pack(&mut desk, &place, &request, &value("x"), Want::Digest);
+        courier.send(&mut desk, Deadline::after(BUDGET));
+        courier.unpack(&desk.links, &parcels, &request, Want::Digest).home
+    };
+    let store = set(ITEM, Mode::Set, 1, Body::Value, 0);
+    let get = Command::Get { slot: ITEM };
+    let mark =
+        Command::Set { slot: Slot::Mark(Side::Partner), mode: Mode::Set, stamp: 0, body: Body::Number(7), ttl: 0 };
+    assert_eq!(told(&[get, mark]).fate, Fate::Answered);
+    assert_eq!((server.get("!z:a7"), server.get("!z:")), (None, None), "no entry was changed");
+    let answers = told(&[store, get]).answers;
+    assert!(matches!(answers[..2], [Answer::Stored(_), Answer::Hit(_)]), "{answers:?}");
+    let number = |key: &str| String::from_utf8(server.get(key).unwrap()).unwrap().parse::<u64>().unwrap();
+    let first = ["!z:a7", "!z:"].map(number);
+    told(&[Command::Delete { slot: ITEM, cas: None }]);
+    assert_eq!(["!z:a7", "!z:"].map(number), first.map(|number| number + 1));
+    server.set("!z:a7", "no number");
+    assert_eq!(told(&[store]).fate, Fate::Lost);
 }
 
 #[test]
@@ -296,6 +327,7 @@ fn a_poll_makes_the_marks_of_a_new_pair() {
         fresh: true,
         isolated: false,
         steady: [true; 2],
+        gone: [false; 2],
         clock: 17_000_000_000,
         now_ms: 1,
     };

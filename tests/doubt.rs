@@ -9,7 +9,8 @@ use shardcache::value::Value;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Fake, Memcached, until};
+use support::wait::until_true;
+use support::{Fake, Memcached};
 
 fn shared(servers: &[String], cmd_timeout_ms: u32) -> &'static Shared {
     let mut config = Config { cmd_timeout_ms, ..Config::default() };
@@ -30,8 +31,8 @@ fn greeting(line: &str) -> Option<String> {
     }
 }
 
-fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
-    until(what, Duration::from_secs(5), || if happened() { Ok(()) } else { Err("not yet") });
+fn eventually(what: &str, happened: impl FnMut() -> bool) {
+    until_true(what, Duration::from_secs(5), happened);
 }
 
 #[test]

@@ -22,10 +22,6 @@ impl List {
     }
 }
 
-fn specs(servers: &[Memcached]) -> Vec<String> {
-    (1..).zip(servers).map(|(number, server)| server.spec(&format!("mc{number}"))).collect()
-}
-
 /// A host of four workers whose list is a file that begins with `servers`.
 fn host(table: &str, servers: &[String]) -> (Host, List) {
     let script = Script::new().table(table).text("server_list", "%%DIR%%/list").workers(4);
@@ -69,7 +65,7 @@ fn names(host: &Host) -> Vec<String> {
 #[test]
 fn a_list_read_again_moves_only_the_keys_it_must() {
     let servers = Memcached::many(5);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let (host, list) = host("t", &all[..4]);
     (0..KEYS).for_each(|number| set(&host, number));
     let before = homes(&host);
@@ -94,7 +90,7 @@ fn a_list_read_again_moves_only_the_keys_it_must() {
 #[test]
 fn one_server_at_a_time() {
     let servers = Memcached::many(3);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let (host, _) = host("t", &all[..2]);
     let weighty = format!("{};weight=3", all[2]);
     assert_eq!(host.ask("shc.add_server", &[json!(weighty)]), json!("added"));
@@ -122,7 +118,7 @@ fn last(host: &Host) -> (String, String) {
 #[test]
 fn a_server_that_comes_back_never_serves_what_it_held() {
     let servers = Memcached::many(2);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let (host, list) = host("t", &all);
     let key = key(homes(&host).iter().position(|home| home == "mc2").expect("a key"));
     let set = |value: &str| host.run_with("set", &[("X-Key", &key), ("X-Value", value)]).rc;
@@ -157,7 +153,7 @@ fn a_server_that_comes_back_never_serves_what_it_held() {
 #[test]
 fn a_host_that_starts_keeps_a_server_out_that_was_off_the_list() {
     let servers = Memcached::many(2);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let records = || [0, 1].map(|at| servers[at].get("!list:"));
     let (first, _) = host("t", &all);
     until_true("its list on both", Duration::from_secs(10), || records().iter().all(Option::is_some));
@@ -178,7 +174,7 @@ event_route[shardcache:lists-differ] { xlog("L_NOTICE", "told: <$shcst(err)> by 
 event_route[shardcache:lists-agree] { xlog("L_NOTICE", "told: agree\n"); }
 "#;
     let servers = Memcached::many(3);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let script = Script::new().table("t").text("server_list", "%%DIR%%/list").raw(ROUTES);
     let start = |servers: &[String]| script.kamailio().file("list", &servers.join("\n")).start();
     let hosts = [start(&all[..2]), start(&all)];
@@ -204,7 +200,7 @@ event_route[shardcache:lists-agree] { xlog("L_NOTICE", "told: agree\n"); }
 #[test]
 fn what_is_not_sound_changes_nothing() {
     let servers = Memcached::many(2);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let (host, list) = host("t=>copies=2", &all);
     let refused = |method: &str, params: &[Value], code: i64, words: &str| {
         let fault = host.rpc(method, params).expect_err(method);
@@ -242,7 +238,7 @@ fn a_bad_list_stops_the_start() {
 #[test]
 fn under_load_no_unmoved_key_notices() {
     let servers = Memcached::many(4);
-    let all = specs(&servers);
+    let all = Memcached::specs(&servers);
     let (host, list) = host("t", &all);
     (0..KEYS).for_each(|number| set(&host, number));
     let whole = homes(&host);

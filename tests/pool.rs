@@ -11,9 +11,7 @@ use support::{Host, Memcached, Script, until};
 
 fn shared(servers: &[Memcached], cmd_timeout_ms: u32) -> &'static Shared {
     let mut config = Config { cmd_timeout_ms, ..Config::default() };
-    for (i, server) in servers.iter().enumerate() {
-        config.add_server(&server.spec(&format!("mc{}", i + 1))).unwrap();
-    }
+    Memcached::specs(servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>").unwrap();
     Shared::create(config).unwrap()
 }
@@ -92,9 +90,7 @@ fn the_operator_sees_that_calls_stop_and_go_on() {
 event_route[shardcache:pool-down] { xlog("L_NOTICE", "told: stop <$shcst(err)>\n"); }
 event_route[shardcache:pool-up] { xlog("L_NOTICE", "told: go\n"); }
 "#;
-    let script = Script::new().table("t").raw(routes);
-    let script = servers.iter().enumerate().fold(script, |s, (i, server)| s.server(&server.spec(&format!("mc{i}"))));
-    let host = script.start();
+    let host = Script::new().servers(&servers).table("t").raw(routes).start();
     let told = |pool_down: u64| {
         until(&format!("pool_down {pool_down}"), Duration::from_secs(10), || {
             let (listed, counted) = (host.ask("shc.list", &[])[0]["pool_down"].clone(), host.statistic("pool_down"));

@@ -49,6 +49,8 @@ fn without_any_one_mechanism_a_promise_breaks() {
         ("epochs in the names of counters", Rules { counter_epochs: false, ..all }),
         ("the mark read in each write", Rules { witness: false, ..all }),
         ("a lost mark made again from memory", Rules { memory: false, ..all }),
+        ("the question whether the other side is complete", Rules { survivor: false, ..all }),
+        ("silence that is no answer about doubtful items", Rules { confirm: false, ..all }),
         ("activation", Rules { activation: false, stamp_bits: 3, ..all }),
     ] {
         let tally = runs::many(0..SEARCH, &Options { rules, ..ALL }, 1);

@@ -7,7 +7,8 @@ use shardcache::cluster::{ServerStat, Shared, Watcher};
 use shardcache::config::Config;
 use std::time::{Duration, Instant};
 use support::memcached::Options;
-use support::{Memcached, Watched};
+use support::worker::standing;
+use support::{Memcached, Watched, Worker};
 
 /// How many of the first `count` keys a server holds.
 fn held(server: &Memcached, count: usize) -> usize {
@@ -35,7 +36,9 @@ fn key(n: usize) -> String {
 
 fn before(host: &mut Watched) {
     (0..KEYS).for_each(|n| host.set(&key(n), "before"));
-    (0..COUNTERS).for_each(|n| host.inc(&format!("count{n}")));
+    for n in 0..COUNTERS {
+        host.inc(&format!("count{n}"));
+    }
 }
 
 /// A third is written anew, a third deleted.
@@ -47,16 +50,18 @@ fn during(host: &mut Watched) {
             _ => {}
         }
     }
-    (0..COUNTERS).for_each(|n| host.inc(&format!("count{n}")));
+    for n in 0..COUNTERS {
+        host.inc(&format!("count{n}"));
+    }
 }
 
 fn check(host: &mut Watched) {
     for n in 0..KEYS {
         let want = [Some("during"), None, Some("before")][n % 3];
-        assert_eq!(host.get(&key(n)).as_deref(), want, "key{n}: {}", host.standing());
+        assert_eq!(host.get(&key(n)).as_deref(), want, "key{n}: {}", standing(host.shared));
     }
     for n in 0..COUNTERS {
-        assert_eq!(host.get(&format!("count{n}")).as_deref(), Some("2"), "count{n}: {}", host.standing());
+        assert_eq!(host.get(&format!("count{n}")).as_deref(), Some("2"), "count{n}: {}", standing(host.shared));
     }
 }
 
@@ -132,7 +137,7 @@ fn a_server_that_hangs_in_the_middle_of_a_walk_is_walked_again() {
     let servers = Memcached::many(2);
     fill(&servers[0], 20_000);
     let mut config = Config { repair_rate: 2_000, ..Config::default() };
-    servers.iter().enumerate().for_each(|(at, server)| config.add_server(&server.spec(&format!("mc{at}"))).unwrap());
+    Memcached::specs(&servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>copies=2").unwrap();
     let host = Watched::with(config);
     for server in &servers {
@@ -175,7 +180,7 @@ fn a_tick_stays_short_while_many_keys_are_walked() {
     let servers = Memcached::many(2);
     fill(&servers[0], 20_000);
     let mut config = Config::default();
-    servers.iter().enumerate().for_each(|(at, server)| config.add_server(&server.spec(&format!("mc{at}"))).unwrap());
+    Memcached::specs(&servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>copies=2").unwrap();
     let shared = Shared::create(config).unwrap();
     let mut watcher = Watcher::new(shared);

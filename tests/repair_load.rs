@@ -9,7 +9,7 @@ use shardcache::value::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use support::{Memcached, Watched};
+use support::{Memcached, Watched, Worker};
 
 const KEYS: usize = 50;
 const WORKERS: usize = 2;

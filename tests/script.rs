@@ -14,11 +14,7 @@ fn walk(cases: &[Case]) -> (Memcached, Host) {
 
 fn walk_mirrored(cases: &[Case]) {
     let servers = Memcached::many(2);
-    let script = servers
-        .iter()
-        .enumerate()
-        .fold(Script::new(), |script, (i, server)| script.server(&server.spec(&format!("mc{}", i + 1))));
-    let script = script.table("t=>autoexpire=0;copies=2").table("s=>autoexpire=1800;copies=2");
+    let script = Script::new().servers(&servers).table("t=>autoexpire=0;copies=2").table("s=>autoexpire=1800;copies=2");
     let host = script.route("ready", "    shc_inc(\"t\", \"ready\");\n$var(rc) = $rc;").cases(cases).start();
     until("the copies to be in use", Duration::from_secs(10), || match host.rc("ready") {
         1 => Ok(()),

@@ -85,6 +85,27 @@ fn an_entry_is_stored_read_and_removed() {
 }
 
 #[test]
+fn what_is_changed_is_announced_to_all_hosts() {
+    let server = Memcached::tcp();
+    let tool = Tool::new(&[&server]);
+    let stripe = format!("!z:{:02x}", shardcache::invalidate::stripes::stripe(b"t", b"alice"));
+    let number = |key: &str| String::from_utf8(server.get(key).unwrap()).unwrap().parse::<u64>().unwrap();
+    let numbers = || [stripe.as_str(), "!z:"].map(number);
+    tool.out(&["set", "t", "alice", "v"]);
+    let first = numbers();
+    tool.out(&["get", "t", "alice"]);
+    assert_eq!(numbers(), first);
+    tool.out(&["delete", "t", "alice"]);
+    assert_eq!(numbers(), first.map(|number| number + 1));
+    assert_eq!(code(&tool.run(&["delete", "t", "alice"])), 1);
+    assert_eq!(numbers(), first.map(|number| number + 2), "a host may still have what another client took away");
+    server.set("!z:", "no number");
+    let output = tool.run(&["set", "t", "alice", "v"]);
+    assert_eq!(code(&output), 2);
+    assert!(said(&output).contains("the change was made"), "{}", said(&output));
+}
+
+#[test]
 fn every_spelling_of_a_server_reaches_it() {
     let (tcp, unix) = (Memcached::tcp(), Memcached::unix());
     let path = unix.addr().trim_start_matches("unix:").to_owned();

@@ -7,7 +7,8 @@ mod support;
 use shardcache::cluster::{Event, ServerStat};
 use shardcache::config::Config;
 use support::memcached::Options;
-use support::{Memcached, Watched};
+use support::worker::standing;
+use support::{Memcached, Watched, Worker};
 
 const KEYS: usize = 300;
 
@@ -15,7 +16,7 @@ const KEYS: usize = 300;
 fn host(servers: &[Memcached], table: &str) -> Watched {
     let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
     let (_, first) = servers.split_last().unwrap();
-    first.iter().enumerate().for_each(|(at, server)| config.add_server(&server.spec(&format!("mc{at}"))).unwrap());
+    Memcached::specs(first).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table(table).unwrap();
     Watched::with(config)
 }
@@ -41,7 +42,7 @@ fn there_and_back(table: &str, copies: usize) {
     }
     host.told();
     (0..KEYS).for_each(|n| host.set(&key(n), "old"));
-    host.shared.add_server(&servers[3].spec("mc3")).unwrap();
+    host.shared.add_server(&servers[3].spec("mc4")).unwrap();
     assert_eq!(host.shared.whole(), Some(false), "at once");
     host.shared.await_entrance();
     let stayed = present(&mut host);
@@ -54,7 +55,7 @@ fn there_and_back(table: &str, copies: usize) {
     assert_eq!(host.told().iter().filter(|event| **event == Event::Whole).count(), 1);
 
     (0..KEYS).for_each(|n| host.set(&key(n), "new"));
-    host.shared.remove_server("mc3").unwrap();
+    host.shared.remove_server("mc4").unwrap();
     host.until_whole();
     for n in 0..KEYS {
         assert_ne!(host.get(&key(n)).as_deref(), Some("old"), "{n}");
@@ -77,7 +78,7 @@ fn of_two_hosts_one_sweeps_and_both_know() {
     let mut hosts = [host(&servers, "t=>copies=2;autoexpire=1000"), host(&servers, "t=>copies=2;autoexpire=1000")];
     hosts.iter().for_each(Watched::until_whole);
     (0..KEYS).for_each(|n| hosts[0].set(&key(n), "value"));
-    hosts.iter().for_each(|host| drop(host.shared.add_server(&servers[3].spec("mc3")).unwrap()));
+    hosts.iter().for_each(|host| drop(host.shared.add_server(&servers[3].spec("mc4")).unwrap()));
     hosts.iter().for_each(Watched::until_trouble);
     hosts.iter().for_each(Watched::until_whole);
     let stayed = present(&mut hosts[1]).len();
@@ -90,13 +91,13 @@ fn a_server_without_lists_is_told_once_and_its_copies_are_never_whole() {
     let args = ["-o", "no_lru_crawler"].map(String::from).to_vec();
     let servers = [Memcached::tcp(), Memcached::start(Options { args, ..Options::default() })];
     let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
-    servers.iter().enumerate().for_each(|(at, server)| config.add_server(&server.spec(&format!("mc{at}"))).unwrap());
+    Memcached::specs(&servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>copies=2").unwrap();
     let host = Watched::with(config);
     let mut told = Vec::new();
     support::until("the hint", std::time::Duration::from_secs(10), || {
         told.extend(host.told());
-        if told.contains(&Event::NoList { server: 1 }) { Ok(()) } else { Err(host.standing()) }
+        if told.contains(&Event::NoList { server: 1 }) { Ok(()) } else { Err(standing(host.shared)) }
     });
     std::thread::sleep(std::time::Duration::from_secs(6));
     told.extend(host.told());

@@ -10,8 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const KEYS: usize = 40;
 
 fn host(servers: &[Memcached]) -> Host {
-    let named = servers.iter().enumerate().map(|(at, server)| server.spec(&format!("mc{}", at + 1)));
-    let script = named.fold(Script::new(), |script, spec| script.server(&spec)).table("t=>copies=2");
+    let script = Script::new().servers(servers).table("t=>copies=2");
     let script = script.route("set", "shc_set(\"t\", \"$hdr(X-Key)\", \"value\");\n$var(rc) = $rc;");
     let script = script.route("get", "$var(out) = $shc(t=>$hdr(X-Key));\n$var(rc) = $shcst(rc);");
     let script = script.number("cmd_timeout", 300);

@@ -1,8 +1,9 @@
 //! `shcctl`: the operator's tool, for machines without a Kamailio.
 //!
-//! It finds an entry as the module does (the rooms key, ring and config are the module's own) and talks to the
-//! servers through the crate `memcache`, because here a millisecond does not matter. Exit codes: 0 done, 1 not found,
-//! 2 a server is unavailable, 3 bad arguments.
+//! To look at one entry it finds it as the module does (the rooms key, ring and config are the module's own) and talks to the
+//! servers through the crate `memcache`, because here a millisecond does not matter. What must hold for the whole farm it does
+//! as a guest of it, through the module's own cache (`guest`). Exit codes: 0 done, 1 not found, 2 a server is unavailable,
+//! 3 bad arguments.
 
 #![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
 
@@ -12,6 +13,8 @@ mod args;
 mod dial;
 #[path = "shcctl/farm.rs"]
 mod farm;
+#[path = "shcctl/guest.rs"]
+mod guest;
 #[path = "shcctl/show.rs"]
 mod show;
 #[path = "shcctl/tunnel.rs"]

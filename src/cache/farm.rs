@@ -43,10 +43,16 @@ pub(crate) struct Farm {
     pub batch: Batch,
     held: Held,
     asked: Option<usize>,
+    /// Where the key of the call under way is at home.
+    pub(super) home: usize,
+    /// The stripe in which the call under way announces what it changes.
+    pub(super) news: Option<u8>,
     /// The seat that the call under way goes by.
     seat: Seat,
     /// When the call under way began: reading the clock is not free.
     now_ns: u64,
+    /// The leg under way has less than a leg's time, because the call's own ends.
+    hurried: bool,
 }
 
 /// Where the value of the last call lies.
@@ -81,8 +87,11 @@ impl Farm {
             batch: Batch::default(),
             held: Held::Nothing,
             asked: None,
+            home: 0,
+            news: None,
             seat: Seat::UNKNOWN,
             now_ns: 0,
+            hurried: false,
         };
         farm.follow();
         farm
@@ -106,6 +115,11 @@ impl Farm {
     /// This server is the one that the call is about.
     pub fn answered(&mut self, server: usize) {
         self.asked = Some(server);
+    }
+
+    /// The call is about a key that is at home there.
+    pub fn at_home(&mut self, home: usize) {
+        (self.home, self.asked) = (home, Some(home));
     }
 
     /// The call goes to whoever serves its key.
@@ -159,7 +173,7 @@ impl Farm {
 
     /// Are this table's keys to be kept in two copies?
     pub fn mirrors(&self, table: usize) -> bool {
-        self.shared.config().tables[table].copies == 2
+        self.shared.config().tables[table].mirrored()
     }
 
     /// The slot of the first server on the ring for a key; generations do not move keys.
@@ -170,7 +184,7 @@ impl Farm {
     /// Begins a call, before the call looks for any server: what the last one brought is forgotten, and a new list of
     /// servers is taken over. Returns when this call has to end.
     pub fn begin(&mut self) -> Deadline {
-        self.held = Held::Nothing;
+        (self.held, self.hurried) = (Held::Nothing, false);
         if self.layout.version() != self.shared.list_version() {
             self.follow();
         }
@@ -179,17 +193,20 @@ impl Farm {
     }
 
     /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
-    pub fn leg_deadline(&self, last: Deadline) -> Result<Deadline, Fault> {
+    pub fn leg_deadline(&mut self, last: Deadline) -> Result<Deadline, Fault> {
         self.leg_deadline_at(clock::monotonic_ns(), last)
     }
 
     /// The same for a leg that goes out at `now_ns`.
-    pub fn leg_deadline_at(&self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
+    pub fn leg_deadline_at(&mut self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
         if last.passed(now_ns) {
             return Err(Fault::Wire(Kind::Timeout.text()));
         }
         let share_ns = u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000 * LEG_PERCENT / 100;
-        self.refuse().map(|()| last.min(Deadline::at_ns(now_ns + share_ns)))
+        self.refuse()?;
+        let share = Deadline::at_ns(now_ns + share_ns);
+        self.hurried = last < share;
+        Ok(last.min(share))
     }
 
     /// No call goes out while most servers are down: then the fault is likely on this host's side.
@@ -298,6 +315,8 @@ impl Farm {
         let seen = match error {
             None => Seen::Ok,
             Some(error) if error.reused || error.kind == Kind::Rejected => return,
+            // Nor is it to blame where the call had no time left for it.
+            Some(error) if error.kind == Kind::Timeout && self.hurried => return,
             // What this process lacks (descriptors, ports) is not the server's fault.
             Some(error) if error.kind == Kind::Local => {
                 self.count_server(server, ServerStat::Errors);
@@ -373,6 +392,18 @@ mod tests {
     }
 
     #[test]
+    fn a_leg_that_the_call_had_no_time_for_is_not_the_servers_fault() {
+        let mut farm = farm("127.0.0.1:1");
+        let late = Some(WireError { kind: Kind::Timeout, sent: true, reused: false });
+        // A call may take 5 s, one of its legs 2.
+        for (left_ms, failures) in [(1_900, 0), (2_100, 1)] {
+            farm.leg_deadline_at(0, Deadline::at_ns(left_ms * 1_000_000)).unwrap();
+            farm.report(0, 0, late);
+            assert_eq!(farm.shared.server_count(0, ServerStat::Errors), failures, "{left_ms} ms left");
+        }
+    }
+
+    #[test]
     fn a_call_under_an_old_generation_is_repeated_although_another_worker_learned_the_new_one_meanwhile() {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -389,7 +420,8 @@ mod tests {
             }
             asked
         });
-        let got = Single::new(&mut farm, 0, b"k").and_then(|call| call.get(Ask::Value));
+        let deadline = farm.begin();
+        let got = Single::new(&mut farm, 0, b"k", deadline).and_then(|call| call.get(Ask::Value));
         assert_eq!(got, Ok(false), "what the old generation held is gone");
         let asked = server.join().unwrap();
         assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");

@@ -110,7 +110,7 @@ impl Local {
     }
 
     fn store_under(&self, mode: near::Mode, data: &[u8], flags: u32, ttl: u32) -> Answer {
-        let how = Terms { flags, ttl_s: ttl, now_s: seconds() };
+        let how = terms(flags, ttl);
         match self.store.put(mode, &self.name, data, how, self.deadline())? {
             Put::Stored { .. } => Ok(true),
             Put::TooLarge { .. } => Err(Fault::TooLarge),
@@ -120,7 +120,7 @@ impl Local {
 
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
         self.set_key(table, key)?;
-        Ok(self.store.touch(&self.name, ttl, seconds(), self.deadline())?)
+        Ok(self.store.touch(&self.name, ttl.into(), seconds(), self.deadline())?)
     }
 
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
@@ -136,7 +136,7 @@ impl Local {
     fn step(&mut self, step: Step, ttl: u32) -> Answer {
         self.held = Held::Nothing;
         let (up, created) = (step.way == Way::Up, Some(step.created));
-        let how = Terms { flags: 0, ttl_s: ttl, now_s: seconds() };
+        let how = terms(0, ttl);
         match self.store.delta(&self.name, up, step.by, created, how, self.deadline())? {
             Delta::Number(number) => {
                 self.held = Held::Number(number);
@@ -265,18 +265,22 @@ impl From<near::Fault> for Fault {
     }
 }
 
-/// The store lives no longer than this host, so its clock need not be the wall's.
+/// The store's ticks. It lives no longer than this host, so its clock need not be the wall's.
 fn seconds() -> u64 {
     clock::monotonic_ms() / 1_000
 }
 
+fn terms(flags: u32, ttl: u32) -> Terms {
+    Terms { flags, ttl: ttl.into(), now: seconds(), ..Terms::default() }
+}
+
 fn held(hit: &near::Hit, now_s: u64) -> Held {
-    let ttl = (hit.expires_s > 0).then(|| hit.expires_s.saturating_sub(now_s).cast_signed());
+    let ttl = (hit.expires > 0).then(|| hit.expires.saturating_sub(now_s).cast_signed());
     Held::Data { flags: hit.flags, cas: hit.cas, ttl }
 }
 
 fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Entry {
     let is_int = matches!(Value::from_wire(&item.value, item.hit.flags), Value::Int(_));
-    let left = if item.hit.expires_s == 0 { 0 } else { item.hit.expires_s.saturating_sub(now_s) };
+    let left = if item.hit.expires == 0 { 0 } else { item.hit.expires.saturating_sub(now_s) };
     Entry { key: item.key[prefix..].to_vec(), value: item.value.clone(), is_int, ttl: u32::try_from(left).unwrap_or(0) }
 }

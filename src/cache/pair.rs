@@ -14,6 +14,7 @@ pub(crate) use desk::Desk;
 pub(crate) use many::Many;
 
 use super::farm::{BUMPED, CHASES, Farm, Held};
+use super::goods::Goods;
 use super::{Answer, Fault};
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Commit, Count, Legs, Outcome, Read, Request, Rules, Scene, Side, Step, View, Write};
@@ -49,15 +50,6 @@ macro_rules! machines {
 
 machines!(Read, Write, Commit, Count);
 
-/// A value to be stored.
-#[derive(Clone, Copy, Debug, Default)]
-struct Goods<'v> {
-    data: &'v [u8],
-    flags: u32,
-    /// It goes without its full key, however long that is: a server may have to count with it.
-    bare: bool,
-}
-
 /// One call about one key.
 pub(crate) struct Call<'a> {
     farm: &'a mut Farm,
@@ -81,7 +73,7 @@ impl<'a> Call<'a> {
         key: &'a [u8],
         deadline: Deadline,
     ) -> Self {
-        farm.answered(pair.servers[0]);
+        farm.at_home(pair.servers[0]);
         let begun_ns = Some(farm.now_ns());
         Self { farm, desk, pair, kind: Kind::Entry, table, key, deadline, begun_ns }
     }
@@ -116,13 +108,12 @@ impl<'a> Call<'a> {
         goods: Goods<'_>,
         want: Want,
     ) -> Option<Outcome> {
-        let full = key.full().filter(|_| !goods.bare);
-        let length = full.map_or(0, |full| u32::try_from(full.len()).unwrap_or(u32::MAX)).to_be_bytes();
-        let parts = full.map_or([goods.data, b"", b""], |full| [&length, full, goods.data]);
+        let mut length = [0; 4];
+        let parts = goods.parts(key, &mut length);
         let item = (self.kind == Kind::Entry).then_some(key_ref(key));
         let load = Load { item, value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
         let space = Space { kind: self.kind, table: &self.farm.shared.config().tables[self.table].name, generation };
-        let place = Place { pair: self.pair, space, key: self.key };
+        let place = Place { pair: self.pair, space, key: self.key, stripe: self.farm.news() };
         let mut step = machine.start(&scene(self.farm, self.pair));
         loop {
             let request = match &step {
@@ -188,6 +179,7 @@ fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
         fresh: farm.vouched(partner),
         isolated: farm.shared.mostly_down(),
         steady: pair.servers.map(|server| farm.shared.steady(server, farm.now_ms())),
+        gone: pair.servers.map(|server| farm.shared.gone(server, farm.now_ms(), Rules::ALL.patience_ms)),
         clock: clock::wall_tenths(),
         now_ms: farm.now_ms(),
     }

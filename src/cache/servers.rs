@@ -58,19 +58,19 @@ impl Servers {
     }
 
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
-        self.ask(table, key, |single| single.touch(ttl), |call| call.touch(ttl))
+        self.change(table, key, |single| single.touch(ttl), |call| call.touch(ttl))
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
-        self.ask(table, key, |single| single.put(mode, value, ttl), |call| call.put(mode, value, ttl))
+        self.change(table, key, |single| single.put(mode, value, ttl), |call| call.put(mode, value, ttl))
     }
 
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.ask(table, key, |single| single.remove(), |call| call.remove())
+        self.change(table, key, |single| single.remove(), |call| call.remove())
     }
 
     pub fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: u32) -> Answer {
-        self.ask(table, key, |single| single.count(step, ttl), |call| call.count(step, ttl))
+        self.change(table, key, |single| single.count(step, ttl), |call| call.count(step, ttl))
     }
 
     pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
@@ -82,14 +82,11 @@ impl Servers {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        if !self.farm.mirrors(table) {
-            return self.farm.mget(table, keys);
-        }
         let deadline = self.farm.begin();
-        let layout = Arc::clone(&self.farm.layout);
-        if layout.len() < 2 {
-            return self.farm.mget(table, keys);
+        if !self.farm.mirrors(table) || self.farm.layout.len() < 2 {
+            return self.farm.mget(table, keys, deadline);
         }
+        let layout = Arc::clone(&self.farm.layout);
         self.desk.begin();
         let mut batch = std::mem::take(&mut self.farm.batch);
         let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, deadline, table, keys };
@@ -121,6 +118,21 @@ impl Servers {
         }))
     }
 
+    /// Asks for a change of an entry: all hosts are told of it, and what this one keeps of it in its own memory is void on return,
+    /// whatever became of the call.
+    fn change<T>(
+        &mut self,
+        table: usize,
+        key: &[u8],
+        single: impl FnOnce(Single<'_>) -> Result<T, Fault>,
+        pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.farm.begin_change(table, key);
+        let answer = self.ask(table, key, single, pair);
+        self.farm.end_change();
+        answer
+    }
+
     /// Asks whoever serves the table's only copies, else the pair.
     fn ask<T>(
         &mut self,
@@ -130,14 +142,13 @@ impl Servers {
         pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.desk.begin();
-        if !self.farm.mirrors(table) {
-            return Single::new(&mut self.farm, table, key).and_then(single);
-        }
         let deadline = self.farm.begin();
-        let layout = Arc::clone(&self.farm.layout);
-        match layout.pair(self.farm.home(table, key)) {
-            Some(both) => pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline)),
-            None => Single::new(&mut self.farm, table, key).and_then(single),
+        if self.farm.mirrors(table) {
+            let layout = Arc::clone(&self.farm.layout);
+            if let Some(both) = layout.pair(self.farm.home(table, key)) {
+                return pair(Call::new(&mut self.farm, &mut self.desk, both, table, key, deadline));
+            }
         }
+        Single::new(&mut self.farm, table, key, deadline).and_then(single)
     }
 }

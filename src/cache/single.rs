@@ -12,28 +12,20 @@ pub(crate) use lock::FENCE_TTL;
 pub(crate) use spot::{LOOKS, Look, Spot};
 
 use super::farm::{BUMPED, CHASES, Farm, Held, RACED, ROUNDS, Repeat, behind_full_key, plain, refusal};
+use super::goods::Goods;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Mode};
 use crate::clock::Deadline;
-use crate::cluster::ServerStat;
 use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::key_ref;
 use crate::cluster::seats::Guard;
+use crate::cluster::{ServerStat, news};
 use crate::key::{Kind, WireKey};
 use crate::value::{Digits, STAMP_AT, Value};
 use crate::wire::{Flags, Link, Reply};
 
 /// What a question for an item's stamp asks.
 const GUARD: &str = "f c";
-
-/// What is to be stored.
-struct Goods<'v> {
-    data: &'v [u8],
-    flags: u32,
-    ttl: u32,
-    /// It goes without its full key, however long that is: a server may have to count with it.
-    bare: bool,
-}
 
 /// On which condition.
 #[derive(Clone, Copy)]
@@ -56,9 +48,8 @@ pub(crate) struct Single<'a> {
 }
 
 impl<'a> Single<'a> {
-    /// Begins a call: finds out who serves the key.
-    pub fn new(farm: &'a mut Farm, table: usize, key: &'a [u8]) -> Result<Self, Fault> {
-        let deadline = farm.begin();
+    /// Finds out who serves the key. `deadline`: as the farm gave it when the call began.
+    pub fn new(farm: &'a mut Farm, table: usize, key: &'a [u8], deadline: Deadline) -> Result<Self, Fault> {
         let spot = farm.spot(farm.home(table, key), deadline)?;
         Ok(Self { farm, table, key, kind: Kind::Entry, spot, deadline })
     }
@@ -90,16 +81,16 @@ impl<'a> Single<'a> {
 
     pub fn touch(mut self, ttl: u32) -> Answer {
         let flags = Flags::new("f").with('T', wire_ttl(self.spot.life(ttl)));
-        let at = self.leg(Repeat::Harmless, |link, key| link.mg(key_ref(key), &flags))?;
+        let at = self.change(Repeat::Harmless, |link, key| link.mg(key_ref(key), &flags))?;
         self.good(at)
     }
 
     pub fn remove(mut self) -> Answer {
         if !self.spot.guarded() {
-            let at = self.leg(Repeat::Harmless, |link, key| link.md(key_ref(key), ""))?;
+            let at = self.change(Repeat::Harmless, |link, key| link.md(key_ref(key), ""))?;
             return plain(&self.reply(at));
         }
-        let at = self.leg(Repeat::Harmless, |link, key| {
+        let at = self.change(Repeat::Harmless, |link, key| {
             link.mg(key_ref(key), GUARD);
             link.md(key_ref(key), "");
         })?;
@@ -109,38 +100,37 @@ impl<'a> Single<'a> {
 
     pub fn put(mut self, mode: Mode, value: Value<'_>, ttl: u32) -> Answer {
         let mut digits = Digits::default();
-        let (data, flags) = value.to_wire(&mut digits);
-        if data.len() > self.farm.shared.value_max(self.spot.server, self.key.len()) {
+        let goods = Goods::new(value, &mut digits);
+        if goods.data.len() > self.farm.shared.value_max(self.spot.server, self.key.len()) {
             return Err(Fault::TooLarge);
         }
-        let goods = Goods { data, flags, ttl, bare: matches!(value, Value::Int(_)) };
         match mode {
-            Mode::Set => self.store(&goods, How::Set),
-            Mode::Add => self.add(&goods),
-            Mode::Replace => self.replace(&goods),
+            Mode::Set => self.store(&goods, ttl, How::Set),
+            Mode::Add => self.add(&goods, ttl),
+            Mode::Replace => self.replace(&goods, ttl),
             Mode::Cas(Token::One { seat, .. }) if seat != self.spot.seat => Ok(false),
-            Mode::Cas(Token::One { cas, .. }) => self.store(&goods, How::Over(cas)),
+            Mode::Cas(Token::One { cas, .. }) => self.store(&goods, ttl, How::Over(cas)),
             Mode::Cas(_) => Err(Fault::Unsettled),
         }
     }
 
     /// Stores where nothing is, or only a void item.
-    fn add(&mut self, goods: &Goods<'_>) -> Answer {
+    fn add(&mut self, goods: &Goods<'_>, ttl: u32) -> Answer {
         if !self.spot.guarded() {
-            return self.store(goods, How::Add);
+            return self.store(goods, ttl, How::Add);
         }
-        let flags = self.flags(goods, How::Add);
+        let flags = self.flags(goods, ttl, How::Add);
         for _ in 0..ROUNDS {
-            let at = self.leg(Repeat::Never, |link, key| {
+            let at = self.change(Repeat::Never, |link, key| {
                 link.mg(key_ref(key), GUARD);
-                goods.store(link, key, &flags);
+                store(link, key, goods, &flags);
             })?;
             if plain(&self.reply(at + 1))? {
                 return Ok(true);
             }
             match self.guard(at)? {
                 Some(guard) if !self.spot.void(guard) => return Ok(false),
-                Some(guard) if self.store(goods, How::Over(guard.cas))? => return Ok(true),
+                Some(guard) if self.store(goods, ttl, How::Over(guard.cas))? => return Ok(true),
                 _ => {}
             }
         }
@@ -148,14 +138,14 @@ impl<'a> Single<'a> {
     }
 
     /// Stores where a good item is.
-    fn replace(&mut self, goods: &Goods<'_>) -> Answer {
+    fn replace(&mut self, goods: &Goods<'_>, ttl: u32) -> Answer {
         if !self.spot.guarded() {
-            return self.store(goods, How::Replace);
+            return self.store(goods, ttl, How::Replace);
         }
         for _ in 0..ROUNDS {
             match self.look()? {
                 Some(guard) if self.spot.void(guard) => return Ok(false),
-                Some(guard) if self.store(goods, How::Over(guard.cas))? => return Ok(true),
+                Some(guard) if self.store(goods, ttl, How::Over(guard.cas))? => return Ok(true),
                 Some(_) => {}
                 None => return Ok(false),
             }
@@ -163,15 +153,15 @@ impl<'a> Single<'a> {
         Err(RACED)
     }
 
-    fn store(&mut self, goods: &Goods<'_>, how: How) -> Answer {
-        let flags = self.flags(goods, how);
+    fn store(&mut self, goods: &Goods<'_>, ttl: u32, how: How) -> Answer {
+        let flags = self.flags(goods, ttl, how);
         let repeat = if matches!(how, How::Set) { Repeat::Harmless } else { Repeat::Never };
-        let at = self.leg(repeat, |link, key| goods.store(link, key, &flags))?;
+        let at = self.change(repeat, |link, key| store(link, key, goods, &flags))?;
         plain(&self.reply(at))
     }
 
-    fn flags(&self, goods: &Goods<'_>, how: How) -> Flags {
-        let flags = Flags::new("").with('T', wire_ttl(self.spot.life(goods.ttl)));
+    fn flags(&self, goods: &Goods<'_>, ttl: u32, how: How) -> Flags {
+        let flags = Flags::new("").with('T', wire_ttl(self.spot.life(ttl)));
         let flags = match goods.flags | self.spot.stamp() {
             0 => flags,
             client => flags.with('F', client.into()),
@@ -207,6 +197,21 @@ impl<'a> Single<'a> {
         self.farm.links[self.spot.server].reply(at)
     }
 
+    /// A [`leg`](Self::leg) whose commands change the entry: it announces the change, where hosts keep near entries.
+    ///
+    /// # Errors
+    /// As for a leg, and `Ambiguous` where the server answered and did not take the announcement: other hosts may not hear of
+    /// what was done.
+    fn change(&mut self, repeat: Repeat, fill: impl Fn(&mut Link, &WireKey)) -> Result<usize, Fault> {
+        let Some(stripe) = self.farm.news() else { return self.leg(repeat, fill) };
+        let at = self.leg(repeat, |link, key| {
+            fill(link, key);
+            news::announce(link, stripe);
+        })?;
+        let link = &self.farm.links[self.spot.server];
+        if news::announced(link, link.commands() - news::COMMANDS) { Ok(at) } else { Err(Fault::Ambiguous) }
+    }
+
     /// Sends what `fill` says about the key and waits for the answers, following the table's generation. Returns the
     /// place of the first answer.
     fn leg(&mut self, repeat: Repeat, fill: impl Fn(&mut Link, &WireKey)) -> Result<usize, Fault> {
@@ -232,14 +237,6 @@ impl<'a> Single<'a> {
     }
 }
 
-impl Goods<'_> {
-    fn store(&self, link: &mut Link, key: &WireKey, flags: &str) {
-        match key.full() {
-            Some(full) if !self.bare => {
-                let length = u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes();
-                link.ms(key_ref(key), &[&length, full, self.data], flags);
-            }
-            _ => link.ms(key_ref(key), &[self.data], flags),
-        }
-    }
+fn store(link: &mut Link, key: &WireKey, goods: &Goods<'_>, flags: &str) {
+    link.ms(key_ref(key), &goods.parts(key, &mut [0; 4]), flags);
 }

@@ -1,10 +1,11 @@
-//! The cells of the pool, its servers and the tables, and words for a text, in one anonymous shared mapping that children
+//! The cells of the pool, its servers, their stripes and the tables, and words for a text, in one anonymous shared mapping that children
 //! inherit by fork.
 
 use std::sync::atomic::AtomicU64;
 
 use super::editions::ledger::ListsCell;
 use super::shared::{ServerCell, SharedError, TableCell};
+use super::versions::StripeCell;
 use crate::health::Pool;
 use crate::near::Region;
 
@@ -40,6 +41,10 @@ impl Board {
         (Self::SERVERS_AT + servers * size_of::<ServerCell>()).next_multiple_of(align_of::<TableCell>())
     }
 
+    const fn stripes_at(servers: usize, tables: usize) -> usize {
+        (Self::tables_at(servers) + tables * size_of::<TableCell>()).next_multiple_of(align_of::<StripeCell>())
+    }
+
     pub fn pool(&self) -> &Pool {
         &self.head().pool
     }
@@ -55,7 +60,8 @@ impl Board {
     }
 
     const fn words_at(servers: usize, tables: usize) -> usize {
-        (Self::tables_at(servers) + tables * size_of::<TableCell>()).next_multiple_of(align_of::<AtomicU64>())
+        (Self::stripes_at(servers, tables) + servers * size_of::<StripeCell>())
+            .next_multiple_of(align_of::<AtomicU64>())
     }
 
     pub fn servers(&self) -> &[ServerCell] {
@@ -71,6 +77,12 @@ impl Board {
                 self.tables,
             )
         }
+    }
+
+    pub fn stripes(&self) -> &[StripeCell] {
+        let at = Self::stripes_at(self.servers, self.tables);
+        // SAFETY: as in `servers`; by `map` so many cells begin at `at`, a multiple of their alignment.
+        unsafe { std::slice::from_raw_parts(self.region.start().as_ptr().add(at).cast(), self.servers) }
     }
 
     pub fn words(&self) -> &[AtomicU64] {

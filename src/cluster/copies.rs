@@ -47,6 +47,8 @@ pub struct Scene<'a> {
     /// Has the home, the partner, not failed this host within the promised bound? Where both did, the host may be the problem: it
     /// does not void one on the word of the other.
     pub steady: [bool; 2],
+    /// Is the home, the partner, gone: does it refuse this host, or has it been silent for longer than the rules' patience?
+    pub gone: [bool; 2],
     /// Tenths of seconds of the wall clock: where marks begin that nobody remembers.
     pub clock: u64,
     /// Milliseconds of a clock that only grows.
@@ -63,6 +65,11 @@ impl Scene<'_> {
     #[must_use]
     pub fn may_void(&self, side: Side) -> bool {
         !self.isolated && self.steady[side.other() as usize]
+    }
+
+    #[must_use]
+    pub fn gone(&self, side: Side) -> bool {
+        self.gone[side as usize]
     }
 
     /// Is there nobody to ask?
@@ -85,6 +92,8 @@ pub struct Rules {
     pub ill_ttl: u32,
     /// Life of the lease of the repairer, seconds.
     pub lease_ttl: u32,
+    /// How long a silent side is waited for while the other one lacks some of its items, milliseconds.
+    pub patience_ms: u64,
     /// Pause between the two looks of a repair, milliseconds: `cmd_timeout` and a little.
     pub gap_ms: u64,
     /// Items are trusted only under the stamp of the current epoch.
@@ -105,6 +114,10 @@ pub struct Rules {
     pub memory: bool,
     /// Stamps of an epoch are used only after it was activated.
     pub activation: bool,
+    /// Only where the other side is complete is a side void that was missed once.
+    pub survivor: bool,
+    /// An item that may be old is believed only when the other side was asked too.
+    pub confirm: bool,
 }
 
 impl Rules {
@@ -115,6 +128,7 @@ impl Rules {
         calm_ms: 3000,
         ill_ttl: 3,
         lease_ttl: 3,
+        patience_ms: 3000,
         gap_ms: 60,
         stamps: true,
         bump: true,
@@ -125,6 +139,8 @@ impl Rules {
         witness: true,
         memory: true,
         activation: true,
+        survivor: true,
+        confirm: true,
     };
 }
 

@@ -41,6 +41,8 @@ pub enum TableStat {
     Sets,
     /// Entries deleted.
     Deletes,
+    /// Entries invalidated, whether or not they were there.
+    Invalidations,
     /// Increments and decrements done.
     Counts,
     /// Lifetimes renewed.
@@ -60,11 +62,12 @@ pub enum TableStat {
 }
 
 impl TableStat {
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
         (Self::Sets, "sets"),
         (Self::Deletes, "deletes"),
+        (Self::Invalidations, "invalidations"),
         (Self::Counts, "counts"),
         (Self::Touches, "touches"),
         (Self::Locks, "locks"),

@@ -10,8 +10,9 @@ mod place;
 
 pub use place::{Load, Pair, Place, Stored, Want};
 
-use super::copies::{Fate, Legs, Request, Side};
+use super::copies::{Command, Fate, Legs, Request, Side};
 use crate::clock::Deadline;
+use crate::cluster::news;
 use crate::key::WireKey;
 use crate::wire::{self, Link};
 
@@ -30,6 +31,8 @@ pub struct Parcel {
     pub server: usize,
     /// Where its answers begin among the replies of that server's link.
     pub at: usize,
+    /// Where those to its announcement begin, if it has one.
+    pub news: Option<usize>,
 }
 
 /// The packets of one request on their way.
@@ -74,7 +77,7 @@ impl Courier {
         }
     }
 
-    /// Adds both packets of a request. What cannot be spelled (a bad key, a copy that was not handed in) makes the whole
+    /// Adds both packets of a request; one that changes an entry announces it behind the change. What cannot be spelled (a bad key, a copy that was not handed in) makes the whole
     /// request of that server unfit: nothing of it is sent.
     pub fn pack(
         &mut self,
@@ -95,7 +98,13 @@ impl Courier {
                 for command in packet.commands() {
                     encode::command(link, &mut self.key, place, command, load, want);
                 }
-                Parcel { server, at }
+                let stripe = place.stripe.filter(|_| packet.commands().iter().any(Command::changes));
+                let news = stripe.map(|stripe| {
+                    let at = link.commands();
+                    news::announce(link, stripe);
+                    at
+                });
+                Parcel { server, at, news }
             })
         })
     }
@@ -117,14 +126,15 @@ impl Courier {
         }
     }
 
-    /// What the servers of a request answered.
+    /// What the servers of a request answered. A change that was not announced is in doubt.
     #[must_use]
     pub fn unpack(&self, links: &[Link], parcels: &Parcels, request: &Request, want: Want) -> Legs {
         let mut legs = Legs::default();
         for side in Side::BOTH {
-            let Some(Parcel { server, at }) = parcels[side as usize] else { continue };
+            let Some(Parcel { server, at, news }) = parcels[side as usize] else { continue };
             let (link, leg) = (&links[server], legs.on(side));
             match link.status() {
+                Ok(()) if news.is_some_and(|at| !news::announced(link, at)) => leg.fate = Fate::Lost,
                 Ok(()) => decode::leg(link, at, request.of(side), want, leg),
                 Err(error) if error.sent || self.trips[server].repeated => leg.fate = Fate::Lost,
                 Err(_) => {}

@@ -1,9 +1,11 @@
-//! The tables' generations as the servers hold them, brought together: the largest wins and is written back.
+//! The tables' generations as the servers hold them, brought together: the largest wins and is written back. In the same
+//! packets the records of the [`map`](super::map) are kept in place.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Shared;
+use super::map::chart::Chart;
 use super::record::{key_ref, number};
+use super::{Layout, Shared};
 use crate::clock::{self, Deadline};
 use crate::key::WireKey;
 use crate::wire::{self, Link, Reply};
@@ -21,6 +23,7 @@ pub struct Generations {
     records: Vec<WireKey>,
     root: WireKey,
     read_ms: Vec<u64>,
+    chart: Chart,
     /// All generations as this host knew them in the last round, put into one number.
     known: u64,
 }
@@ -37,14 +40,15 @@ impl Generations {
             records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
             root: record("root", ""),
             read_ms: Vec::new(),
+            chart: Chart::default(),
             known: 0,
         }
     }
 
-    /// The list of servers is another one: it has so many slots, of which these got another server.
-    pub fn follow(&mut self, servers: usize, renewed: &[usize]) {
-        self.read_ms.resize(servers, 0);
-        renewed.iter().for_each(|server| self.read_ms[*server] = 0);
+    /// The list of servers is another one: all of them are to learn of it.
+    pub fn follow(&mut self, layout: &Layout) {
+        self.read_ms = vec![0; layout.slots()];
+        self.chart.follow(self.shared, layout);
     }
 
     /// A generation that this host has learned of since the last round may be missing on any server: all are asked.
@@ -62,7 +66,7 @@ impl Generations {
         self.notice();
         let now = clock::monotonic_ms();
         let aged = |server: &usize| now.saturating_sub(self.read_ms[*server]) > REFRESH_MS && !moved.contains(server);
-        let most = (RECORDS / self.records.len().max(1)).max(1);
+        let most = (RECORDS / (self.records.len() + self.chart.questions())).max(1);
         let mut asked: Vec<usize> = moved.iter().copied().chain((0..links.len()).filter(aged)).collect();
         asked.retain(|server| links[*server].is_open());
         asked.truncate(most);
@@ -71,6 +75,7 @@ impl Generations {
         }
         self.exchange(links, &asked, deadline, |this, link, _| {
             this.records.iter().for_each(|record| link.mg(key_ref(record), "v c"));
+            this.chart.ask(link);
         });
         asked.retain(|server| links[*server].status().is_ok());
         let mut found = Vec::with_capacity(asked.len());
@@ -80,22 +85,25 @@ impl Generations {
             for (table, record) in records.iter().enumerate() {
                 self.shared.table_cell(table).generation.fetch_max(record.generation, Relaxed);
             }
-            found.push((server, records));
+            let due = self.chart.due(server, &links[server], records.len());
+            found.push(Found { server, records, due });
         }
         self.write_back(links, &found, deadline);
-        asked.retain(|server| links[*server].status().is_ok() && found.iter().any(|(read, _)| read == server));
+        asked.retain(|server| links[*server].status().is_ok() && found.iter().any(|found| found.server == *server));
         asked.iter().for_each(|server| self.read_ms[*server] = now);
+        asked.iter().for_each(|server| self.chart.done(*server));
         asked
     }
 
     /// A record that is behind is replaced unless somebody else was faster. A root counter is made where there is none;
     /// it moves where a record was written, so that all hosts look.
-    fn write_back(&self, links: &mut [Link], found: &[(usize, Vec<Record>)], deadline: Deadline) {
-        let used: Vec<usize> = found.iter().map(|(server, _)| *server).collect();
+    fn write_back(&self, links: &mut [Link], found: &[Found], deadline: Deadline) {
+        let used: Vec<usize> = found.iter().map(|found| found.server).collect();
         self.exchange(links, &used, deadline, |this, link, server| {
-            let records = found.iter().find(|(of, _)| *of == server).map_or(&[][..], |(_, records)| records);
+            let Some(found) = found.iter().find(|found| found.server == server) else { return };
+            this.chart.write(link, &found.due);
             let mut behind = 0;
-            for (table, record) in records.iter().enumerate() {
+            for (table, record) in found.records.iter().enumerate() {
                 let known = this.shared.table_cell(table).generation.load(Relaxed);
                 if record.generation < known {
                     let guard = record.cas.map_or_else(|| "T0 ME".to_owned(), |cas| format!("T0 C{cas}"));
@@ -114,6 +122,15 @@ impl Generations {
         }
         wire::exchange(links, used, deadline);
     }
+}
+
+/// What one server answered.
+struct Found {
+    server: usize,
+    /// By tables.
+    records: Vec<Record>,
+    /// What it lacks of the map.
+    due: Vec<usize>,
 }
 
 /// A generation as one server holds it; without a token it holds none.

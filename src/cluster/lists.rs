@@ -236,7 +236,10 @@ impl Shared {
     /// Clears the cells of slots that get a new server, and notes its address where that is known soon.
     fn prepare(&self, layout: &Layout, slots: &[usize], now_ms: u64) {
         let named = |slot: &usize| Some((*slot, layout.server(*slot)?.addr.clone()));
-        slots.iter().for_each(|slot| self.server_cell(*slot).renew(now_ms));
+        for slot in slots {
+            self.server_cell(*slot).renew(now_ms);
+            self.versions().renew(*slot);
+        }
         for (slot, address) in lookup::within(slots.iter().filter_map(named).collect(), NAMES) {
             self.server_cell(slot).address.set(address);
         }

@@ -52,8 +52,8 @@ impl Lines for Desk {
 }
 
 /// A request about a pair and no key.
-pub(super) fn place(pair: &Pair) -> Place<'_> {
-    Place { pair, space: Space { kind: Kind::Entry, table: "", generation: 0 }, key: b"" }
+pub(crate) fn place(pair: &Pair) -> Place<'_> {
+    Place { pair, space: Space { kind: Kind::Entry, table: "", generation: 0 }, key: b"", stripe: None }
 }
 
 /// Polls and repairs.
@@ -113,7 +113,7 @@ impl Patrol {
     pub fn follow(&mut self, layout: &Arc<Layout>) {
         let (interval_ms, now_ms) = (u64::from(self.shared.config().probe_interval_ms), clock::monotonic_ms());
         let (list, changed) = (layout.digest(), layout.version() > 1);
-        let walks = changed || self.mirrored();
+        let walks = changed || self.shared.config().has_mirrored();
         let beat = |pair: &Pair| Beat {
             pair: pair.clone(),
             pace: [Pace::new(interval_ms, 8 * interval_ms); 2],
@@ -134,10 +134,6 @@ impl Patrol {
         self.layout = Arc::clone(layout);
     }
 
-    fn mirrored(&self) -> bool {
-        self.shared.config().tables.iter().any(|table| table.copies > 1)
-    }
-
     /// How long an exchange may take.
     fn budget(&self) -> Duration {
         Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms))
@@ -151,6 +147,7 @@ impl Patrol {
             fresh: true,
             isolated: self.shared.mostly_down(),
             steady: pair.servers.map(|server| self.shared.steady(server, now_ms)),
+            gone: pair.servers.map(|server| self.shared.gone(server, now_ms, self.rules.patience_ms)),
             clock: clock::wall_tenths(),
             now_ms,
         }

@@ -16,6 +16,7 @@ use super::patrol::{CopiesView, RepairCell};
 use super::standing::Failure;
 use super::text::SharedText;
 use super::ushers::SeatCell;
+use super::versions::Versions;
 use super::views::PairCell;
 use crate::clock;
 use crate::config::{Addr, Config, ConfigError, ServerSpec};
@@ -124,6 +125,8 @@ pub struct Shared {
     policy: Policy,
     board: Board,
     local: Option<Store>,
+    /// This is no host of the farm: see [`map::guest`](super::map::guest).
+    guest: bool,
     /// When this host started.
     made_ms: u64,
 }
@@ -131,7 +134,16 @@ pub struct Shared {
 impl Shared {
     /// Checks the configuration, reads the list of servers, maps the shared memory and looks the servers' names up, as far
     /// as that goes quickly. To be called once, before the host forks.
-    pub fn create(mut config: Config) -> Result<&'static Self, SharedError> {
+    pub fn create(config: Config) -> Result<&'static Self, SharedError> {
+        Self::make(config, false)
+    }
+
+    /// The same for a program that is no host of the farm.
+    pub(super) fn visit(config: Config) -> Result<&'static Self, SharedError> {
+        Self::make(config, true)
+    }
+
+    fn make(mut config: Config, guest: bool) -> Result<&'static Self, SharedError> {
         let servers = config.list()?;
         let lists = Lists::new(std::mem::take(&mut config.servers), config.most_servers(servers.len()));
         let board = Board::map(lists.slots(&servers), config.tables.len(), lists.words(&servers))?;
@@ -141,7 +153,7 @@ impl Shared {
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
-        let shared = Self { config, lists, policy, board, local, made_ms: clock::monotonic_ms() };
+        let shared = Self { config, lists, policy, board, local, guest, made_ms: clock::monotonic_ms() };
         shared.begin_list(servers)?;
         shared.look_up_names();
         Ok(Box::leak(Box::new(shared)))
@@ -169,6 +181,11 @@ impl Shared {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// True where nobody has a say in who serves which keys.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.guest
     }
 
     pub(super) fn lists(&self) -> &Lists {
@@ -205,6 +222,12 @@ impl Shared {
 
     pub(crate) fn server_cell(&self, server: usize) -> &ServerCell {
         &self.board.servers()[server]
+    }
+
+    /// What this host knows of the servers' stripes.
+    #[must_use]
+    pub fn versions(&self) -> Versions<'_> {
+        Versions::new(self.board.stripes())
     }
 
     pub(crate) fn table_cell(&self, table: usize) -> &TableCell {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::layout::Layout;
 use super::{Event, ServerStat, Shared};
 use crate::clock;
-use crate::health::{self, Change, Poll, Reason, Seen};
+use crate::health::{self, Change, Poll, Reason, Seen, State};
 
 impl Shared {
     /// True while most of the pool, or all of it, seems down: then the fault is likely on this host's side, every call
@@ -35,6 +35,14 @@ impl Shared {
     pub fn steady(&self, server: usize, now_ms: u64) -> bool {
         let failure = Failure::unpack(self.server_cell(server).failure.load(Relaxed));
         failure.is_none_or(|failure| failure.at_ms + self.delta_ms() < now_ms)
+    }
+
+    /// Is this server given up for good reason: does it refuse, or was it out of use for so long?
+    #[must_use]
+    pub fn gone(&self, server: usize, now_ms: u64, patience_ms: u64) -> bool {
+        let health = &self.server_cell(server).health;
+        let refuses = health.health() == State::Down && health.reason().hard();
+        !health.admits() && (refuses || health.since_ms() + patience_ms < now_ms)
     }
 
     /// The operator takes a server out of use, or gives it back.
@@ -129,7 +137,6 @@ impl Failure {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::health::State;
 
     fn shared(servers: usize) -> &'static Shared {
         let mut config = Config::default();
@@ -161,6 +168,16 @@ mod tests {
             assert_eq!(shared.mostly_down(), *mostly, "after step {at}: {:?}", shared.servers_down());
         }
         assert_eq!(shared.server_cell(1).health.state(), State::Up);
+    }
+
+    #[test]
+    fn a_server_is_gone_when_it_refuses_or_after_a_long_silence() {
+        let shared = shared(2);
+        kill(shared, 0);
+        (0..3).for_each(|_| shared.observe(1, 64, 0, Seen::Soft(Reason::Timeout)));
+        assert!(!shared.server_up(0) && !shared.server_up(1));
+        assert!(shared.gone(0, 2, 3000));
+        assert!(!shared.gone(1, 3064, 3000) && shared.gone(1, 3065, 3000));
     }
 
     #[test]

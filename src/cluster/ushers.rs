@@ -11,7 +11,6 @@ use super::patrol::{Desk, place};
 use super::seats::{Phase, Poll, Rules, Scene, Seat, Watch};
 use super::{Layout, Shared};
 use crate::clock::{self, Deadline};
-use crate::health::State;
 
 /// What all processes of the host know of a home's seat. All zero: nothing.
 #[derive(Debug, Default)]
@@ -89,7 +88,7 @@ impl Ushers {
 
     /// The list of servers is another one. Numbers stay with their homes, whoever the partner is now.
     pub fn follow(&mut self, layout: &Arc<Layout>) {
-        let single = self.shared.has_single();
+        let single = self.shared.config().has_single();
         let pairs = layout.servers().filter(|_| single).filter_map(|(home, _)| layout.pair(home));
         let watched = |pair: &Pair| Watched {
             pair: pair.clone(),
@@ -108,7 +107,7 @@ impl Ushers {
         for watched in &mut self.seats {
             let servers = watched.pair.servers;
             let health = |side: usize| self.shared.server_cell(servers[side]).health.health();
-            let down = |side: usize| matches!(health(side), State::Down | State::Returning);
+            let down = |side: usize| health(side).failed();
             let asked = servers.map(|server| open[server]);
             let full = asked != [false; 2] && (0..2).all(|side| asked[side] || down(side));
             watched.ask(self.shared, courier, desk, asked, full);
@@ -120,7 +119,7 @@ impl Ushers {
         for Watched { pair, watch, round, .. } in &mut self.seats {
             let Some(Round { mut poll, request, parcels, full }) = round.take() else { continue };
             let legs = courier.unpack(&desk.links, &parcels, &request, Want::Bare);
-            let step = full.then(|| poll.next(&scene(self.shared, &self.rules, pair), &legs));
+            let step = full.then(|| poll.next(&self.shared.seat_scene(&self.rules, pair), &legs));
             if step.is_none() {
                 poll.learn(&legs);
             }
@@ -148,7 +147,7 @@ impl Ushers {
             if rests || watched.hurried == seat {
                 continue;
             }
-            let scene = scene(self.shared, &self.rules, &watched.pair);
+            let scene = self.shared.seat_scene(&self.rules, &watched.pair);
             if scene.up[1] && watched.watch.is_over(seat, &scene) {
                 watched.hurried = seat;
                 watched.ask(self.shared, courier, desk, scene.up, true);
@@ -184,7 +183,7 @@ impl Shared {
     #[must_use]
     pub fn seat_shown(&self, home: usize) -> Option<String> {
         let layout = self.layout();
-        let pair = layout.pair(home).filter(|_| self.has_single())?;
+        let pair = layout.pair(home).filter(|_| self.config().has_single())?;
         let seat = self.server_cell(home).seat.get();
         Some(match seat.phase() {
             _ if !seat.known() => "not known".to_owned(),
@@ -195,9 +194,15 @@ impl Shared {
         })
     }
 
-    /// Has any table one copy only?
-    fn has_single(&self) -> bool {
-        self.config().tables.iter().any(|table| table.copies == 1)
+    /// What holds for a poll of a home's seat that is judged now.
+    pub(crate) fn seat_scene<'a>(&self, rules: &'a Rules, pair: &Pair) -> Scene<'a> {
+        Scene {
+            rules,
+            up: pair.servers.map(|server| self.server_up(server)),
+            alone: self.mostly_down(),
+            clock: clock::wall_tenths(),
+            now_ms: clock::monotonic_ms(),
+        }
     }
 }
 
@@ -212,16 +217,6 @@ impl Watched {
         }
         let parcels = courier.pack(desk, &place(&self.pair), &request, &Load::default(), Want::Bare);
         self.round = Some(Round { poll, request, parcels, full });
-    }
-}
-
-fn scene<'a>(shared: &Shared, rules: &'a Rules, pair: &Pair) -> Scene<'a> {
-    Scene {
-        rules,
-        up: pair.servers.map(|server| shared.server_up(server)),
-        alone: shared.mostly_down(),
-        clock: clock::wall_us() / 100_000,
-        now_ms: clock::monotonic_ms(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The watcher's work, one bounded round at a time: ask every server how it is, learn what other hosts changed, and
 //! tell what became of the servers since the last round.
 //!
-//! One poll of a healthy server is one packet: its root counter, which moves when any host changed a housekeeping
-//! record. A new connection first asks for version, process id and limits. Details are read only when the root moved.
+//! One poll of a healthy server is one packet: its root counters, which move when any host changed a housekeeping record, or an
+//! entry of a near table. A new connection first asks for version, process id and limits. Details are read only when a root moved.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,6 +18,7 @@ use super::patrol::{Desk, Patrol};
 use super::reason;
 use super::record::{key_ref, number};
 use super::standing::Told;
+use super::stripes::Stripes;
 use super::ushers::Ushers;
 use super::{DRAINED, Event, ServerStat, Shared};
 use crate::clock::{self, Deadline};
@@ -66,6 +67,7 @@ pub struct Watcher {
     watched: Vec<Watched>,
     generations: Generations,
     ledger: Ledger,
+    stripes: Stripes,
     patrol: Patrol,
     ushers: Ushers,
     lookups: Lookups,
@@ -89,6 +91,7 @@ impl Watcher {
             watched: Vec::new(),
             generations: Generations::new(shared),
             ledger: Ledger::new(shared),
+            stripes: Stripes::new(shared),
             patrol: Patrol::new(shared),
             ushers: Ushers::new(shared),
             lookups: Lookups::default(),
@@ -111,8 +114,9 @@ impl Watcher {
     fn follow(&mut self) {
         let next = self.shared.layout();
         let renewed = self.shared.relink(&mut self.desk.links, &self.layout, &next);
-        self.generations.follow(next.slots(), &renewed);
+        self.generations.follow(&next);
         self.ledger.follow(&next, &renewed);
+        self.stripes.follow(next.slots(), &renewed);
         self.watched.resize_with(next.slots(), Watched::default);
         for slot in renewed {
             let incarnation = self.shared.server_cell(slot).health.incarnation();
@@ -125,7 +129,7 @@ impl Watcher {
         self.layout = next;
     }
 
-    /// One round: returns what changed since the last one. Takes at most four `cmd_timeout`, and a step of
+    /// One round: returns what changed since the last one. Takes at most five `cmd_timeout`, and a step of
     /// [`work`](Self::work).
     ///
     /// A poll vouches for a server, and counts towards its return, only once the details behind its root are known.
@@ -147,6 +151,8 @@ impl Watcher {
         self.patrol.hear(&mut self.courier, &mut self.desk, budget);
         self.ushers.act(&mut self.courier, &mut self.desk, budget);
         let read = self.generations.sync(&mut self.desk.links, &moved, budget);
+        let budget = self.budget();
+        self.stripes.read(&mut self.desk.links, budget);
         for poll in &polled {
             let known = !moved.contains(&poll.server) || read.contains(&poll.server);
             self.judge(poll, known, sent_ns / 1_000_000);
@@ -181,7 +187,7 @@ impl Watcher {
                 continue;
             }
             let health = &self.shared.server_cell(server).health;
-            let away = matches!(health.health(), State::Down | State::Returning);
+            let away = health.health().failed();
             if !health.probe_due(if away { now } else { now + lead_ms }) {
                 continue;
             }
@@ -208,7 +214,7 @@ impl Watcher {
             }
         }
         for (server, spec) in self.layout.servers() {
-            if matches!(self.shared.server_cell(server).health.health(), State::Down | State::Returning) {
+            if self.shared.server_cell(server).health.health().failed() {
                 self.lookups.start(server, &spec.addr, now);
             }
         }
@@ -218,6 +224,7 @@ impl Watcher {
     fn poll(&mut self, due: &[usize]) -> u64 {
         self.courier.begin();
         self.ledger.begin();
+        self.stripes.begin();
         for &server in due {
             let cell = self.shared.server_cell(server);
             let (link, watched) = (&mut self.desk.links[server], &mut self.watched[server]);
@@ -231,7 +238,8 @@ impl Watcher {
             if !link.is_open() {
                 cell.counts.add(ServerStat::Connects as usize, 1);
             }
-            if !link.is_open() || watched.connection != link.connections() {
+            let anew = !link.is_open() || watched.connection != link.connections();
+            if anew {
                 (watched.greeting, watched.root) = (None, None);
             }
             self.courier.open(&mut self.desk, server);
@@ -241,6 +249,7 @@ impl Watcher {
                 Greeting::ask(link);
             }
             self.ledger.ask(server, link);
+            self.stripes.ask(server, link, anew);
         }
         self.patrol.ask(&mut self.courier, &mut self.desk, due);
         self.ushers.ask(&mut self.courier, &mut self.desk, due);
@@ -272,6 +281,7 @@ impl Watcher {
         }
         self.shared.server_cell(server).latency_us.store((clock::monotonic_ns() - sent_ns) / 1_000, Relaxed);
         let root = number(&self.desk.links[server].reply(0));
+        self.stripes.hear(server, &self.desk.links[server]);
         Polled { server, outcome: Some(Ok(())), root }
     }
 
@@ -293,6 +303,7 @@ impl Watcher {
         if seen == health::Poll::Known {
             watched.root = poll.root;
             self.shared.server_cell(server).polled_ms.store(sent_ms, Relaxed);
+            self.stripes.vouch(server, sent_ms);
         }
         let begun = watched.incarnation;
         let jitter = self.random();
@@ -307,6 +318,7 @@ impl Watcher {
         let watched = &mut self.watched[server];
         if watched.process != 0 && watched.process != greeting.process {
             watched.incarnation = cell.health.restarted();
+            self.stripes.forget(server);
         }
         watched.process = greeting.process;
         watched.connection = self.desk.links[server].connections();

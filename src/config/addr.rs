@@ -58,7 +58,7 @@ impl Addr {
     }
 
     /// True when both lead to the same listener, however they are spelled.
-    pub(super) fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp { host, port }, Self::Tcp { host: other, port: other_port }) => {
                 let numbers = host.parse::<Ipv6Addr>().ok().zip(other.parse::<Ipv6Addr>().ok());

@@ -16,24 +16,30 @@ impl Config {
     /// A file that cannot be read, and whatever [`Config::add_server`] and [`Config::check`] refuse.
     pub fn list(&self) -> Result<Vec<ServerSpec>, ConfigError> {
         let mut whole = self.clone();
-        if let Some(path) = &self.server_list {
-            let fail = |problem| ConfigError::new("server_list", &path.display().to_string(), problem);
-            let text = read(path).map_err(fail)?;
-            whole.add_lines(&text, path)?;
-        }
-        whole.check()?;
+        let Some(path) = &self.server_list else {
+            whole.check()?;
+            return Ok(whole.servers);
+        };
+        let fail = |problem| ConfigError::new("server_list", &path.display().to_string(), problem);
+        let text = read(path).map_err(fail)?;
+        let lines = whole.add_lines(&text, path)?;
+        let line = |server: usize| lines.get(server.checked_sub(self.servers.len())?);
+        whole.check_placed(|server, error| match line(server) {
+            Some(line) => error.at(path, *line),
+            None => error,
+        })?;
         Ok(whole.servers)
     }
 
-    /// Takes one server per line; what begins with `#` and what is blank is left out.
-    fn add_lines(&mut self, text: &str, path: &Path) -> Result<(), ConfigError> {
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if !line.is_empty() && !line.starts_with('#') {
-                self.add_server(line).map_err(|error| error.at(path, number))?;
-            }
-        }
-        Ok(())
+    /// Takes one server per line; what begins with `#` and what is blank is left out. Returns each server's line.
+    fn add_lines(&mut self, text: &str, path: &Path) -> Result<Vec<usize>, ConfigError> {
+        let lines = (1..).zip(text.lines().map(str::trim));
+        let specs = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let add = |(number, line)| {
+            self.add_server(line).map_err(|error| error.at(path, number))?;
+            Ok(number)
+        };
+        specs.map(add).collect()
     }
 }
 
@@ -85,7 +91,10 @@ mod tests {
                 "name=a;addr=h0\n",
                 "FILE line 1: server \"name=a;addr=h0\": its address is already that of server \"own\"",
             ),
-            ("name=a;addr=h1;pair=x\n", "server \"name=a;addr=h1:11211;weight=1;pair=x\": pair=x: expected the name"),
+            (
+                "name=a;addr=h1\n\nname=b;addr=h2;pair=x\n",
+                "FILE line 3: server \"name=b;addr=h2:11211;weight=1;pair=x\": pair=x: expected the name",
+            ),
         ] {
             let error = list(text).unwrap_err();
             assert!(error.starts_with(want), "{error}\nshould begin with: {want}");

@@ -158,6 +158,12 @@ impl ServerSpec {
         text
     }
 
+    /// As it may be told to everybody: without password and files.
+    pub(crate) fn published(&self) -> String {
+        let tls = self.tls.clone().map(|tls| TlsSpec { ca: None, cert: None, key: None, ..tls });
+        Self { auth: None, tls, ..self.clone() }.spelled()
+    }
+
     fn spell(&self, f: &mut impl fmt::Write, shown: impl Fn(&str) -> &str) -> fmt::Result {
         write!(f, "name={};addr={};weight={}", self.name, self.addr, self.weight)?;
         if !self.zone.is_empty() {

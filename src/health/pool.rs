@@ -35,9 +35,11 @@ impl Pool {
 
 /// How many servers are down, and how many the operator left in.
 pub fn tally<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> (usize, usize) {
-    cells.into_iter().map(Cell::state).filter(|state| *state != State::Drained).fold((0, 0), |(down, all), state| {
-        (down + usize::from(matches!(state, State::Down | State::Returning)), all + 1)
-    })
+    cells
+        .into_iter()
+        .map(Cell::state)
+        .filter(|state| *state != State::Drained)
+        .fold((0, 0), |(down, all), state| (down + usize::from(state.failed()), all + 1))
 }
 
 #[cfg(test)]

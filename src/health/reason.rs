@@ -46,6 +46,12 @@ impl State {
     pub const fn used(self) -> bool {
         matches!(self, Self::Up | Self::Suspect)
     }
+
+    /// Is such a server out of use because it failed?
+    #[must_use]
+    pub const fn failed(self) -> bool {
+        matches!(self, Self::Down | Self::Returning)
+    }
 }
 
 impl fmt::Display for State {
@@ -160,6 +166,6 @@ impl Change {
     /// A server that was used, or drained, turned out to be down.
     #[must_use]
     pub const fn went_down(&self) -> bool {
-        !matches!(self.from, State::Down | State::Returning) && matches!(self.to, State::Down | State::Returning)
+        !self.from.failed() && self.to.failed()
     }
 }

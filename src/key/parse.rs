@@ -48,6 +48,13 @@ pub fn split_full(data: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
 }
 
+/// The length that goes before a full key which a hashed key's value carries.
+#[must_use]
+pub fn full_length(full: &[u8]) -> [u8; 4] {
+    // No wire key is made of a longer one.
+    u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
 fn split(raw: &[u8]) -> Option<Parsed<'_>> {
     let (tomb, kind, raw) = record(raw)?;
     let end = raw.iter().position(|byte| matches!(byte, b':' | b'@' | b'#' | b'%'))?;

@@ -1,12 +1,14 @@
-//! What the script may hear of: event routes and one function of an embedded language, run in the watcher process.
-//! Inside them `$shcst(server)` and `$shcst(err)` name the server and the reason.
+//! What the script may hear of: event routes and one function of an embedded language.
+//!
+//! What becomes of the servers is told in the watcher process; inside, `$shcst(server)` and `$shcst(err)` name the server and
+//! the reason. An invalidation is told in the process that was asked for it; inside, `$shcst(key)` is the key.
 
-use super::worker;
+use super::{lifecycle, worker};
 use crate::cache::Fault;
 use crate::cluster::Event;
 use crate::host::log;
 use crate::host::route::{self, Route};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 pub(super) const SERVER_DOWN: &CStr = c"shardcache:server-down";
 pub(super) const SERVER_UP: &CStr = c"shardcache:server-up";
@@ -16,8 +18,10 @@ pub(super) const ALL_DOWN: &CStr = c"shardcache:all-down";
 pub(super) const WHOLE: &CStr = c"shardcache:whole";
 pub(super) const LISTS_DIFFER: &CStr = c"shardcache:lists-differ";
 pub(super) const LISTS_AGREE: &CStr = c"shardcache:lists-agree";
+/// Of one table, whose name follows.
+pub(super) const INVALIDATED: &str = "shardcache:invalidated:";
 
-/// All event routes.
+/// All event routes but those of single tables.
 pub(super) const NAMES: [&CStr; 8] =
     [SERVER_DOWN, SERVER_UP, POOL_DOWN, POOL_UP, ALL_DOWN, WHOLE, LISTS_DIFFER, LISTS_AGREE];
 
@@ -81,5 +85,32 @@ impl Listeners {
             note();
             route::call(callback, name.to_str().unwrap_or_default());
         }
+    }
+}
+
+/// An entry that somebody outside the script invalidated on this host.
+#[derive(Debug)]
+pub struct Invalidated {
+    pub table: usize,
+    pub key: Vec<u8>,
+}
+
+impl Invalidated {
+    /// Lets the listeners run. No worker may be at work in this process: they may use the cache.
+    pub fn announce(self) {
+        let Some(config) = lifecycle::shared().map(|shared| shared.config()) else { return };
+        let name = format!("{INVALIDATED}{}", config.tables[self.table].name);
+        let route = CString::new(name.as_str()).ok().and_then(|name| route::find(&name));
+        if route.is_none() && config.event_callback.is_none() {
+            return;
+        }
+        worker::with(|worker| worker.told_key = Some(self.key));
+        if let Some(route) = route {
+            route.run();
+        }
+        if let Some(callback) = &config.event_callback {
+            route::call(callback, &name);
+        }
+        worker::with(|worker| worker.told_key = None);
     }
 }

@@ -33,6 +33,7 @@ pub fn names() -> Vec<(Kind, String)> {
     all.extend(status::FACTS.iter().map(|fact| (Kind::Fact, shown(fact.0))));
     all.extend(rpc::TABLE.iter().filter_map(|row| c_name(Kind::Rpc, row.name)));
     all.extend(events::NAMES.map(|name| (Kind::EventRoute, shown(name.to_bytes()))));
+    all.push((Kind::EventRoute, events::INVALIDATED.to_owned()));
     all.extend(kemi::ROWS.iter().map(|row| (Kind::Kemi, shown(row.name.to_bytes()))));
     all.extend(TableStat::ALL.map(|(_, name)| (Kind::Statistic, format!("table_<name>_{name}"))));
     all.extend(ServerStat::ALL.map(|(_, name)| (Kind::Statistic, format!("server_<name>_{name}"))));

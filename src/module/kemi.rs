@@ -146,6 +146,7 @@ functions! {
         dec_init(t: text, k: text, n: text, init: text) operations::dec;
         dec_ttl(t: text, k: text, n: text, init: text, ttl: int) operations::dec;
         rm(t: text, k: text) operations::remove;
+        invalidate(t: text, k: text) operations::invalidate;
         mget(t: text, keys: text, xavp: text) operations::mget;
         mget_sep(t: text, keys: text, xavp: text, sep: text) operations::mget;
         lock(t: text, k: text, ttl: int) operations::lock;
@@ -261,8 +262,9 @@ fn state<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
         b"stale" => Reply::Int(last.stale.into()),
         b"err" => Reply::Text(last.err.as_bytes()),
         b"fence" => number(last.fence),
+        b"key" => worker.told_key.as_deref().map_or(Reply::Null, Reply::Text),
         _ => {
-            args.refuse(0, "the field", "rc, server, value, age, stale, err or fence", "unknown field");
+            args.refuse(0, "the field", "rc, server, value, age, stale, err, fence or key", "unknown field");
             Reply::Null
         }
     }

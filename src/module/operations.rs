@@ -78,6 +78,11 @@ pub fn remove(worker: &mut Worker, args: &Args<'_>) -> Outcome {
     Ok(worker.cache.remove(args.table(worker)?, args.key()?))
 }
 
+/// `(table, key)`: done also when nothing was there.
+pub fn invalidate(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.invalidate(args.table(worker)?, args.key()?))
+}
+
 /// `(table, key, ttl)`; the fencing number is in the cache's last outcome.
 pub fn lock(worker: &mut Worker, args: &Args<'_>) -> Outcome {
     let ttl = args.lock_ttl(2)?;

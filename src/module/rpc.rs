@@ -3,6 +3,7 @@
 //! A wrong or missing argument is a fault 400 that names it, an unknown table, server or entry a fault 404, and what
 //! the cluster or the transport could not do a fault 500. They run in whatever process serves the transport.
 
+use super::events::Invalidated;
 use super::worker;
 use crate::cache::{Cache, Verdict};
 use crate::cluster::Shared;
@@ -38,8 +39,23 @@ impl Fault {
     }
 }
 
-type Outcome = Result<(), Fault>;
-type Command = fn(&mut Call<'_>, &mut Cache, &'static Shared) -> Outcome;
+type Outcome<T = ()> = Result<T, Fault>;
+type Command<T> = fn(&mut Call<'_>, &mut Cache, &'static Shared) -> Outcome<T>;
+
+/// What is to be told to the script once a command is done, when the cache is free again.
+trait News {
+    fn tell(self);
+}
+
+impl News for () {
+    fn tell(self) {}
+}
+
+impl News for Invalidated {
+    fn tell(self) {
+        self.announce();
+    }
+}
 
 struct Doc([*const c_char; 2]);
 
@@ -78,6 +94,7 @@ commands! {
     c"shc.set" 0, entries::set, c"Stores a string: table key value [ttl].";
     c"shc.seti" 0, entries::seti, c"Stores an integer: table key number [ttl].";
     c"shc.delete" 0, entries::delete, c"Deletes an entry: table key.";
+    c"shc.invalidate" 0, entries::invalidate, c"Deletes an entry, if there is one, and tells the script: table key.";
     c"shc.dump" 0, entries::dump, c"A page of a table's entries: table [cursor [limit]]. Go on with the cursor in 'next'.";
     c"shc.hash" 0, entries::hash, c"Where a key lives: table key. The server and the key on the wire.";
     c"shc.bump" 0, entries::bump, c"Empties a table at once: table.";
@@ -92,14 +109,14 @@ commands! {
     c"shc.set_state" 0, servers::set_state, c"Takes a server out of use or back: name drain|undrain.";
 }
 
-fn answer(call: &mut Call<'_>, run: Command) {
+fn answer<T: News>(call: &mut Call<'_>, run: Command<T>) {
     let outcome = worker::with(|worker| {
         let shared = worker.cache.shared();
         run(call, &mut worker.cache, shared)
     });
-    let outcome = outcome.unwrap_or_else(|| Err(Fault(500, "the module is not initialised".to_owned())));
-    if let Err(Fault(code, text)) = outcome {
-        call.fault(code, &text);
+    match outcome.unwrap_or_else(|| Err(Fault(500, "the module is not initialised".to_owned()))) {
+        Ok(news) => news.tell(),
+        Err(Fault(code, text)) => call.fault(code, &text),
     }
 }
 

@@ -11,7 +11,7 @@ use std::ffi::{c_int, c_void};
 /// How one fact is given to the script.
 pub(super) type Give = fn(Getter, &mut Worker) -> c_int;
 
-pub(super) const FACTS: [(&[u8], Give); 7] = [
+pub(super) const FACTS: [(&[u8], Give); 8] = [
     (b"rc", rc),
     (b"server", server),
     (b"value", give),
@@ -19,6 +19,7 @@ pub(super) const FACTS: [(&[u8], Give); 7] = [
     (b"stale", stale),
     (b"err", err),
     (b"fence", fence),
+    (b"key", key),
 ];
 
 /// Parses the name of a fact; its place in the table stands for it.
@@ -31,7 +32,7 @@ pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
         let (spec, inner) = unsafe { (spec.as_mut().ok_or(Refused)?, text::bytes(inner.as_ref().ok_or(Refused)?)) };
         let Some(at) = FACTS.iter().position(|fact| fact.0 == inner.trim_ascii()) else {
             let given = String::from_utf8_lossy(inner);
-            log::error(format_args!("$shcst({given}): expected rc, server, value, age, stale, err or fence"));
+            log::error(format_args!("$shcst({given}): expected rc, server, value, age, stale, err, fence or key"));
             return Err(Refused);
         };
         if FACTS[at].0 == b"age" {
@@ -92,5 +93,13 @@ fn fence(getter: Getter, worker: &mut Worker) -> c_int {
             let digits = worker.cache.last().fence.unwrap_or_default().to_string();
             getter.text(worker.ring.keep(digits.as_bytes()))
         }
+    }
+}
+
+/// Of the invalidation that is being told.
+fn key(getter: Getter, worker: &mut Worker) -> c_int {
+    match &worker.told_key {
+        Some(key) => getter.text(worker.ring.keep(key)),
+        None => getter.null(),
     }
 }

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub struct Worker {
     pub cache: Cache,
     pub ring: Ring,
+    /// The key of the invalidation that is being told: `$shcst(key)`.
+    pub told_key: Option<Vec<u8>>,
     born: u32,
 }
 
@@ -87,5 +89,5 @@ fn take() -> Option<Box<Worker>> {
         }
     }
     let shared = lifecycle::shared()?;
-    Some(Box::new(Worker { cache: Cache::new(shared), ring: Ring::default(), born: forks }))
+    Some(Box::new(Worker { cache: Cache::new(shared), ring: Ring::default(), told_key: None, born: forks }))
 }

@@ -4,29 +4,68 @@ use shardcache::cluster::seats::Seat;
 
 use super::server::State;
 use super::setup;
-use super::world::{Event, MS, World, note};
+use super::world::{Event, MS, PATIENCE, World, note};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     Crash(usize),
-    Up { server: usize, empty: bool },
+    Up {
+        server: usize,
+        empty: bool,
+    },
     Freeze(usize),
     Thaw(usize),
-    Cut { host: usize, server: usize },
-    Heal { host: usize, server: usize },
-    Deaf { host: usize, server: usize, deaf: bool },
-    Slow { server: usize, by: u64 },
-    Drain { host: usize, server: usize, drained: bool },
-    Evict { server: usize, share: u64 },
+    Cut {
+        host: usize,
+        server: usize,
+    },
+    Heal {
+        host: usize,
+        server: usize,
+    },
+    Deaf {
+        host: usize,
+        server: usize,
+        deaf: bool,
+    },
+    Slow {
+        server: usize,
+        by: u64,
+    },
+    /// So many packets are late, or lost.
+    Lag {
+        host: usize,
+        server: usize,
+        packets: usize,
+    },
+    Drain {
+        host: usize,
+        server: usize,
+        drained: bool,
+    },
+    Evict {
+        server: usize,
+        share: u64,
+    },
     Flush(usize),
-    Stall { host: usize, until: u64 },
+    Stall {
+        host: usize,
+        until: u64,
+    },
     Kill(usize),
     Boot(usize),
 }
 
+impl Deed {
+    /// When it is over, if not at once.
+    pub fn over(self) -> u64 {
+        if let Self::Stall { until, .. } = self { until } else { 0 }
+    }
+}
+
 pub fn act(world: &mut World, deed: Deed) {
     note!(world, "DEED {deed:?}");
-    world.deeds.push((world.now, if let Deed::Stall { until, .. } = deed { until } else { world.now }));
+    world.deeds.push((world.now, deed.over().max(world.now)));
     match deed {
         Deed::Crash(server) => {
             world.servers[server].state = State::Down;
@@ -51,8 +90,12 @@ pub fn act(world: &mut World, deed: Deed) {
         Deed::Cut { host, server } => world.cut[host][server] = true,
         Deed::Heal { host, server } => heal(world, host, server),
         Deed::Deaf { host, server, deaf } => world.deaf[host][server] = deaf,
+        Deed::Lag { host, server, packets } => world.lag[host][server] = packets,
         Deed::Slow { server, by } => world.servers[server].slow = by,
-        Deed::Drain { host, server, drained } => world.hosts[host].drained[server] = drained,
+        Deed::Drain { host, server, drained } => {
+            let gone = if drained { world.now + PATIENCE } else { u64::MAX };
+            (world.hosts[host].drained[server], world.hosts[host].gone[server]) = (drained, gone);
+        }
         Deed::Evict { server, share } => evict(world, server, share),
         Deed::Flush(server) => world.servers[server].items.clear(),
         Deed::Stall { host, until } => world.hosts[host].stalled = until,
@@ -96,6 +139,7 @@ fn boot(world: &mut World, host: usize) {
     me.up.fill(true);
     me.soft.fill(0);
     me.failed.fill(None);
+    me.gone.fill(u64::MAX);
     me.polled.fill(None);
     me.isolated = 0;
     me.seats.fill(Seat::UNKNOWN);

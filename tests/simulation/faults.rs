@@ -5,7 +5,7 @@ use shardcache::cluster::copies::{Mark, Side, Slot};
 use super::deeds::{self, Deed};
 use super::server::{Place, State};
 use super::single;
-use super::world::{CMD_TIMEOUT, Event, MS, World, note};
+use super::world::{CMD_TIMEOUT, DELTA, Event, MS, World, note};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -177,6 +177,10 @@ fn begin(world: &mut World) {
             2..4 => plan.push((time, Deed::Stall { host, until: time + world.rng.range(100, 500) * MS })),
             _ => {}
         }
+        if !alone && world.rng.chance(30) {
+            let over = plan.iter().map(|(time, deed)| deed.over().max(*time)).max();
+            plan.extend(stumbles(world, server, over.unwrap_or(end)));
+        }
     }
     world.faults.plan = plan;
 }
@@ -215,6 +219,32 @@ fn deeds(world: &mut World, kind: Kind, server: usize, host: usize, from: u64, e
         Kind::Stall => vec![(from, Deed::Stall { host, until: end })],
         Kind::Host => vec![(from, Deed::Kill(host)), (end, Deed::Boot(host))],
     }
+}
+
+/// While the copies of `server` are repaired, a server that holds the other ones is late now and then: for some hosts or for
+/// all, for single packets or altogether. After `over` each host learns which copies are void within the promised bound.
+fn stumbles(world: &mut World, server: usize, over: u64) -> Vec<(u64, Deed)> {
+    let pairs: Vec<[usize; 2]> = world.pairs.iter().copied().filter(|pair| pair.contains(&server)).collect();
+    let [home, partner] = pairs[world.rng.below(pairs.len())];
+    let well = if home == server { partner } else { home };
+    let mut plan = Vec::new();
+    let mut from = over + DELTA + CMD_TIMEOUT + world.rng.range(0, 500) * MS;
+    for _ in 0..1 + world.rng.below(3) {
+        let until = from + world.rng.range(20, 400) * MS;
+        let host = world.rng.below(world.hosts.len());
+        if world.rng.chance(50) {
+            let packets = 1 + world.rng.below(8);
+            note!(world, "STUMBLE mc{well} K{host} {packets} packets from {:.3}", from as f64 / 1000.0);
+            plan.push((from, Deed::Lag { host, server: well, packets }));
+            plan.push((until, Deed::Lag { host, server: well, packets: 0 }));
+        } else {
+            let kind = [Kind::Freeze, Kind::Slow, Kind::Deaf, Kind::Part][world.rng.below(4)];
+            plan.extend(deeds(world, kind, well, host, from, until));
+        }
+        // In between it is found to be well.
+        from = until + world.rng.range(150, 400) * MS;
+    }
+    plan
 }
 
 fn cut(host: usize, server: usize, from: u64, end: u64) -> [(u64, Deed); 2] {

@@ -26,7 +26,7 @@ use shardcache::cluster::seats;
 use world::Options;
 
 /// The protocol with lifetimes that fit short runs: the servers' "second" lasts 100 ms here.
-pub const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, ..Rules::ALL };
+pub const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, patience_ms: 600, ..Rules::ALL };
 
 /// All kinds of faults.
 pub const ALL: Options =

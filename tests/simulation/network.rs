@@ -75,6 +75,12 @@ impl World {
         } else if self.servers[server].state == State::Down {
             self.flights[at].leg.fate = Fate::Unsent;
             self.after(MS / 2, MS, Event::Reply(at));
+        } else if self.lag[host][server] > 0 {
+            self.lag[host][server] -= 1;
+            match self.rng.below(3) {
+                0 => self.free.push(at),
+                _ => self.after(LEG, 400 * MS, Event::Arrive(at)),
+            }
         } else {
             self.after(MS / 2, 3 * MS, Event::Arrive(at));
         }
@@ -128,9 +134,7 @@ impl World {
             if leg.fate == Fate::Answered {
                 self.hosts[host].soft[server] = 0;
             } else {
-                self.hosts[host].failed[server] = Some(self.now);
-                let now = self.now;
-                self.hosts[host].found(server, false, now);
+                self.hosts[host].refused(server, self.now);
             }
             if actor.waiting == [false; 2] {
                 super::setup::advance(self, who, &mut actor);

@@ -7,6 +7,7 @@ use shardcache::cluster::copies::sight::counter;
 use shardcache::cluster::copies::{Legs, Mark, Rules, Scene, Side, Slot, View};
 use shardcache::cluster::seats::{self, Seat};
 
+use super::RULES;
 use super::check::Facts;
 use super::faults::Faults;
 use super::history::Call;
@@ -25,6 +26,8 @@ pub const CMD_TIMEOUT: u64 = 50 * MS;
 pub const LEG: u64 = 20 * MS;
 /// P2's bound: one probe interval plus one command timeout.
 pub const DELTA: u64 = TICK + CMD_TIMEOUT;
+/// How long a silent server is waited for that others need.
+pub const PATIENCE: u64 = RULES.patience_ms * MS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -60,6 +63,8 @@ pub struct Host {
     /// Servers that the operator took out on this host.
     pub drained: Vec<bool>,
     pub soft: Vec<u32>,
+    /// From when on each is gone: at once when it refused, else when it was silent for long.
+    pub gone: Vec<u64>,
     /// When each last failed this host.
     pub failed: Vec<Option<u64>>,
     /// When the last answered poll of each pair's partner was sent.
@@ -83,7 +88,15 @@ impl Host {
     pub fn found(&mut self, server: usize, up: bool, now: u64) {
         self.alone(now);
         self.up[server] = up;
+        self.gone[server] = if up { u64::MAX } else { self.gone[server].min(now + PATIENCE) };
         self.alone(now);
+    }
+
+    /// A server refused.
+    pub fn refused(&mut self, server: usize, now: u64) {
+        self.failed[server] = Some(now);
+        self.found(server, false, now);
+        self.gone[server] = now;
     }
 
     /// While most of the pool seems down, and until every server was asked once more after that.
@@ -137,6 +150,8 @@ pub struct World {
     /// Which host cannot reach which server, and whose answers are lost.
     pub cut: Vec<Vec<bool>>,
     pub deaf: Vec<Vec<bool>>,
+    /// How many packets of a host to a server will be late, or lost.
+    pub lag: Vec<Vec<usize>>,
     /// Packets that arrive after their link heals.
     pub held: Vec<(usize, usize, usize)>,
     pub faults: Faults,
@@ -182,6 +197,7 @@ impl World {
             up: vec![true; servers],
             drained: vec![false; servers],
             soft: vec![0; servers],
+            gone: vec![u64::MAX; servers],
             failed: vec![None; servers],
             polled: vec![None; pairs.len()],
             skew: i64::try_from(rng.below(21)).unwrap() - 10,
@@ -196,6 +212,7 @@ impl World {
             theme: Theme::pick(&mut rng),
             cut: vec![vec![false; servers]; hosts],
             deaf: vec![vec![false; servers]; hosts],
+            lag: vec![vec![0; servers]; hosts],
             soft_failures: 1 + u32::try_from(rng.below(3)).unwrap(),
             pace: [8, 30, 60][rng.below(3)],
             faults: Faults::default(),
@@ -302,7 +319,8 @@ impl World {
         let clock = self.clock(host);
         let up = self.pairs[pair].map(|server| me.uses(server));
         let steady = self.pairs[pair].map(|server| me.failed[server].is_none_or(|at| at + DELTA < self.now));
-        Scene { rules, up, fresh, steady, isolated: self.now < me.isolated, clock, now_ms: self.now / MS }
+        let gone = self.pairs[pair].map(|server| !me.uses(server) && me.gone[server] <= self.now);
+        Scene { rules, up, fresh, steady, gone, isolated: self.now < me.isolated, clock, now_ms: self.now / MS }
     }
 }
 

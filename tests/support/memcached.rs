@@ -121,6 +121,11 @@ impl Memcached {
         format!("name={name};addr={}", self.addr())
     }
 
+    /// The same for each of them; their names are `mc1`, `mc2`, ...
+    pub fn specs(servers: &[Self]) -> Vec<String> {
+        (1..).zip(servers).map(|(number, server)| server.spec(&format!("mc{number}"))).collect()
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -3,6 +3,7 @@
 
 use super::host::Host;
 use super::kamailio::Kamailio;
+use super::memcached::Memcached;
 use super::sip::Request;
 use std::time::Duration;
 
@@ -106,6 +107,11 @@ impl Script {
     /// A server by the text of its parameter.
     pub fn server(self, spec: &str) -> Script {
         self.text("server", spec)
+    }
+
+    /// Servers by the names `mc1`, `mc2`, ...
+    pub fn servers(self, servers: &[Memcached]) -> Script {
+        Memcached::specs(servers).iter().fold(self, |script, spec| script.server(spec))
     }
 
     pub fn table(self, spec: &str) -> Script {

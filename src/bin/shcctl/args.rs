@@ -10,7 +10,11 @@ use std::time::Duration;
 
 const AFTER: &str = "Exit codes: 0 done, 1 not found, 2 a server is unavailable, 3 bad arguments.
 
-Example: shcctl --server 10.0.0.11:11211 --server 10.0.0.12:11211 get ipauth alice";
+get, set, delete, hash and servers use the servers that are named. invalidate and bump need one of them that works,
+and learn the others, and how the table is kept, from what the hosts left there.
+
+Examples: shcctl --server 10.0.0.11:11211 --server 10.0.0.12:11211 get ipauth alice
+          shcctl --server 10.0.0.11 invalidate ipauth alice bob";
 
 /// Look into a shardcache cluster and change entries of it.
 #[derive(Parser)]
@@ -73,6 +77,19 @@ pub enum Verb {
         /// The key within the table, any bytes
         #[arg(allow_negative_numbers = true)]
         key: OsString,
+    },
+    /// Delete entries for the whole farm, as a host of it does: from now on nobody is served what was stored before
+    Invalidate {
+        /// The table's name
+        table: String,
+        /// The keys within the table, any bytes
+        #[arg(required = true, allow_negative_numbers = true)]
+        keys: Vec<OsString>,
+    },
+    /// Empty a table for the whole farm
+    Bump {
+        /// The table's name
+        table: String,
     },
     /// Tell where an entry lives: its server, its key there, and the servers next in order
     Hash {

@@ -4,7 +4,9 @@ use crate::Trouble;
 use crate::args::Args;
 use crate::dial::{Meta, Text};
 use memcache::exp::{MetaCommand, MetaOp, MetaResponse, ReturnCode};
+use shardcache::clock;
 use shardcache::config::{Addr, Config, ServerSpec};
+use shardcache::invalidate::stripes::{announcement, stripe};
 use shardcache::key::WireKey;
 use shardcache::ring::Ring;
 use std::thread;
@@ -56,6 +58,22 @@ impl Farm {
             self.links[at] = Err(reason);
             Trouble::Unavailable(self.silence(at).unwrap_or_default())
         })
+    }
+
+    /// Tells all hosts that a key's entry was changed on a server: which tables have near entries is theirs to know.
+    pub fn announce(&mut self, at: usize, table: &str, key: &[u8]) -> Result<(), Trouble> {
+        let start = format!("J{}", clock::wall_us());
+        for counter in announcement(stripe(table.as_bytes(), key)) {
+            let moved = MetaCommand::new(MetaOp::Arithmetic, counter.key()).flag("N0").flag(start.as_str());
+            let answer = self.ask(at, &moved);
+            if !answer.as_ref().is_ok_and(|answer| answer.rc() == ReturnCode::Hd) {
+                let reason =
+                    answer.map_or_else(|trouble| trouble.to_string(), |answer| format!("got {:?}", answer.rc()));
+                let text = format!("the change was made, but hosts may serve near entries of it for a while: {reason}");
+                return Err(Trouble::Unavailable(text));
+            }
+        }
+        Ok(())
     }
 
     /// Why a server does not answer.

@@ -67,6 +67,23 @@ pub fn done(what: &str, table: &str, key: &[u8], server: &str, as_json: bool) {
     line(&format!("{what} on {server}"));
 }
 
+/// What was done for the whole farm; `key`: to one entry of the table.
+pub fn farm_done(what: &str, table: &str, key: Option<&[u8]>, as_json: bool) {
+    if as_json {
+        let mut object = Map::new();
+        object.insert("table".into(), table.into());
+        if let Some(key) = key {
+            text(&mut object, "key", key);
+        }
+        object.insert("done".into(), what.into());
+        return line(&Json::Object(object).to_string());
+    }
+    match key {
+        Some(key) => line(&format!("{what} {table}=>{}", String::from_utf8_lossy(key))),
+        None => line(&format!("{what} {table}")),
+    }
+}
+
 pub fn place(place: &Place, order: &[&ServerSpec], as_json: bool) {
     let wire = String::from_utf8_lossy(place.key.bytes());
     let names: Vec<&str> = order.iter().map(|server| server.name.as_str()).collect();

@@ -4,11 +4,12 @@ use crate::Trouble;
 use crate::args::{Args, Verb, table};
 use crate::dial::Text;
 use crate::farm::{self, Farm, Place, command};
+use crate::guest;
 use crate::show::{self, Shown, Status};
 use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
 use shardcache::config::ServerSpec;
-use shardcache::key::split_full;
+use shardcache::key::{full_length, split_full};
 use shardcache::value::{Digits, Value, integer};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -30,6 +31,8 @@ pub fn run(args: &Args) -> Result<(), Trouble> {
             set(args, table(name)?, key.as_bytes(), &input(value)?, *ttl, *string)
         }
         Verb::Delete { table: name, key } => delete(args, table(name)?, key.as_bytes()),
+        Verb::Invalidate { table: name, keys } => guest::invalidate(args, table(name)?, keys),
+        Verb::Bump { table: name } => guest::bump(args, table(name)?),
         Verb::Hash { table: name, key } => hash(args, table(name)?, key.as_bytes()),
         Verb::Servers => servers(args),
     }
@@ -64,7 +67,7 @@ fn set(args: &Args, table: &str, key: &[u8], bytes: &[u8], ttl: u32, string: boo
     let mut digits = Digits::default();
     let (data, flags) = typed(bytes, string).to_wire(&mut digits);
     let stored = match place.key.full() {
-        Some(full) => [&u32::try_from(full.len()).unwrap_or(u32::MAX).to_be_bytes(), full, data].concat(),
+        Some(full) => [&full_length(full), full, data].concat(),
         None => data.to_vec(),
     };
     let mut ask = command(MetaOp::Set, &place.key).value(stored).flag(format!("T{}", expiry(ttl)));
@@ -72,9 +75,10 @@ fn set(args: &Args, table: &str, key: &[u8], bytes: &[u8], ttl: u32, string: boo
         ask = ask.flag(format!("F{flags}"));
     }
     match farm.ask(home, &ask)?.rc() {
-        ReturnCode::Hd => show::done("stored", table, key, &farm.server(home).name, args.json),
+        ReturnCode::Hd => farm.announce(home, table, key)?,
         other => return Err(odd(&farm, home, "HD for the value", other)),
     }
+    show::done("stored", table, key, &farm.server(home).name, args.json);
     Ok(())
 }
 
@@ -82,7 +86,11 @@ fn delete(args: &Args, table: &str, key: &[u8]) -> Result<(), Trouble> {
     let mut farm = Farm::open(args)?;
     let place = farm.place(table, key)?;
     let home = place.order[0];
-    match farm.ask(home, &command(MetaOp::Delete, &place.key))?.rc() {
+    let answer = farm.ask(home, &command(MetaOp::Delete, &place.key))?.rc();
+    if matches!(answer, ReturnCode::Hd | ReturnCode::Nf) {
+        farm.announce(home, table, key)?;
+    }
+    match answer {
         ReturnCode::Hd => show::done("deleted", table, key, &farm.server(home).name, args.json),
         ReturnCode::Nf => {
             let text = format!("{}: not found on server {}", named(table, key), called(&farm, home));

@@ -16,8 +16,8 @@ impl Farm {
         self.batch.found(i)
     }
 
-    pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
-        let deadline = self.begin();
+    /// `deadline`: as the farm gave it when the call began.
+    pub fn mget(&mut self, table: usize, keys: &[&[u8]], deadline: Deadline) -> Tally {
         let mut batch = std::mem::take(&mut self.batch);
         let name = &self.shared.config().tables[table].name;
         for _ in 0..CHASES {
@@ -47,7 +47,8 @@ impl Farm {
             if batch.unknown.is_empty() {
                 break;
             }
-            let failed = self.read_seats(&batch.unknown, self.leg_deadline(deadline)?);
+            let deadline = self.leg_deadline(deadline)?;
+            let failed = self.read_seats(&batch.unknown, deadline);
             prefix = self.assign(batch, table, keys)?;
             if let Some(fault) = failed {
                 batch.err = fault.as_str();

@@ -1,7 +1,8 @@
 //! Counters in two copies. A key that holds a plain value is counted by get and cas.
 
-use super::{Call, Goods};
+use super::Call;
 use crate::cache::farm::{Held, RACED, ROUNDS};
+use crate::cache::goods::Goods;
 use crate::cache::token::Token;
 use crate::cache::{Answer, COUNTER_MAX, Fault, Step, Way};
 use crate::cluster::copies::{Commit, Count, Outcome, When};
@@ -68,7 +69,7 @@ impl Call<'_> {
         let new = if step.way == Way::Up { old.checked_add(step.by) } else { Some(old.saturating_sub(step.by)) };
         let new = new.and_then(|new| i64::try_from(new).ok()).ok_or(Fault::Overflow)?;
         let (flags, ttl, mut digits) = (meta.flags, remaining(meta.ttl), Digits::default());
-        let goods = Goods { data: value::decimal(new, &mut digits), flags, bare: true };
+        let goods = Goods::bare(value::decimal(new, &mut digits), flags);
         let stored = self.decide(|view| Commit::new(view, When::Same(token), ttl), goods)?;
         Ok(stored.then_some(new.cast_unsigned()))
     }

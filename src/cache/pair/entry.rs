@@ -1,7 +1,8 @@
 //! Values in two copies: read, stored, deleted, given a new lifetime.
 
-use super::{Call, Goods};
+use super::Call;
 use crate::cache::farm::{Held, RACED, ROUNDS, behind_full_key};
+use crate::cache::goods::Goods;
 use crate::cache::token::Token;
 use crate::cache::{Answer, Ask, Fault, Mode};
 use crate::cluster::ServerStat;
@@ -70,7 +71,7 @@ impl Call<'_> {
         }
     }
 
-    fn hold(&mut self, Parcel { server, at }: Parcel, skip: usize, token: Token) -> Answer {
+    fn hold(&mut self, Parcel { server, at, .. }: Parcel, skip: usize, token: Token) -> Answer {
         self.farm.count_server(server, ServerStat::Hits);
         self.farm.answered(server);
         self.farm.hold(Held::Reply { server, at, skip });
@@ -87,11 +88,10 @@ impl Call<'_> {
 
     pub fn put(mut self, mode: Mode, value: Value<'_>, ttl: u32) -> Answer {
         let mut digits = Digits::default();
-        let (data, flags) = value.to_wire(&mut digits);
-        if data.len() > self.room() {
+        let goods = Goods::new(value, &mut digits);
+        if goods.data.len() > self.room() {
             return Err(Fault::TooLarge);
         }
-        let goods = Goods { data, flags, bare: matches!(value, Value::Int(_)) };
         let when = match mode {
             Mode::Set => return self.decide(|view| Write::new(view, Kind::Set { ttl }), goods),
             Mode::Add => When::Missing,
@@ -135,7 +135,7 @@ impl Call<'_> {
             let flags = meta.flags;
             data.clear();
             data.extend_from_slice(found);
-            let goods = Goods { data, flags, bare: true };
+            let goods = Goods::bare(data, flags);
             if self.decide(|view| Commit::new(view, When::Same(token), ttl), goods)? {
                 return Ok(true);
             }

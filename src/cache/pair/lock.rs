@@ -2,9 +2,10 @@
 //!
 //! Whoever holds a lock gives it back by emptying the record that was read, so that nobody else's is ever taken away.
 
+use super::Call;
 use super::count::Counted;
-use super::{Call, Goods};
 use crate::cache::farm::{RACED, ROUNDS};
+use crate::cache::goods::Goods;
 use crate::cache::single::FENCE_TTL;
 use crate::cache::token::Token;
 use crate::cache::{Answer, Fault, Step, Way};
@@ -13,7 +14,7 @@ use crate::cluster::copies::{Commit, When};
 use crate::cluster::courier::Want;
 use crate::cluster::record::number;
 use crate::key::Kind;
-use crate::value::{self, Digits};
+use crate::value::Digits;
 use crate::wire::Reply;
 
 /// Seconds that an empty record is kept.
@@ -40,7 +41,7 @@ impl Call<'_> {
             let fence = i64::try_from(fence).map_err(|_| Fault::Refused)?;
             self.kind = Kind::Lock;
             let mut digits = Digits::default();
-            let goods = Goods { data: value::decimal(fence, &mut digits), flags: 0, bare: true };
+            let goods = Goods::number(fence, &mut digits);
             if self.decide(|view| Commit::new(view, when, ttl), goods)? {
                 return Ok(Some(fence.cast_unsigned()));
             }
@@ -52,7 +53,7 @@ impl Call<'_> {
         match self.record()? {
             Record::Held { fence: Some(held), token } if held == fence => {
                 let Token::Two(token) = token else { return Err(Fault::Unsettled) };
-                let goods = Goods { bare: true, ..Goods::default() };
+                let goods = Goods::bare(b"", 0);
                 self.decide(|view| Commit::new(view, When::Same(token), EMPTY_TTL), goods)
             }
             _ => Ok(false),

@@ -105,7 +105,7 @@ impl Many<'_> {
         courier.begin();
         for task in tasks {
             let Some(pair) = self.layout.pair(task.home) else { continue };
-            let place = Place { pair, space, key: self.keys[task.at] };
+            let place = Place { pair, space, key: self.keys[task.at], stripe: None };
             task.parcels = courier.pack(&mut post, &place, &task.request, &Load::default(), Want::Value);
         }
         courier.send(&mut post, deadline);
@@ -145,7 +145,7 @@ impl Many<'_> {
             _ => return batch.set(task.at, Err(self.desk.fault(scene))),
         };
         let _ = self.farm.set_key(self.table, self.keys[task.at]);
-        let reply = parcel.map(|Parcel { server, at }| self.farm.links[server].reply(at));
+        let reply = parcel.map(|Parcel { server, at, .. }| self.farm.links[server].reply(at));
         let found = match reply {
             Some(Reply::Value { data, meta }) => {
                 behind_full_key(&self.farm.key, data).map(|skip| (&data[skip..], meta.flags))

@@ -1,13 +1,14 @@
 //! Counters in one copy.
 
-use super::{GUARD, Goods, How, Single};
+use super::{GUARD, How, Single};
 use crate::cache::farm::{Held, RACED, ROUNDS, Repeat, plain};
+use crate::cache::goods::Goods;
 use crate::cache::{Answer, COUNTER_MAX, Fault, Step, Way};
 use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::{decimal, key_ref};
 use crate::cluster::seats::{Counted, Rules, counted};
 use crate::key::Kind;
-use crate::value::{self, Digits};
+use crate::value::Digits;
 use crate::wire::{Flags, Reply};
 
 /// The number that a counter has now, and its cas.
@@ -22,7 +23,7 @@ impl Single<'_> {
         }
         // Taken back within the same call's time.
         let back = Flags::new(if step.way == Way::Up { "MD" } else { "MI" }).with('D', step.by);
-        self.leg(Repeat::Never, |link, key| link.ma(key_ref(key), &back))?;
+        self.change(Repeat::Never, |link, key| link.ma(key_ref(key), &back))?;
         Err(Fault::Overflow)
     }
 
@@ -36,7 +37,7 @@ impl Single<'_> {
             return self.guarded(&flags, step.created, ttl);
         }
         let flags = flags.with('N', life).with('J', step.created);
-        let at = self.leg(Repeat::Never, |link, key| link.ma(key_ref(key), &flags))?;
+        let at = self.change(Repeat::Never, |link, key| link.ma(key_ref(key), &flags))?;
         self.moved(at)?.map(|(number, _)| number).ok_or(Fault::Refused)
     }
 
@@ -44,9 +45,9 @@ impl Single<'_> {
     fn guarded(&mut self, flags: &str, created: u64, ttl: u32) -> Result<u64, Fault> {
         let mut digits = Digits::default();
         let first = i64::try_from(created).map_err(|_| Fault::Overflow)?;
-        let goods = Goods { data: value::decimal(first, &mut digits), flags: 0, ttl, bare: true };
+        let goods = Goods::number(first, &mut digits);
         for _ in 0..ROUNDS {
-            let at = self.leg(Repeat::Never, |link, key| {
+            let at = self.change(Repeat::Never, |link, key| {
                 link.mg(key_ref(key), GUARD);
                 link.ma(key_ref(key), flags);
                 link.mg(key_ref(key), GUARD);
@@ -64,7 +65,7 @@ impl Single<'_> {
                     }
                 }
             };
-            if self.store(&goods, how)? {
+            if self.store(&goods, ttl, how)? {
                 return Ok(created);
             }
         }

@@ -4,13 +4,14 @@
 //! not start below what it gave out before. A holder that sleeps past its `ttl` may overlap with the next one; the
 //! fencing number tells whoever is asked to act for them which of the two is the newer.
 
-use super::{Goods, Single};
+use super::Single;
 use crate::cache::farm::{Repeat, plain};
+use crate::cache::goods::Goods;
 use crate::cache::{Answer, Fault, Step, Way};
 use crate::clock;
 use crate::cluster::record::{key_ref, number};
 use crate::key::Kind;
-use crate::value::{self, Digits};
+use crate::value::Digits;
 use crate::wire::{Flags, Reply};
 
 /// Seconds a fencing counter is kept after its last use.
@@ -27,8 +28,8 @@ impl Single<'_> {
         let fence = self.step(Step { way: Way::Up, by: 1, created: clock::wall_us() }, FENCE_TTL)?;
         self.kind = Kind::Lock;
         let mut digits = Digits::default();
-        let data = value::decimal(i64::try_from(fence).map_err(|_| Fault::Refused)?, &mut digits);
-        let stored = self.add(&Goods { data, flags: 0, ttl, bare: true })?;
+        let goods = Goods::number(i64::try_from(fence).map_err(|_| Fault::Refused)?, &mut digits);
+        let stored = self.add(&goods, ttl)?;
         Ok(stored.then_some(fence))
     }
 

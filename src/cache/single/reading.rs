@@ -7,9 +7,9 @@ use crate::cache::Fault;
 use crate::cache::farm::Farm;
 use crate::clock::{self, Deadline};
 use crate::cluster::copies::{Request, Side, Slot, Step};
-use crate::cluster::courier::{Courier, Lines, Load, Pair, Parcels, Place, Want};
-use crate::cluster::seats::{Poll, Rules, Scene, Watch};
-use crate::key::{Kind, Space};
+use crate::cluster::courier::{Courier, Lines, Load, Pair, Parcels, Want};
+use crate::cluster::patrol::place;
+use crate::cluster::seats::{Poll, Rules, Seat, Watch};
 use crate::wire::Link;
 
 /// One seat that is read.
@@ -59,9 +59,7 @@ impl Farm {
         while !readings.is_empty() {
             courier.begin();
             for Reading { pair, request, parcels, .. } in &mut readings {
-                let space = Space { kind: Kind::Entry, table: "", generation: 0 };
-                let place = Place { pair, space, key: b"" };
-                *parcels = courier.pack(&mut lane, &place, request, &Load::default(), Want::Bare);
+                *parcels = courier.pack(&mut lane, &place(pair), request, &Load::default(), Want::Bare);
             }
             let sent_ms = clock::monotonic_ms();
             courier.send(&mut lane, deadline);
@@ -89,17 +87,10 @@ impl Farm {
     fn goes_on(&self, courier: &Courier, reading: &mut Reading<'_>, rules: &Rules, sent_ms: u64) -> bool {
         let Reading { pair, poll, request, parcels, unknown } = reading;
         let legs = courier.unpack(&self.links, parcels, request, Want::Bare);
-        let step = unknown.then(|| {
-            let scene = Scene {
-                rules,
-                up: pair.servers.map(|server| self.shared.server_up(server)),
-                alone: self.shared.mostly_down(),
-                clock: clock::wall_us() / 100_000,
-                now_ms: clock::monotonic_ms(),
-            };
-            poll.next(&scene, &legs)
-        });
-        let found = step.is_some() || poll.learn(&legs)[Side::Partner as usize].is_some_and(|(seat, _)| seat.known());
+        let makes = *unknown && !self.shared.is_guest();
+        let step = makes.then(|| poll.next(&self.shared.seat_scene(rules, pair), &legs));
+        let told = |read: &Option<(Seat, _)>| read.is_some_and(|(seat, _)| seat.known());
+        let found = step.is_some() || poll.learn(&legs).iter().any(told);
         let cell = &self.shared.server_cell(pair.servers[0]).seat;
         cell.learn(poll.view);
         if found && legs.partner.answered() {

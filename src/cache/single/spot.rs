@@ -69,7 +69,7 @@ impl Spot {
 impl Farm {
     /// Finds out who serves what is at home on `home`.
     pub fn spot(&mut self, home: usize, deadline: Deadline) -> Result<Spot, Fault> {
-        self.answered(home);
+        self.at_home(home);
         self.refuse()?;
         let mut failed = None;
         for _ in 0..LOOKS {
@@ -84,7 +84,8 @@ impl Farm {
             if let Some(fault) = failed {
                 return Err(fault);
             }
-            failed = self.read_seats(&[home], self.leg_deadline(deadline)?);
+            let deadline = self.leg_deadline(deadline)?;
+            failed = self.read_seats(&[home], deadline);
         }
         Err(Fault::ChangingOver)
     }

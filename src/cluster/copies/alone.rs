@@ -22,6 +22,7 @@ const GONE: Outcome = Outcome::Plain { counted: false };
 
 const FULL: usize = 1;
 const MARK: usize = 2;
+const ITEM: usize = 3;
 
 /// The rest of a count that only one side knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +80,12 @@ impl Alone {
                 if !view.of(self.side.other()).epoch_is(self.under) {
                     return Step::Done(None);
                 }
+                if view.of(self.side).holds(leg.answers[ITEM], scene.rules) {
+                    return Step::Done(Some(Outcome::Plain { counted: true }));
+                }
                 let complete = leg.mark(FULL) == Some(view.of(self.side));
-                self.checked(scene, view, copy, &legs.of(self.side.other()).answers[0], complete)
+                let own = legs.of(self.side.other());
+                self.checked(scene, view, copy, own.answered().then_some(own.answers[0]), complete)
             }
             (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(Outcome::Number(self.number))),
             _ => self.check(scene, view),
@@ -93,18 +98,19 @@ impl Alone {
         request.on(self.side).get(sight::counter(view.of(self.side), scene.rules));
         request.on(self.side).get(Slot::Full(self.side));
         request.on(self.side).get(Slot::Mark(self.side.other()));
+        request.on(self.side).get(Slot::Item);
         request.on(self.side.other()).get(sight::counter(view.of(self.side.other()), scene.rules));
         Step::Send(request)
     }
 
     /// A copy that a repairer made bears a stamp; one that callers are just creating does not, and lacks this delta.
-    /// `own`: the counter that counted, now: it may be at its end, or deleted, and this copy with it.
+    /// `own`: the counter that counted, now: it may be at its end, or deleted, and this copy with it; `None` = nobody knows.
     fn checked(
         &mut self,
         scene: &Scene<'_>,
         view: &mut View,
         copy: Answer,
-        own: &Answer,
+        own: Option<Answer>,
         complete: bool,
     ) -> Step<Option<Outcome>> {
         let touches = matches!(self.change, Change::Touch { .. });
@@ -121,10 +127,12 @@ impl Alone {
                 self.check(scene, view)
             }
             _ => match own {
+                None if touches => Step::Done(Some(Outcome::Ambiguous)),
+                None if complete => self.drop(scene, view),
                 // A new lifetime may have come at the end of the old one, when the other copy was gone already.
-                Answer::Hit(_) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
-                Answer::Hit(own) if complete && !own.ending() => self.drop(scene, view),
-                Answer::Miss if touches => Step::Done(Some(GONE)),
+                Some(Answer::Hit(_)) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
+                Some(Answer::Hit(own)) if complete && !own.ending() => self.drop(scene, view),
+                Some(Answer::Miss) if touches => Step::Done(Some(GONE)),
                 _ => Step::Done(Some(Outcome::Number(self.number))),
             },
         }

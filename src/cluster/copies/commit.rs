@@ -132,12 +132,14 @@ impl Commit {
             return self.decide(scene, plan);
         }
         let mut void = Void::new(Side::Home);
-        match void.judge(scene, &mut self.view, &legs.partner.answers[sight::MARK]) {
+        let record = &legs.partner.answers[sight::MARK];
+        match void.judge(scene, &mut self.view, record, Some(look.partner.full)) {
             Step::Send(request) => {
                 self.at = At::First { void, plan };
                 Step::Send(request)
             }
-            Step::Done(_) => self.decide(scene, plan),
+            Step::Done(true) => self.decide(scene, plan),
+            Step::Done(false) => Step::Done(Outcome::Unavailable),
         }
     }
 

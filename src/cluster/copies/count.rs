@@ -201,7 +201,7 @@ impl Count {
     /// Does the side hold an item of the current epoch?
     fn plain(&self, legs: &Legs, side: Side, rules: &Rules) -> bool {
         let leg = legs.of(side);
-        matches!(leg.answers[ITEM], Answer::Hit(hit) if leg.answered() && self.view.of(side).verifies(hit.stamp, rules))
+        leg.answered() && self.view.of(side).holds(leg.answers[ITEM], rules)
     }
 
     fn live(&self, legs: &Legs, side: Side, under: &View, rules: &Rules) -> Option<u64> {

@@ -199,8 +199,8 @@ impl Follow {
         Step::Send(request)
     }
 
-    /// A later decision takes care of its own copy. What stands on the other side is a copy of what was replaced, or does not count;
-    /// or it is a later write, which has yet to come here or voids this side.
+    /// What stands on the other side is a copy of what was replaced, or does not count; or it is a later write, which has yet to come
+    /// here or voids this side. A later decision takes care of its own copy, but it may end without: see [`Self::overtaken`].
     fn again(&mut self, scene: &Scene<'_>, view: &mut View, legs: &Legs) -> Step<Outcome> {
         let Decision { side, cas, .. } = self.decision;
         let other = legs.of(side.other());
@@ -210,7 +210,7 @@ impl Follow {
             (Answer::Hit(hit), _) if hit.cas == cas => {}
             // Nobody deleted it: this side was flushed, and the copy is all that is left.
             (Answer::Miss, Answer::Miss) => {}
-            _ => return Step::Done(Outcome::Done),
+            _ => return self.overtaken(scene, view, own, other),
         }
         if !other.answered() {
             return self.settle(scene, view);
@@ -229,6 +229,20 @@ impl Follow {
             _ if self.store.derived && !self.unburied(other) => Step::Done(Outcome::Ambiguous),
             _ => self.place(scene, view, Place { item: None, tomb: None }),
         }
+    }
+
+    /// Something later stands on this side. The decision holds once something later is on the other side too.
+    fn overtaken(&mut self, scene: &Scene<'_>, view: &mut View, own: &Leg, other: &Leg) -> Step<Outcome> {
+        let there = match other.answers[SET] {
+            _ if !other.answered() => return self.settle(scene, view),
+            Answer::Hit(hit) => self.later(scene, view, &hit),
+            _ => !matches!(own.answers[SET], Answer::Hit(_)) || !self.unburied(other),
+        };
+        if there || self.tries == 0 {
+            return Step::Done(if there { Outcome::Done } else { Outcome::Ambiguous });
+        }
+        self.tries -= 1;
+        self.meet()
     }
 
     fn later(&self, scene: &Scene<'_>, view: &View, hit: &Hit) -> bool {

@@ -4,7 +4,7 @@
 //! that was stamped before. Nobody stamps items with an epoch before it is active, so a writer that missed a side whose mark
 //! is *not* active has nothing to void. That bounds the epochs used in an outage by the activations, which watchers pace.
 
-use super::{Rules, Side};
+use super::{Answer, Rules, Side};
 
 /// The record's number; zero = not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,12 @@ impl Mark {
         self.known() && (self.0 & 1 == 1 || !rules.activation)
     }
 
+    /// Is a side under this mark complete, whose full record says `full`?
+    #[must_use]
+    pub fn complete(self, full: Self, rules: &Rules) -> bool {
+        self.active(rules) && full == self
+    }
+
     /// Is this still the epoch of `mark`?
     #[must_use]
     pub fn epoch_is(self, mark: Self) -> bool {
@@ -62,6 +68,12 @@ impl Mark {
     pub fn verifies(self, stamp: u16, rules: &Rules) -> bool {
         !rules.stamps || (stamp != 0 && self.stamp(rules) == stamp)
     }
+
+    /// Is this the item of a side under this mark?
+    #[must_use]
+    pub fn holds(self, answer: Answer, rules: &Rules) -> bool {
+        matches!(answer, Answer::Hit(hit) if self.verifies(hit.stamp, rules))
+    }
 }
 
 /// What a host knows about a pair; it only grows.
@@ -80,6 +92,12 @@ impl View {
             Side::Home => self.home,
             Side::Partner => self.partner,
         }
+    }
+
+    /// Grows with either mark.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.home.0 + self.partner.0
     }
 
     /// Takes a mark seen; older ones change nothing.

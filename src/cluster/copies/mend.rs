@@ -4,7 +4,7 @@
 //! the tombstone looked at again, and only then stamped: nothing that a concurrent writer does in between is undone.
 
 use super::mark::View;
-use super::sight::{self, Look};
+use super::sight::{self, Grade, Look};
 use super::task::{Sign, Task, sign};
 use super::void::Void;
 use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Scene, Side, Slot, Step};
@@ -56,17 +56,25 @@ pub struct Mend {
     before: Option<Seen>,
     at: At,
     ttl: u32,
+    /// Both sides were believed, and one of them is set right.
+    corrects: bool,
 }
 
 impl Mend {
     /// `before`: what the last look at this key left.
     #[must_use]
     pub fn new(view: View, before: Option<Seen>) -> Self {
-        Self { view, before, at: At::Look, ttl: 0 }
+        Self { view, before, at: At::Look, ttl: 0, corrects: false }
     }
 
     pub fn start(&mut self, scene: &Scene<'_>) -> Step<Mended> {
         Step::Send(sight::ask([true; 2], &self.view, scene.rules))
+    }
+
+    /// Does its last request change what a read may have brought? Else it only puts beside each other what reads bring anyway.
+    #[must_use]
+    pub fn corrects(&self) -> bool {
+        self.corrects
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Mended> {
@@ -136,6 +144,7 @@ impl Mend {
             }
             Task::Recount { from } => return self.recount(scene, look, from),
             Task::Level => {
+                self.corrects = true;
                 let (Some(home), Some(partner)) = (look.home.counter, look.partner.counter) else {
                     return Step::Done(Mended::Wait(None));
                 };
@@ -151,6 +160,7 @@ impl Mend {
                 self.ttl = look.of(from).item.and_then(|item| item.ttl).unwrap_or(0);
                 let (ttl, body) = (self.ttl, Body::Copy(from));
                 if let Some(item) = look.of(to).item {
+                    self.corrects = matches!(look.of(to).grade(self.view.of(to), rules), Grade::Item(_));
                     let (mode, stamp) = (Mode::Cas(item.cas), self.view.of(to).stamp(rules));
                     request.on(to).push(Command::Set { slot, mode, stamp, body, ttl });
                 } else {

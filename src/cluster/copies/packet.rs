@@ -101,6 +101,20 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// May it change what a read of the key brings?
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        let (Self::Get { slot }
+        | Self::Set { slot, .. }
+        | Self::Delete { slot, .. }
+        | Self::Count { slot, .. }
+        | Self::Touch { slot, .. }
+        | Self::Prolong { slot, .. }) = self;
+        !matches!(self, Self::Get { .. }) && matches!(slot, Slot::Item | Slot::Tomb | Slot::Counter(_))
+    }
+}
+
 /// The most commands that one packet holds.
 pub const ROOM: usize = 6;
 

@@ -82,6 +82,8 @@ pub struct Poll {
     paced: [bool; 2],
     at: At,
     found: Polled,
+    /// Could somebody not reach the home, the partner?
+    noted: [bool; 2],
     /// What the marks are set to.
     set: [Mark; 2],
 }
@@ -104,6 +106,7 @@ impl Poll {
             paced,
             at: At::Ask,
             found: Polled::default(),
+            noted: [false; 2],
             set: [Mark::UNKNOWN; 2],
         }
     }
@@ -138,9 +141,7 @@ impl Poll {
         self.learn(legs);
         let full = |side: Side| match legs.of(side).answers[FULL] {
             Answer::Hit(Hit { number: Some(number), cas, .. }) if legs.of(side).answered() => {
-                let mark = self.view.of(side);
-                let whole = mark.active(scene.rules) && number == mark.0;
-                if whole {
+                if self.view.of(side).complete(Mark(number), scene.rules) {
                     Full::Yes
                 } else if number == OPEN {
                     Full::Open(cas)
@@ -150,9 +151,13 @@ impl Poll {
             }
             _ => Full::No,
         };
-        let noted = |side: Side| legs.of(side).answered() && matches!(legs.of(side).answers[ILL], Answer::Hit(_));
+        let noted = |side: Side| {
+            let witness = legs.of(side.other());
+            witness.answered() && matches!(witness.answers[ILL], Answer::Hit(_))
+        };
+        self.noted = Side::BOTH.map(noted);
         self.found.reached = Side::BOTH.map(|side| legs.of(side).answered() && self.used[side as usize]);
-        self.found.ill = self.found.reached != [true; 2] || Side::BOTH.into_iter().any(noted);
+        self.found.ill = self.found.reached != [true; 2] || self.noted != [false; 2];
         self.found.full = Side::BOTH.map(full);
         self.found.whole = !self.found.ill && self.found.full == [Full::Yes; 2];
         let mut request = Request::default();
@@ -205,10 +210,12 @@ impl Poll {
         request.on(witness).push(Command::Set { slot, mode, stamp: 0, body, ttl: 0 });
     }
 
-    /// The repairer opens the full records that do not hold.
+    /// The repairer opens the full records that do not hold. Where both sides are complete, also that of one that somebody could not
+    /// reach: packets for it may be late that nobody was told of, and only a pass after them shows that the copies are equal.
     fn open(&self, request: &mut Request) {
-        let closed = |side: &Side| self.found.repairs && self.found.full[*side as usize] == Full::No;
-        for side in Side::BOTH.into_iter().filter(closed) {
+        let both = self.found.full == [Full::Yes; 2];
+        let closed = |side: Side| self.found.full[side as usize] == Full::No || both && self.noted[side as usize];
+        for side in Side::BOTH.into_iter().filter(|side| self.found.repairs && closed(*side)) {
             let (slot, mode, body) = (Slot::Full(side), Mode::Set, Body::Number(OPEN));
             request.on(side).push(Command::Set { slot, mode, stamp: 0, body, ttl: 0 });
         }
@@ -261,8 +268,16 @@ mod tests {
     }
 
     const RULES: Rules = Rules::ALL;
-    const SCENE: Scene<'static> =
-        Scene { rules: &RULES, up: [true; 2], fresh: true, isolated: false, steady: [true; 2], clock: 1, now_ms: 1 };
+    const SCENE: Scene<'static> = Scene {
+        rules: &RULES,
+        up: [true; 2],
+        fresh: true,
+        isolated: false,
+        steady: [true; 2],
+        gone: [false; 2],
+        clock: 1,
+        now_ms: 1,
+    };
 
     #[test]
     fn a_side_that_is_not_used_counts_as_not_reached_and_its_records_are_read() {
@@ -294,6 +309,24 @@ mod tests {
                 panic!("nothing is wrong")
             };
             assert_eq!((polled.whole, polled.repairs), (true, repairs));
+        }
+    }
+
+    #[test]
+    fn a_side_that_somebody_could_not_reach_is_complete_again_after_a_pass() {
+        for (partner_full, opens) in [(hit(MARKS.partner.0), true), (hit(OPEN), false)] {
+            let mut legs = legs(7);
+            legs.home.answers[FULL] = hit(MARKS.home.0);
+            legs.partner.answers[FULL] = partner_full;
+            legs.partner.answers[ILL] = hit(0);
+            let step = Poll::new(MARKS, 7, [true; 2]).next(&SCENE, &legs);
+            let opened = match &step {
+                Step::Send(request) => {
+                    matches!(request.home.commands(), [Command::Set { slot: Slot::Full(Side::Home), .. }])
+                }
+                Step::Done(_) => false,
+            };
+            assert_eq!(opened, opens, "the only complete side stays so: {step:?}");
         }
     }
 }

@@ -22,7 +22,7 @@ impl Settle {
     ) -> (Self, Step<Outcome>) {
         let mut void = Void::new(missed);
         let step = match record {
-            Some(record) => void.judge(scene, view, &record),
+            Some(record) => void.judge(scene, view, &record, None),
             None => void.ask(scene),
         };
         let settle = Self { void, then };

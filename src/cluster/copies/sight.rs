@@ -95,7 +95,7 @@ impl Sight {
 
     /// Is every acknowledged write here that `mark` does not void?
     fn complete(&self, mark: Mark, rules: &Rules) -> bool {
-        rules.complete && mark.active(rules) && self.full == mark
+        rules.complete && mark.complete(self.full, rules)
     }
 }
 
@@ -159,11 +159,12 @@ impl Look {
         if grades.iter().any(|grade| matches!(grade, Grade::Gone | Grade::Silent(true))) {
             return Ruling::Missing;
         }
-        for (side, grade) in sides().rev() {
+        let unreached = grades.contains(&Grade::Unreached);
+        for (side, grade) in sides().rev().filter(|_| !unreached || !rules.confirm) {
             if let Grade::Doubtful(_) = grade {
                 return Ruling::Item { side, verified: false };
             }
         }
-        if grades.contains(&Grade::Unreached) { Ruling::Unknown } else { Ruling::Missing }
+        if unreached { Ruling::Unknown } else { Ruling::Missing }
     }
 }

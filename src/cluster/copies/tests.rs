@@ -11,7 +11,16 @@ const MARK: Mark = Mark(2001);
 const VIEW: View = View { home: MARK, partner: MARK };
 
 fn scene(up: [bool; 2]) -> Scene<'static> {
-    Scene { rules: &Rules::ALL, up, fresh: true, isolated: false, steady: [true; 2], clock: 5000, now_ms: 0 }
+    Scene {
+        rules: &Rules::ALL,
+        up,
+        fresh: true,
+        isolated: false,
+        steady: [true; 2],
+        gone: [false; 2],
+        clock: 5000,
+        now_ms: 0,
+    }
 }
 
 fn hit(number: u64, stamp: u16) -> Answer {
@@ -52,13 +61,13 @@ fn writers_that_void_a_side_together_use_one_epoch() {
     let scene = scene([false, true]);
     let mut view = VIEW;
     let mut void = Void::new(Side::Home);
-    sent(void.judge(&scene, &mut view, &hit(MARK.0, 0)));
+    sent(void.judge(&scene, &mut view, &hit(MARK.0, 0), Some(MARK)));
     // Another was faster: the record is no longer what was read.
     let legs = Legs { partner: leg(&[Answer::Differs]), ..Legs::default() };
     assert!(done(void.next(&scene, &mut view, &legs)));
     assert_eq!(view.home, MARK.next());
     // And nobody has stamped with the new one: the next writer sends nothing.
-    assert!(done(Void::new(Side::Home).judge(&scene, &mut view, &hit(MARK.next().0, 0))));
+    assert!(done(Void::new(Side::Home).judge(&scene, &mut view, &hit(MARK.next().0, 0), None)));
 }
 
 #[test]
@@ -68,8 +77,10 @@ fn a_write_that_one_side_missed_is_acknowledged_only_when_that_side_is_void() {
     sent(write.start(&scene));
     let home = leg(&[Answer::Stored(9), hit(MARK.0, 0), Answer::NotFound]);
     let partner = Leg { fate: Fate::Lost, ..Leg::default() };
-    let request = sent(write.next(&scene, &Legs { home, partner }));
-    assert!(request.partner.is_empty());
+    let asks = sent(write.next(&scene, &Legs { home, partner }));
+    assert!(asks.partner.is_empty());
+    let complete = Legs { home: leg(&[hit(MARK.0, 0), hit(MARK.0, 0)]), ..Legs::default() };
+    let request = sent(write.next(&scene, &complete));
     let Command::Set { slot, mode, body, .. } = request.home.commands()[0] else { panic!("{request:?}") };
     assert_eq!((slot, mode, body), (Slot::Mark(Side::Partner), Mode::Cas(7), Body::Number(MARK.next().0)));
     assert_eq!(done(write.next(&scene, &Legs::default())), Outcome::Ambiguous);
@@ -227,7 +238,9 @@ fn a_count_that_was_lost_beside_a_value_goes_on_when_its_side_is_void() {
     let value = hit(5, MARK.stamp(&Rules::ALL));
     let partner = leg(&[Answer::NotFound, value, hit(MARK.0, 0)]);
     let home = Leg { fate: Fate::Lost, ..Leg::default() };
-    let request = sent(count.next(&scene, &Legs { home, partner }));
+    sent(count.next(&scene, &Legs { home, partner }));
+    let complete = Legs { partner: leg(&[hit(MARK.0, 0), hit(MARK.0, 0)]), ..Legs::default() };
+    let request = sent(count.next(&scene, &complete));
     assert!(matches!(request.partner.commands(), [Command::Set { slot: Slot::Mark(Side::Home), .. }]), "{request:?}");
     let legs = Legs { partner: leg(&[Answer::Stored(9)]), ..Legs::default() };
     assert_eq!(done(count.next(&scene, &legs)), Outcome::Plain { counted: true });
@@ -236,6 +249,110 @@ fn a_count_that_was_lost_beside_a_value_goes_on_when_its_side_is_void() {
 #[test]
 fn a_host_voids_nothing_on_the_word_of_a_side_that_failed_it_lately() {
     let scene = Scene { steady: [false, true], ..scene([true, false]) };
-    assert!(!done(Void::new(Side::Partner).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0))));
-    sent(Void::new(Side::Home).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0)));
+    let judge = |side: Side| Void::new(side).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0), Some(MARK));
+    assert!(!done(judge(Side::Partner)));
+    sent(judge(Side::Home));
+}
+
+/// A set that the home missed, up to the question whether the partner is complete.
+fn missed_at_home(scene: &Scene<'_>) -> (Write, Request) {
+    let mut write = Write::new(VIEW, Kind::Set { ttl: 0 });
+    sent(write.start(scene));
+    let partner = leg(&[Answer::Stored(9), hit(MARK.0, 0), Answer::NotFound]);
+    let home = Leg { fate: Fate::Lost, ..Leg::default() };
+    let request = sent(write.next(scene, &Legs { home, partner }));
+    (write, request)
+}
+
+#[test]
+fn a_late_leg_on_the_only_complete_side_costs_the_call_its_answer_and_nothing_else() {
+    let scene = scene([true, true]);
+    let (mut write, asks) = missed_at_home(&scene);
+    let questions = [Slot::Mark(Side::Home), Slot::Full(Side::Partner)].map(|slot| Command::Get { slot });
+    assert_eq!((asks.partner.commands(), asks.home.is_empty()), (&questions[..], true));
+    let open = Legs { partner: leg(&[hit(MARK.0, 0), hit(0, 0)]), ..Legs::default() };
+    let request = sent(write.next(&scene, &open));
+    assert!(matches!(request.partner.commands(), [Command::Set { slot: Slot::Ill(Side::Home), .. }]), "{request:?}");
+    let noted = Legs { partner: leg(&[Answer::Stored(10)]), ..Legs::default() };
+    assert_eq!(done(write.next(&scene, &noted)), Outcome::Ambiguous);
+    assert_eq!(write.view, VIEW, "no side is void");
+}
+
+#[test]
+fn a_side_that_is_gone_is_void_whatever_the_other_one_holds() {
+    let scene = Scene { gone: [true, false], ..scene([true, true]) };
+    let (_, request) = missed_at_home(&scene);
+    assert!(matches!(request.partner.commands(), [Command::Set { slot: Slot::Mark(Side::Home), .. }]), "{request:?}");
+}
+
+#[test]
+fn a_doubtful_item_is_not_believed_while_the_other_side_is_silent() {
+    let old = Answer::Hit(Hit { stamp: 1, cas: 7, ttl: None, digest: 4, number: None });
+    let partner = leg(&[old, Answer::Miss, hit(MARK.0, 0), hit(0, 0), Answer::Miss]);
+    let home = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(0, 0), Answer::Miss]);
+    for (home, want) in
+        [(home, Ruling::Item { side: Side::Partner, verified: false }), (Leg::default(), Ruling::Unknown)]
+    {
+        assert_eq!(Look::new(&Legs { home, partner }, &mut VIEW.clone()).ruling(&VIEW, &Rules::ALL), want);
+    }
+}
+
+#[test]
+fn a_partner_that_lacks_items_does_not_decide_because_the_home_was_late() {
+    let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
+    let mut commit = Commit::new(VIEW, When::There, 0);
+    sent(commit.start(&scene));
+    let home = Leg { fate: Fate::Lost, ..Leg::default() };
+    let request = sent(commit.next(&scene, &Legs { home, partner: shows(Some(5), None, record) }));
+    assert!(matches!(request.partner.commands(), [Command::Set { slot: Slot::Ill(Side::Home), .. }]), "{request:?}");
+    let noted = Legs { partner: leg(&[Answer::Stored(10)]), ..Legs::default() };
+    assert_eq!(done(commit.next(&scene, &noted)), Outcome::Unavailable);
+}
+
+#[test]
+fn a_decision_that_was_overtaken_holds_once_the_later_write_is_on_the_other_side_too() {
+    let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
+    let overtaken = |partner: u64| {
+        let mut commit = cas();
+        sent(commit.start(&scene));
+        let legs = Legs { home: shows(Some(5), None, record), partner: shows(Some(5), None, record) };
+        sent(commit.next(&scene, &legs));
+        let decided = Legs { home: leg(&[Answer::Stored(8), record, Answer::Miss]), ..Legs::default() };
+        sent(commit.next(&scene, &decided));
+        let met = Legs { partner: leg(&[Answer::Differs, record, Answer::Miss]), ..Legs::default() };
+        sent(commit.next(&scene, &met));
+        commit.next(&scene, &Legs { home: shows(Some(6), None, record), partner: shows(Some(partner), None, record) })
+    };
+    assert_eq!(done(overtaken(6)), Outcome::Done);
+    let again = sent(overtaken(5));
+    assert!(again.partner.commands().contains(&Command::Get { slot: Slot::Item }), "{again:?}");
+}
+
+#[test]
+fn a_count_on_one_side_beside_a_value_on_the_other_goes_on_with_the_value() {
+    // The home was not asked to count: it came back only then.
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene([false, true])));
+    let partner = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let scene = scene([true, true]);
+    sent(count.next(&scene, &Legs { partner, ..Legs::default() }));
+    let home = leg(&[Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(5, MARK.stamp(&Rules::ALL))]);
+    let partner = leg(&[hit(4, 0)]);
+    assert_eq!(done(count.next(&scene, &Legs { home, partner })), Outcome::Plain { counted: true });
+}
+
+#[test]
+fn a_new_lifetime_that_one_side_took_is_not_said_to_be_undone() {
+    let scene = scene([true, true]);
+    let mut count = Count::touch(VIEW, 7);
+    sent(count.start(&scene));
+    let home = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let partner = leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)]);
+    sent(count.next(&scene, &Legs { home, partner }));
+    let silent = Leg { fate: Fate::Lost, ..Leg::default() };
+    let partner = leg(&[Answer::Miss, hit(0, 0), hit(MARK.0, 0)]);
+    let legs = Legs { home: silent, partner };
+    sent(count.next(&scene, &legs));
+    sent(count.next(&scene, &legs));
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Ambiguous);
 }

@@ -32,6 +32,8 @@ pub struct Place<'a> {
     pub pair: &'a Pair,
     pub space: Space<'a>,
     pub key: &'a [u8],
+    /// The stripe in which its changes are announced; `None` = nobody needs to know.
+    pub stripe: Option<u8>,
 }
 
 /// A value as it goes on the wire, in parts, and its own client flags.

@@ -128,7 +128,7 @@ impl Order {
         let tables = self.shared.config().tables.iter().enumerate();
         let policy = |(index, table): (usize, &crate::table::Table)| Policy {
             name: table.name.clone(),
-            mirrored: table.copies > 1,
+            mirrored: table.mirrored(),
             generation: self.shared.generation(index),
         };
         let tables: Vec<Policy> = tables.map(policy).collect();

@@ -4,9 +4,9 @@ use super::catalogue::Key;
 use super::repair::Turn;
 use super::{Desk, Patrol};
 use crate::clock::{self, Deadline};
-use crate::cluster::ServerStat;
 use crate::cluster::copies::{Mend, Mended, Request, Side, Step, View};
 use crate::cluster::courier::{Courier, Load, Pair, Parcels, Place, Stored, Want};
+use crate::cluster::{ServerStat, news};
 use crate::key::{Kind, Space};
 use crate::wire::{Link, Reply};
 
@@ -25,6 +25,8 @@ struct Job {
     /// The one that the key is looked at under, though the table may be bumped meanwhile.
     generation: u64,
     key: Vec<u8>,
+    /// Where all hosts look for changes of it.
+    stripe: Option<u8>,
     mend: Mend,
     request: Request,
     parcels: Parcels,
@@ -46,7 +48,8 @@ impl Patrol {
             let mut mend = Mend::new(view, turn.before);
             let Step::Send(request) = mend.start(&self.scene(&pair)) else { continue };
             let generation = if key.kind == Kind::Entry { self.shared.generation(key.table) } else { 0 };
-            mender.jobs.push(Job::new(*turn, key, generation, mend, request));
+            let stripe = news::stripe(&self.shared.config().tables[key.table], key.kind, key.key);
+            mender.jobs.push(Job::new(*turn, key, stripe, generation, mend, request));
         }
         while mender.jobs.iter().any(|job| job.ended.is_none()) {
             self.exchange(courier, desk, &pair, &mut mender.jobs);
@@ -69,7 +72,8 @@ impl Patrol {
     fn exchange(&self, courier: &mut Courier, desk: &mut Desk, pair: &Pair, jobs: &mut [Job]) {
         courier.begin();
         for job in jobs.iter_mut().filter(|job| job.ended.is_none()) {
-            let place = Place { pair, space: self.space(job), key: &job.key };
+            let stripe = job.stripe.filter(|_| job.mend.corrects());
+            let place = Place { pair, space: self.space(job), key: &job.key, stripe };
             job.parcels = courier.pack(desk, &place, &job.request, &load(&job.copies), Want::Digest);
         }
         courier.send(desk, Deadline::after(self.budget()));
@@ -92,13 +96,14 @@ impl Patrol {
 }
 
 impl Job {
-    fn new(turn: Turn, key: Key<'_>, generation: u64, mend: Mend, request: Request) -> Self {
+    fn new(turn: Turn, key: Key<'_>, stripe: Option<u8>, generation: u64, mend: Mend, request: Request) -> Self {
         Self {
             turn,
             kind: key.kind,
             table: key.table,
             generation,
             key: key.key.to_vec(),
+            stripe,
             mend,
             request,
             parcels: [None; 2],

@@ -37,7 +37,7 @@ impl Patrol {
             self.news.push(Event::Whole);
         }
         self.whole = whole;
-        if whole == Some(true) && !self.mirrored() {
+        if whole == Some(true) && !self.shared.config().has_mirrored() {
             // Nothing is left behind any more, and nothing else is to be watched.
             self.beats.clear();
         }

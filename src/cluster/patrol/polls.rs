@@ -6,7 +6,6 @@ use crate::clock::{self, Deadline};
 use crate::cluster::ServerStat;
 use crate::cluster::copies::{Legs, Packet, Poll, Polled, Request, Side, Step, View};
 use crate::cluster::courier::{Courier, Load, Parcels, Want};
-use crate::health::State;
 
 /// The poll of one pair.
 pub(super) struct Round {
@@ -33,7 +32,7 @@ impl Patrol {
                 continue;
             }
             let cell = |side: usize| self.shared.server_cell(beat.pair.servers[side]);
-            let down = |side: usize| matches!(cell(side).health.health(), State::Down | State::Returning);
+            let down = |side: usize| cell(side).health.health().failed();
             let view = cell(0).pair.view(beat.pair.tag);
             let mut poll = Poll::new(view, self.host, beat.pace.map(|pace| pace.allows(now_ms)));
             poll.used = beat.pair.servers.map(|server| self.shared.server_up(server));

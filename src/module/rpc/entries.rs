@@ -4,6 +4,7 @@ use super::{Fault, Outcome, args, judged};
 use crate::cache::{Cache, Entry, Page, Unread};
 use crate::cluster::Shared;
 use crate::host::rpc::{Call, Full, Object};
+use crate::module::events::Invalidated;
 use crate::value::{Digits, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -55,6 +56,16 @@ pub fn delete(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -
     let verdict = cache.remove(table, &key);
     judged(cache, verdict, || absent(shared, table, &key))?;
     Ok(call.text(b"deleted")?)
+}
+
+pub fn invalidate(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome<Invalidated> {
+    let table = args::table(call, shared)?;
+    let key = args::key(call)?;
+    args::end(call)?;
+    let verdict = cache.invalidate(table, &key);
+    judged(cache, verdict, || absent(shared, table, &key))?;
+    call.text(b"invalidated")?;
+    Ok(Invalidated { table, key })
 }
 
 pub fn hash(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {

@@ -3,11 +3,11 @@
 use super::rules::{how, read, soon};
 use super::*;
 use crate::clock::monotonic_ns;
-use crate::near::children::{Child, until};
+use crate::near::children::Child;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-fn put(store: &Store, key: &[u8], value: &[u8]) {
+pub(super) fn put(store: &Store, key: &[u8], value: &[u8]) {
     let put = store.put(Mode::Set, key, value, how(0, 1), soon()).unwrap();
     assert!(matches!(put, Put::Stored { .. }), "{put:?}");
 }
@@ -44,7 +44,7 @@ fn of_processes_that_add_the_same_key_one_wins() {
 /// A process that kills itself inside the lock; not reaped.
 fn dead_inside(store: &Store, changing: bool) -> Child {
     let die = || {
-        let mut locked = store.raw.lock(0, soon()).unwrap();
+        let mut locked = store.lock(0, soon()).unwrap();
         // SAFETY: a signal to this very process.
         let die = || unsafe { libc::raise(libc::SIGKILL) };
         if changing {
@@ -79,15 +79,15 @@ fn a_process_stopped_inside_the_lock_costs_others_their_deadline_and_no_more() {
     let store = Store::create(0).unwrap();
     put(&store, b"k", b"v");
     let stopped = Child::fork(|| {
-        let locked = store.raw.lock(0, soon()).unwrap();
+        let locked = store.lock(0, soon()).unwrap();
         // SAFETY: a signal to this very process.
         unsafe { libc::raise(libc::SIGSTOP) };
         drop(locked);
     });
     stopped.wait_unreaped(libc::WSTOPPED);
+    assert_eq!(read(&store, b"k", 1).as_deref(), Some(&b"v"[..]), "who only reads does not notice");
     let before = monotonic_ns();
-    let mut out = Vec::new();
-    let answer = store.get(b"k", 1, &mut out, Deadline::after(Duration::from_millis(30)));
+    let answer = store.touch(b"k", 0, 1, Deadline::after(Duration::from_millis(30)));
     let took = Duration::from_nanos(monotonic_ns() - before);
     assert_eq!(answer, Err(Fault::Busy));
     assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(2), "{took:?}");
@@ -102,7 +102,7 @@ fn an_unwinding_holder_lets_go() {
     for (changing, kept) in [(false, 1), (true, 0)] {
         put(&store, b"k", b"v");
         let unwound = catch_unwind(AssertUnwindSafe(|| {
-            let mut locked = store.raw.lock(0, soon()).unwrap();
+            let mut locked = store.lock(0, soon()).unwrap();
             let unwind = || std::panic::resume_unwind(Box::new(()));
             if changing { locked.change(|_| unwind()) } else { unwind() }
         }));
@@ -110,35 +110,4 @@ fn an_unwinding_holder_lets_go() {
         assert_eq!(store.stats(soon()).unwrap().items, kept);
     }
     assert_eq!(store.stats(soon()).unwrap().resets, 1);
-}
-
-/// A value that shows whether it is whole: its key's number, again and again.
-fn pattern(number: u32, turn: u32) -> Vec<u8> {
-    vec![(number * 37 % 251) as u8; 1 + (turn % 5_000) as usize]
-}
-
-fn work(store: &Store, who: u32, turn: u32) {
-    let number = (turn * 7 + who * 13) % 40;
-    let key = format!("key{number}");
-    if turn.is_multiple_of(3) {
-        put(store, key.as_bytes(), &pattern(number, turn));
-    } else if let Some(value) = read(store, key.as_bytes(), 1) {
-        assert!(!value.is_empty() && value.iter().all(|byte| *byte == (number * 37 % 251) as u8), "a torn value");
-    }
-}
-
-#[test]
-fn survivors_go_on_while_a_writer_is_killed_again_and_again() {
-    let store = Store::create(0).unwrap();
-    let survivors: Vec<Child> =
-        (1..3).map(|who| Child::fork(|| (0..30_000).for_each(|turn| work(&store, who, turn)))).collect();
-    for round in 0..100 {
-        let before = store.raw.cas().load(Ordering::Relaxed);
-        let victim = Child::fork(|| (0..u32::MAX).for_each(|turn| work(&store, 0, turn)));
-        until(|| store.raw.cas().load(Ordering::Relaxed) > before + 50 + round);
-        drop(victim);
-        work(&store, 3, round as u32);
-    }
-    assert!(survivors.into_iter().all(Child::done));
-    super::model::sweep(&store);
 }

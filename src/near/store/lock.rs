@@ -3,8 +3,9 @@
 //! It is an [`owner`] word, with a mark while the holder is in the middle of a change: who takes it over from a
 //! holder that died within one empties the shard.
 
-use super::Fault;
+use super::answer::Fault;
 use super::shard::Shard;
+use super::view::View;
 use crate::clock::Deadline;
 use crate::near::owner;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
@@ -20,10 +21,10 @@ pub(super) struct Locked<'a> {
 }
 
 impl<'a> Locked<'a> {
-    /// Waits for the lock, at most until `deadline`; `open` gives the shard and is called once, under the lock.
-    pub fn wait(word: &'a AtomicU64, deadline: Deadline, open: impl FnOnce() -> Shard<'a>) -> Result<Self, Fault> {
+    /// Waits for the lock, at most until `deadline`.
+    pub fn wait((word, view): (&'a AtomicU64, View<'a>), deadline: Deadline) -> Result<Self, Fault> {
         let (owner, cut_short) = owner::take(word, deadline).ok_or(Fault::Busy)?;
-        let mut locked = Self { word, shard: open(), owner, changing: cut_short };
+        let mut locked = Self { word, shard: Shard::held(view), owner, changing: cut_short };
         if cut_short {
             locked.shard.reset();
             locked.mark(false);
@@ -31,15 +32,15 @@ impl<'a> Locked<'a> {
         Ok(locked)
     }
 
-    /// For looking, and for single stores that leave the shard whole.
-    pub fn shard(&mut self) -> &mut Shard<'a> {
-        &mut self.shard
+    /// For looking: nothing changes meanwhile.
+    pub fn view(&self) -> View<'a> {
+        *self.shard
     }
 
     /// For changes: whoever dies or unwinds inside leaves an empty shard, not a broken one.
-    pub fn change<T>(&mut self, change: impl FnOnce(&mut Shard<'a>) -> T) -> T {
+    pub fn change<T>(&mut self, change: impl FnOnce(Shard<'a>) -> T) -> T {
         self.mark(true);
-        let done = change(&mut self.shard);
+        let done = change(self.shard);
         self.mark(false);
         done
     }

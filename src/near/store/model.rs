@@ -1,50 +1,59 @@
 //! Random operations against a plain map with a clock, and a sweep of every shard after each.
 
-use super::chunk::{BODY, FREE, HEAD, SEEN, chunks_for};
-use super::rules::soon;
-use super::shard::Shard;
+use super::chunk::Rank;
+use super::rules::{how, soon};
+use super::view::Queue;
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 
-/// Every chunk is either in exactly one entry or on the free list, and the numbers agree.
+/// Every chunk is either in exactly one entry or on the free list, every entry in its bucket and in one queue, no group is
+/// in the middle of a change, and the numbers agree.
 pub(super) fn sweep(store: &Store) {
     for at in 0..store.raw.shards() {
-        whole(store.raw.lock(at, soon()).unwrap().shard());
+        let locked = store.lock(at, soon()).unwrap();
+        whole(Shard::held(locked.view()));
     }
 }
 
-fn whole(shard: &Shard<'_>) {
-    let mut owned = vec![0; shard.meta.fresh as usize + 1];
-    let (mut items, mut bytes, mut used) = (0, 0, 0);
-    for (bucket, first) in shard.buckets.iter().enumerate() {
-        let mut entry = *first;
-        while entry != 0 {
-            let head = shard.chunk(entry).head();
-            assert_eq!(shard.bucket(head.hash), bucket);
-            let mut at = entry;
-            let mut chain = 0;
-            while at != 0 {
-                owned[at as usize] += 1;
-                chain += 1;
-                let tag = shard.chunk(at).tag;
-                assert!(if at == entry { tag == HEAD || tag == SEEN } else { tag == BODY }, "{at} is {tag}");
-                at = shard.chunk(at).link;
-            }
-            let long = u64::from(head.key_len) + u64::from(head.value_len);
-            assert_eq!(chain, chunks_for(long as usize));
-            (items, bytes, used) = (items + 1, bytes + long, used + chain);
-            entry = head.next;
-        }
+fn whole(shard: Shard<'_>) {
+    let meta = shard.meta;
+    let mut owners = vec![0; meta.fresh.load(Relaxed) as usize + 1];
+    let (mut items, mut bytes, mut used, mut queued) = (0, 0, 0, [0; 2]);
+    for (bucket, (at, chunk)) in
+        (0..shard.chunks.len()).flat_map(|bucket| shard.entries(bucket).map(move |e| (bucket, e)))
+    {
+        assert_eq!(shard.bucket(chunk.hash()), bucket);
+        let chain = chain(shard, at);
+        assert_eq!(chain.len(), chunk.chunks());
+        queued[usize::from(chunk.rank() == Rank::Main)] += chain.len() as u64;
+        chain.iter().for_each(|at| owners[*at as usize] += 1);
+        (items, bytes, used) = (items + 1, bytes + chunk.head().bytes(), used + chain.len() as u64);
     }
-    let mut at = shard.meta.free;
+    let free = chain(shard, meta.free.load(Relaxed));
+    free.iter().for_each(|at| owners[*at as usize] += 1);
+    assert!(owners[1..].iter().all(|owners| *owners == 1), "each used chunk has one owner: {owners:?}");
+    assert_eq!((items, bytes, used), (meta.items.get(), meta.bytes.get(), meta.used.get()));
+    assert_eq!(queued, [meta.small.used.get(), meta.main.used.get()]);
+    assert_eq!(items, in_queue(shard, &meta.small, Rank::Small) + in_queue(shard, &meta.main, Rank::Main));
+    assert!(shard.groups.iter().all(|group| group.sequence.read(1, |_| Ok(())).is_ok()), "a change without end");
+}
+
+fn chain(shard: Shard<'_>, first: At) -> Vec<At> {
+    let there = |at: At| (at != 0).then_some(at);
+    std::iter::successors(there(first), |at| there(shard.at(*at).link())).collect()
+}
+
+fn in_queue(shard: Shard<'_>, queue: &Queue, rank: Rank) -> u64 {
+    let (mut count, mut newer, mut at) = (0, 0, queue.newest.load(Relaxed));
     while at != 0 {
-        assert_eq!(shard.chunk(at).tag, FREE);
-        owned[at as usize] += 1;
-        at = shard.chunk(at).link;
+        let chunk = shard.at(at);
+        assert_eq!((chunk.newer(), chunk.rank()), (newer, rank));
+        (count, newer, at) = (count + 1, at, chunk.older());
     }
-    assert!(owned[1..].iter().all(|owners| *owners == 1), "each used chunk has one owner: {owned:?}");
-    assert_eq!((items, bytes, used), (shard.meta.items, shard.meta.bytes, shard.meta.used as usize));
+    assert_eq!(queue.oldest.load(Relaxed), newer);
+    count
 }
 
 #[derive(Clone, Debug)]
@@ -53,20 +62,22 @@ struct Item {
     flags: u32,
     cas: u64,
     expires: Option<u64>,
+    stamp: u64,
+    note: [u64; 3],
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Get,
-    Put(u8, usize, u32),
-    Delta(bool, u64, Option<u64>, u32),
-    Touch(u32),
+    Put(u8, usize, u64),
+    Delta(bool, u64, Option<u64>, u64),
+    Touch(u64),
     Remove(bool),
     Wait(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let ttl = || prop_oneof![Just(0u32), 1u32..20];
+    let ttl = || prop_oneof![Just(0u64), 1u64..20];
     let size = prop_oneof![4 => 0usize..300, 1 => 0usize..20_000, 1 => 60_000usize..125_000];
     let number = || prop_oneof![3 => 0u64..200, 1 => Just(i64::MAX as u64), 1 => Just(u64::MAX)];
     prop_oneof![
@@ -116,7 +127,15 @@ impl Pair {
         let mut out = vec![1, 2, 3];
         let hit = self.store.get(key, self.now, &mut out, soon()).unwrap();
         assert_eq!(hit.map(|hit| (hit.flags, hit.cas)), old.as_ref().map(|item| (item.flags, item.cas)));
-        assert_eq!(out, old.map(|item| item.value).unwrap_or_default());
+        assert_eq!(out, old.as_ref().map(|item| item.value.clone()).unwrap_or_default());
+        let fresh = |hit: &Hit| hit.stamp.is_multiple_of(2);
+        let want = match &old {
+            None => Found::Missing,
+            Some(item) if item.stamp % 2 == 1 => Found::Stale,
+            _ => Found::Hit(hit.unwrap()),
+        };
+        assert_eq!(self.store.find(key, self.now, fresh, &mut out), want);
+        assert_eq!(out, old.filter(|item| item.stamp % 2 == 0).map(|item| item.value).unwrap_or_default());
     }
 
     fn remove(&mut self, key: &[u8], old: Option<Item>, right: bool) {
@@ -132,7 +151,7 @@ impl Pair {
         }
     }
 
-    fn put(&mut self, key: &[u8], old: Option<Item>, mode: u8, value: &[u8], ttl: u32) {
+    fn put(&mut self, key: &[u8], old: Option<Item>, mode: u8, value: &[u8], ttl: u64) {
         let cas = old.as_ref().map_or(1, |item| item.cas);
         let (mode, refused) = match (mode, old.is_some()) {
             (0, there) => (Mode::Add, there.then_some(Put::NotStored)),
@@ -143,21 +162,25 @@ impl Pair {
         };
         let limit = self.store.limit(key.len());
         let refused = if value.len() > limit { Some(Put::TooLarge { limit }) } else { refused };
-        let flags = ttl * 3;
-        let got = self.store.put(mode, key, value, Terms { flags, ttl_s: ttl, now_s: self.now }, soon()).unwrap();
+        let (flags, stamp) = (ttl as u32 * 3, self.cas ^ ttl);
+        let got = self
+            .store
+            .put(mode, key, value, Terms { flags, stamp, note: [stamp, ttl, 7], ..how(ttl, self.now) }, soon())
+            .unwrap();
         match (refused, got) {
             (None, Put::Stored { cas }) => {
                 assert!(cas > self.cas, "cas numbers grow");
                 self.cas = cas;
-                let item = Item { value: value.to_vec(), flags, cas, expires: expires(ttl, self.now) };
+                let (expires, note) = (expires(ttl, self.now), [stamp, ttl, 7]);
+                let item = Item { value: value.to_vec(), flags, cas, expires, stamp, note };
                 self.model.insert(key.to_vec(), item);
             }
             (want, got) => assert_eq!(Some(got), want),
         }
     }
 
-    fn delta(&mut self, key: &[u8], old: Option<Item>, (up, n, initial): (bool, u64, Option<u64>), ttl: u32) {
-        let how = Terms { flags: 5, ttl_s: ttl, now_s: self.now };
+    fn delta(&mut self, key: &[u8], old: Option<Item>, (up, n, initial): (bool, u64, Option<u64>), ttl: u64) {
+        let how = Terms { flags: 5, ..how(ttl, self.now) };
         let most = i64::MAX as u128;
         let want = match (&old, initial) {
             (None, None) => Delta::NotFound,
@@ -172,9 +195,11 @@ impl Pair {
         };
         assert_eq!(self.store.delta(key, up, n, initial, how, soon()), Ok(want));
         if let Delta::Number(number) = want {
-            let first = Item { value: vec![], flags: 5, cas: 0, expires: expires(ttl, self.now) };
+            let (expires, stamp, note) = (expires(ttl, self.now), 0, [0; 3]);
+            let first = Item { value: vec![], flags: 5, cas: 0, expires, stamp, note };
             self.cas = self.store.look(key, self.now, soon()).unwrap().unwrap().cas;
-            let item = Item { value: number.to_string().into_bytes(), cas: self.cas, ..old.unwrap_or(first) };
+            let item =
+                Item { value: number.to_string().into_bytes(), cas: self.cas, stamp, note, ..old.unwrap_or(first) };
             self.model.insert(key.to_vec(), item);
         }
     }
@@ -190,7 +215,8 @@ impl Pair {
         for (key, (value, hit)) in &there {
             let item = &self.model[key];
             assert_eq!((&item.value, item.flags, item.cas), (value, hit.flags, hit.cas));
-            assert_eq!(item.expires.unwrap_or(0), hit.expires_s);
+            assert_eq!((item.stamp, item.note), (hit.stamp, hit.note));
+            assert_eq!(item.expires.unwrap_or(0), hit.expires);
         }
         let before = self.model.len();
         self.model.retain(|key, _| there.contains_key(key));
@@ -200,8 +226,8 @@ impl Pair {
     }
 }
 
-fn expires(ttl: u32, now: u64) -> Option<u64> {
-    (ttl > 0).then(|| now + u64::from(ttl))
+fn expires(ttl: u64, now: u64) -> Option<u64> {
+    (ttl > 0).then(|| now + ttl)
 }
 
 proptest! {

@@ -1,9 +1,11 @@
 //! Counters: unsigned decimal texts from 0 to 2^63-1.
 
-use super::chunk::Head;
-use super::{Fault, Store, Terms, live, store};
+use super::chunk::{At, Head, words_for};
+use super::view::View;
+use super::{Fault, New, Store, Terms, live, store};
 use crate::clock::Deadline;
 use crate::value::{Digits, decimal};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What became of an increment or decrement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub enum Delta {
 }
 
 const MOST: u64 = i64::MAX as u64;
+
+/// Longer texts, blanks included, are no numbers.
+const LONGEST: usize = 24;
 
 impl Store {
     /// Adds `n` to the counter, or takes it away, ending at 0. Where there is none it begins as `initial`, with the
@@ -34,14 +39,15 @@ impl Store {
         how: Terms,
         deadline: Deadline,
     ) -> Result<Delta, Fault> {
-        let (mut locked, hash) = self.lock(key, deadline)?;
-        let old = live(&mut locked, hash, key, how.now_s);
+        let (shard, hash) = self.checked(key)?;
+        let mut locked = self.lock(shard, deadline)?;
+        let old = live(&mut locked, hash, key, how.now);
         let new = match (old, initial) {
             (None, None) => return Ok(Delta::NotFound),
             (None, Some(first)) => Some(first).filter(|first| *first <= MOST),
-            (Some((at, head)), _) => {
-                let mut room = [0; 24];
-                match number(locked.shard().text(at, &head, &mut room)) {
+            (Some((at, chunk)), _) => {
+                let mut room = [0; LONGEST];
+                match number(text(locked.view(), at, &chunk.head(), &mut room)) {
                     None => return Ok(Delta::NotANumber),
                     Some(now) if up => now.checked_add(n).filter(|sum| *sum <= MOST),
                     Some(now) => Some(now.saturating_sub(n)),
@@ -52,12 +58,26 @@ impl Store {
         let mut room = Digits::default();
         let text = decimal(i64::try_from(new).unwrap_or(i64::MAX), &mut room);
         let mut head = self.new_head(hash, how);
-        if let Some((_, old)) = old {
-            head = Head { flags: old.flags, expires_s: old.expires_s, ..head };
+        if let Some((_, chunk)) = old {
+            let Head { flags, expires, .. } = chunk.head();
+            head = Head { flags, expires, ..head };
         }
-        locked.change(|shard| store(shard, old, head, key, text, how.now_s));
+        locked.change(|shard| store(shard, old, &New { head, key, value: text, now: how.now }));
         Ok(Delta::Number(new))
     }
+}
+
+/// The entry's value, if it is short enough for a number; else nothing.
+fn text<'a>(view: View<'_>, at: At, head: &Head, room: &'a mut [u8; LONGEST]) -> &'a [u8] {
+    let len = head.value_len as usize;
+    if len > LONGEST {
+        return &[];
+    }
+    let words = view.parts(at, words_for(head.key_len.into()), words_for(len)).flatten();
+    for (room, word) in room.chunks_exact_mut(8).zip(words) {
+        room.copy_from_slice(&word.load(Relaxed).to_ne_bytes());
+    }
+    &room[..len]
 }
 
 /// Digits, and perhaps the blanks that memcached leaves behind a number that shrank.

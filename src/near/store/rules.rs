@@ -8,13 +8,13 @@ pub(super) fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(20))
 }
 
-pub(super) fn how(ttl_s: u32, now_s: u64) -> Terms {
-    Terms { flags: 0, ttl_s, now_s }
+pub(super) fn how(ttl: u64, now: u64) -> Terms {
+    Terms { ttl, now, ..Terms::default() }
 }
 
-pub(super) fn read(store: &Store, key: &[u8], now_s: u64) -> Option<Vec<u8>> {
+pub(super) fn read(store: &Store, key: &[u8], now: u64) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    store.get(key, now_s, &mut out, soon()).unwrap().map(|_| out)
+    store.get(key, now, &mut out, soon()).unwrap().map(|_| out)
 }
 
 fn put(store: &Store, mode: Mode, key: &[u8], value: &[u8]) -> Put {
@@ -88,12 +88,12 @@ fn an_entry_lives_as_long_as_its_ttl() {
     for (ttl, touched, alive, gone) in
         [(5, None, 104, Some(105)), (0, None, u64::MAX, None), (5, Some(60), 161, Some(162))]
     {
-        store.put(Mode::Set, b"k", b"v", Terms { flags: 9, ttl_s: ttl, now_s: 100 }, soon()).unwrap();
+        store.put(Mode::Set, b"k", b"v", Terms { flags: 9, ..how(ttl, 100) }, soon()).unwrap();
         if let Some(ttl) = touched {
             assert_eq!(store.touch(b"k", ttl, 102, soon()), Ok(true));
         }
         let hit = store.look(b"k", alive, soon()).unwrap().unwrap();
-        assert_eq!((hit.flags, hit.stored_s, hit.expires_s), (9, 100, gone.unwrap_or(0)));
+        assert_eq!((hit.flags, hit.stored, hit.expires), (9, 100, gone.unwrap_or(0)));
         if let Some(gone) = gone {
             assert_eq!(read(&store, b"k", gone), None);
             assert_eq!(store.touch(b"k", 9, gone, soon()), Ok(false));
@@ -137,10 +137,10 @@ fn counters_stay_between_zero_and_the_largest_integer() {
 #[test]
 fn a_counter_keeps_its_ttl_and_flags() {
     let store = Store::create(0).unwrap();
-    store.delta(b"n", true, 1, Some(5), Terms { flags: 3, ttl_s: 10, now_s: 100 }, soon()).unwrap();
-    store.delta(b"n", true, 1, Some(5), Terms { flags: 4, ttl_s: 99, now_s: 105 }, soon()).unwrap();
+    store.delta(b"n", true, 1, Some(5), Terms { flags: 3, ..how(10, 100) }, soon()).unwrap();
+    store.delta(b"n", true, 1, Some(5), Terms { flags: 4, ..how(99, 105) }, soon()).unwrap();
     let hit = store.look(b"n", 109, soon()).unwrap().unwrap();
-    assert_eq!((hit.flags, hit.expires_s), (3, 110));
+    assert_eq!((hit.flags, hit.expires), (3, 110));
     assert_eq!(read(&store, b"n", 109).as_deref(), Some(&b"6"[..]));
 }
 
@@ -180,7 +180,7 @@ fn what_has_expired_goes_before_what_lives() {
         for number in 0..700 {
             let key = format!("{name}{number}");
             assert!(matches!(
-                store.put(Mode::Set, key.as_bytes(), &[1; 60], how(ttl, now), soon()),
+                store.put(Mode::Set, key.as_bytes(), &[1; 20], how(ttl, now), soon()),
                 Ok(Put::Stored { .. })
             ));
         }

@@ -1,6 +1,6 @@
 //! Walking the whole store: pages of entries for dumps, and the sum of the shards' numbers.
 
-use super::lock::Locked;
+use super::view::View;
 use super::{Fault, Hit, Store};
 use crate::clock::{Deadline, monotonic_ns};
 
@@ -51,16 +51,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Fault::Busy`] when nothing at all could be looked at.
-    pub fn scan(
-        &self,
-        cursor: u64,
-        limit: usize,
-        prefix: &[u8],
-        now_s: u64,
-        deadline: Deadline,
-    ) -> Result<Page, Fault> {
+    pub fn scan(&self, cursor: u64, limit: usize, prefix: &[u8], now: u64, deadline: Deadline) -> Result<Page, Fault> {
         let mut page = Page::default();
-        let (buckets, mut bytes) = (self.raw.buckets(), 0);
+        let (buckets, mut bytes) = (self.raw.chunks(), 0);
         let end = (self.raw.shards() * buckets) as u64;
         let mut at = cursor;
         while at < end {
@@ -69,13 +62,13 @@ impl Store {
                 return Ok(Page { next: Some(at), ..page });
             }
             let (shard, first) = (at as usize / buckets, at as usize % buckets);
-            let mut locked = match self.raw.lock(shard, deadline) {
+            let locked = match self.lock(shard, deadline) {
                 Ok(locked) => locked,
                 Err(_) if at != cursor => return Ok(Page { next: Some(at), ..page }),
                 Err(fault) => return Err(fault),
             };
             for bucket in first..(first + BATCH).min(buckets) {
-                bytes += gather(&mut locked, bucket, prefix, now_s, &mut page.entries);
+                bytes += gather(locked.view(), bucket, prefix, now, &mut page.entries);
                 at += 1;
                 if page.entries.len() >= limit.max(1) || bytes >= PAGE_BYTES {
                     break;
@@ -93,33 +86,33 @@ impl Store {
         let chunk = size_of::<super::chunk::Chunk>() as u64;
         let mut sum = Stats { capacity: (self.raw.shards() * self.raw.chunks()) as u64 * chunk, ..Stats::default() };
         for at in 0..self.raw.shards() {
-            let mut locked = self.raw.lock(at, deadline)?;
-            let meta = &locked.shard().meta;
-            sum.items += meta.items;
-            sum.bytes += meta.bytes;
-            sum.used += u64::from(meta.used) * chunk;
-            sum.evictions += meta.evictions;
-            sum.expired += meta.expired;
-            sum.resets += meta.resets;
+            let locked = self.lock(at, deadline)?;
+            let meta = locked.view().meta;
+            sum.items += meta.items.get();
+            sum.bytes += meta.bytes.get();
+            sum.used += meta.used.get() * chunk;
+            sum.evictions += meta.evictions.get();
+            sum.expired += meta.expired.get();
+            sum.resets += meta.resets.get();
         }
         Ok(sum)
     }
 }
 
-fn gather(locked: &mut Locked<'_>, bucket: usize, prefix: &[u8], now_s: u64, out: &mut Vec<Entry>) -> usize {
-    let shard = locked.shard();
-    let mut at = shard.buckets[bucket];
+/// Adds the bucket's live entries whose key begins with `prefix`; how many bytes these are.
+fn gather(view: View<'_>, bucket: usize, prefix: &[u8], now: u64, out: &mut Vec<Entry>) -> usize {
     let mut bytes = 0;
-    while at != 0 {
-        let head = shard.chunk(at).head();
-        if !head.expired(now_s) && head.key_len as usize >= prefix.len() && shard.has_key(at, prefix) {
-            let (mut key, mut value) = (Vec::new(), Vec::new());
-            shard.copy_key(at, &head, &mut key);
-            shard.copy_value(at, &head, &mut value);
+    for (at, chunk) in view.entries(bucket) {
+        let head = chunk.head();
+        if head.expired(now) || (head.key_len as usize) < prefix.len() {
+            continue;
+        }
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let whole = view.copy_key(at, &head, &mut key).is_ok();
+        if whole && key.starts_with(prefix) && view.copy_value(at, &head, &mut value).is_ok() {
             bytes += key.len() + value.len();
             out.push(Entry { key, value, hit: head.into() });
         }
-        at = head.next;
     }
     bytes
 }

@@ -1,264 +1,210 @@
-//! One shard: buckets of entries over a pool of chunks. Whoever holds it has it alone (see `lock`).
+//! A shard as its holder may change it.
 //!
-//! Zeroed memory is an empty shard. When the pool runs out, the hand of a clock goes round the chunks: an entry used
-//! since it last passed gets a second chance, any other goes. Invariant: the chunks of all entries and of the free
-//! list together are exactly the `fresh` first ones, and `used` counts those of the entries.
+//! Zeroed memory is an empty shard. Invariant: the chunks of all entries and of the free list together are exactly the
+//! `fresh` first ones, and `used` counts those of the entries. A new value is written into chunks that nobody can reach
+//! yet; only the moment in which it takes its place in the bucket is a change that readers have to wait for.
 
-use super::chunk::{At, BODY, Chunk, FREE, HEAD, Head, SEEN, chunks_for};
+use super::chunk::{At, Chunk, Head, chunks_for, word_of, words_for};
+use super::sequence::Sequence;
+use super::view::View;
+use std::ops::Deref;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
-/// A shard's own numbers, in shared memory.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C)]
-pub(super) struct Meta {
-    pub free: At,
-    /// Chunks from here on were never used since the last reset.
-    pub fresh: u32,
-    pub hand: u32,
-    pub used: u32,
-    pub items: u64,
-    pub bytes: u64,
-    pub evictions: u64,
-    pub expired: u64,
-    pub resets: u64,
+/// An entry of so many chunks gets its new value where the old one is: readers are held up for a moment only.
+const IN_PLACE: usize = 2;
+
+/// Only the holder of the lock has one (see `lock`).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shard<'a>(View<'a>);
+
+impl<'a> Deref for Shard<'a> {
+    type Target = View<'a>;
+
+    fn deref(&self) -> &View<'a> {
+        &self.0
+    }
 }
 
-#[derive(Debug)]
-pub(super) struct Shard<'a> {
-    pub meta: &'a mut Meta,
-    /// First entry of each bucket; a power of two of them.
-    pub buckets: &'a mut [At],
-    pub chunks: &'a mut [Chunk],
+/// What is put in: its head carries hash, flags, cas, times and the caller's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct New<'a> {
+    pub head: Head,
+    pub key: &'a [u8],
+    pub value: &'a [u8],
+    pub now: u64,
 }
 
-impl Shard<'_> {
-    /// Forgets everything: for a shard whose holder died in the middle of a change.
-    pub fn reset(&mut self) {
-        self.buckets.fill(0);
-        let Meta { evictions, expired, resets, .. } = *self.meta;
-        *self.meta = Meta { evictions, expired, resets: resets + 1, ..Meta::default() };
+impl New<'_> {
+    fn head(&self) -> Head {
+        let (key_len, value_len) = (self.key.len() as u16, self.value.len() as u32);
+        Head { key_len, value_len, ..self.head }
     }
 
-    pub fn chunk(&self, at: At) -> &Chunk {
+    fn chunks(&self) -> usize {
+        chunks_for(self.key.len(), self.value.len())
+    }
+}
+
+impl<'a> Shard<'a> {
+    /// To be called under the lock.
+    pub fn held(view: View<'a>) -> Self {
+        Self(view)
+    }
+
+    /// A chunk that is there because an entry or a queue names it.
+    pub fn at(self, at: At) -> &'a Chunk {
         &self.chunks[at as usize - 1]
     }
 
-    fn chunk_mut(&mut self, at: At) -> &mut Chunk {
-        &mut self.chunks[at as usize - 1]
-    }
-
-    /// The entry of `key`, expired or not.
-    pub fn find(&self, hash: u32, key: &[u8]) -> Option<(At, Head)> {
-        let mut at = self.buckets[self.bucket(hash)];
-        while at != 0 {
-            let head = self.chunk(at).head();
-            if head.hash == hash && head.key_len as usize == key.len() && self.has_key(at, key) {
-                return Some((at, head));
-            }
-            at = head.next;
+    /// Forgets everything: for a shard whose holder died in the middle of a change.
+    pub fn reset(self) {
+        self.groups.iter().for_each(|group| group.sequence.open());
+        self.groups.iter().flat_map(|group| &group.first).for_each(|first| first.store(0, Relaxed));
+        let meta = self.meta;
+        for link in
+            [&meta.free, &meta.fresh, &meta.small.newest, &meta.small.oldest, &meta.main.newest, &meta.main.oldest]
+        {
+            link.store(0, Relaxed);
         }
-        None
-    }
-
-    pub fn bucket(&self, hash: u32) -> usize {
-        hash as usize & (self.buckets.len() - 1)
-    }
-
-    /// Does the entry's key (with what follows it) begin with `key`?
-    pub fn has_key(&self, mut at: At, mut key: &[u8]) -> bool {
-        loop {
-            let here = self.chunk(at).data();
-            let (part, rest) = key.split_at(key.len().min(here.len()));
-            if !here.starts_with(part) {
-                return false;
-            }
-            if rest.is_empty() {
-                return true;
-            }
-            (at, key) = (self.chunk(at).link, rest);
+        for number in [&meta.small.used, &meta.main.used, &meta.used, &meta.items, &meta.bytes] {
+            number.set(0);
         }
+        meta.resets.add(1);
+        self.groups.iter().for_each(|group| group.sequence.close());
     }
 
-    /// The parts of the entry's key and value stream: `len` bytes from `skip` on.
-    fn parts(&self, mut at: At, mut skip: usize, mut len: usize) -> impl Iterator<Item = &[u8]> {
-        std::iter::from_fn(move || {
-            let mut part: &[u8] = &[];
-            while len > 0 && part.is_empty() {
-                let chunk = self.chunk(at);
-                let here = chunk.data();
-                part = &here[skip.min(here.len())..];
-                part = &part[..part.len().min(len)];
-                (skip, len, at) = (skip.saturating_sub(here.len()), len - part.len(), chunk.link);
-            }
-            (!part.is_empty()).then_some(part)
-        })
+    /// Puts a new entry in; it fits (see `Store::limit`).
+    pub fn insert(self, new: &New<'_>) {
+        let at = self.build(new);
+        let first = self.first(self.bucket(new.head.hash));
+        self.at(at).set_next(first.load(Relaxed));
+        self.changing(new.head.hash, || first.store(at, Relaxed));
+        self.enqueue(at, self.queue_for(new.head.hash), 0);
+        self.count(&new.head());
     }
 
-    /// Appends the entry's key to `out`.
-    pub fn copy_key(&self, at: At, head: &Head, out: &mut Vec<u8>) {
-        out.reserve(head.key_len as usize);
-        self.parts(at, 0, head.key_len as usize).for_each(|part| out.extend_from_slice(part));
-    }
-
-    /// Appends the entry's value to `out`.
-    pub fn copy_value(&self, at: At, head: &Head, out: &mut Vec<u8>) {
-        out.reserve(head.value_len as usize);
-        self.parts(at, head.key_len as usize, head.value_len as usize).for_each(|part| out.extend_from_slice(part));
-    }
-
-    /// The entry's value, if it fits into `room`; else nothing.
-    pub fn text<'b>(&self, at: At, head: &Head, room: &'b mut [u8; 24]) -> &'b [u8] {
-        let len = head.value_len as usize;
-        if len > room.len() {
-            return &[];
+    /// Gives the entry `old` another value; that counts as a use.
+    pub fn replace(self, old: At, new: &New<'_>) {
+        let (chunk, head) = (self.at(old), self.at(old).head());
+        let chunks = new.chunks();
+        if chunks == chunk.chunks() && chunks <= IN_PLACE {
+            self.changing(head.hash, || {
+                chunk.set_head(&new.head());
+                self.fill(old, new);
+            });
+            chunk.saw();
+        } else {
+            let (rank, heat) = (chunk.rank(), chunk.heat());
+            self.unqueue(old);
+            let at = self.build(new);
+            self.at(at).set_next(chunk.next());
+            self.changing(head.hash, || self.relink(old, at));
+            self.release(old);
+            self.enqueue(at, rank, heat + 1);
         }
-        let mut done = 0;
-        for part in self.parts(at, head.key_len as usize, len) {
-            room[done..done + part.len()].copy_from_slice(part);
-            done += part.len();
-        }
-        &room[..len]
+        self.uncount(&head);
+        self.count(&new.head());
     }
 
-    fn fill(&mut self, mut at: At, mut skip: usize, mut from: &[u8]) {
-        while !from.is_empty() {
-            let chunk = self.chunk_mut(at);
-            let here = chunk.data_mut();
-            let long = here.len();
-            let room = &mut here[skip.min(long)..];
-            let (part, rest) = from.split_at(from.len().min(room.len()));
-            room[..part.len()].copy_from_slice(part);
-            skip = skip.saturating_sub(long);
-            (at, from) = (chunk.link, rest);
-        }
-    }
-
-    /// Marks the entry as used.
-    pub fn saw(&mut self, at: At) {
-        let chunk = self.chunk_mut(at);
-        if chunk.tag != SEEN {
-            chunk.tag = SEEN;
-        }
-    }
-
-    /// Gives the entry new times.
-    pub fn set_head(&mut self, at: At, head: &Head) {
-        self.chunk_mut(at).set_head(head);
+    /// Gives the entry another end.
+    pub fn set_expires(self, at: At, expires: u64) {
+        let chunk = self.at(at);
+        let head = Head { expires, ..chunk.head() };
+        self.changing(head.hash, || chunk.set_head(&head));
     }
 
     /// Takes the entry away.
-    pub fn remove(&mut self, at: At) {
-        let head = self.chunk(at).head();
-        let bucket = self.bucket(head.hash);
-        let mut before = self.buckets[bucket];
-        if before == at {
-            self.buckets[bucket] = head.next;
-        } else {
-            while self.chunk(before).head().next != at {
-                before = self.chunk(before).head().next;
-            }
-            let chunk = self.chunk_mut(before);
-            chunk.set_head(&Head { next: head.next, ..chunk.head() });
-        }
-        self.meta.items -= 1;
-        self.meta.bytes -= u64::from(head.key_len) + u64::from(head.value_len);
+    pub fn remove(self, at: At) {
+        let (chunk, head) = (self.at(at), self.at(at).head());
+        self.changing(head.hash, || self.relink(at, chunk.next()));
+        self.unqueue(at);
         self.release(at);
+        self.uncount(&head);
     }
 
-    fn release(&mut self, first: At) {
-        let mut at = first;
-        loop {
-            self.meta.used -= 1;
-            let free = self.meta.free;
-            let chunk = self.chunk_mut(at);
-            chunk.tag = FREE;
-            if chunk.link == 0 {
-                chunk.link = free;
-                break;
-            }
-            at = chunk.link;
-        }
-        self.meta.free = first;
+    /// Readers of the entries with this hash take nothing that they see meanwhile.
+    fn changing(self, hash: u32, change: impl FnOnce()) {
+        let sequence = &self.group(hash).sequence;
+        sequence.open();
+        change();
+        sequence.close();
     }
 
-    /// Puts a new entry in; `head` carries flags, cas and times, and key and value fit (see `Store::limit`).
-    pub fn insert(&mut self, head: Head, key: &[u8], value: &[u8], now_s: u64) -> At {
-        let bucket = self.bucket(head.hash);
-        let at = self.take(chunks_for(key.len() + value.len()), now_s);
-        let head = Head { next: self.buckets[bucket], key_len: length(key), value_len: length(value), ..head };
-        self.set_head(at, &head);
-        self.fill(at, 0, key);
-        self.fill(at, key.len(), value);
-        self.buckets[bucket] = at;
-        self.meta.items += 1;
-        self.meta.bytes += (key.len() + value.len()) as u64;
-        at
-    }
-
-    /// Gives the entry `at` another value, in its own chunks when they are as many as needed.
-    pub fn rewrite(&mut self, at: At, head: Head, key: &[u8], value: &[u8], now_s: u64) {
-        let old = self.chunk(at).head();
-        if chunks_for(key.len() + value.len()) == old.chunks() {
-            self.set_head(at, &Head { next: old.next, key_len: old.key_len, value_len: length(value), ..head });
-            self.fill(at, key.len(), value);
-            self.meta.bytes = self.meta.bytes - u64::from(old.value_len) + value.len() as u64;
-            self.saw(at);
-        } else {
-            self.remove(at);
-            let at = self.insert(head, key, value, now_s);
-            self.saw(at);
+    /// Puts `new` where `old` stands in its bucket.
+    fn relink(self, old: At, new: At) {
+        let bucket = self.bucket(self.at(old).hash());
+        match self.entries(bucket).find(|(_, chunk)| chunk.next() == old) {
+            Some((_, before)) => before.set_next(new),
+            None => self.first(bucket).store(new, Relaxed),
         }
     }
 
-    fn take(&mut self, count: usize, now_s: u64) -> At {
-        self.make_room(count, now_s);
-        let first = self.pop(HEAD);
-        let mut last = first;
-        for _ in 1..count {
-            let next = self.pop(BODY);
-            self.chunk_mut(last).link = next;
-            last = next;
-        }
+    fn count(self, head: &Head) {
+        self.meta.items.add(1);
+        self.meta.bytes.add(head.bytes());
+    }
+
+    fn uncount(self, head: &Head) {
+        self.meta.items.sub(1);
+        self.meta.bytes.sub(head.bytes());
+    }
+
+    /// The whole entry in chunks that nobody can reach.
+    fn build(self, new: &New<'_>) -> At {
+        let chunks = new.chunks();
+        self.make_room(chunks, new.now);
+        Sequence::<AtomicU64>::before_reuse();
+        self.meta.used.add(chunks as u64);
+        let first = self.pop();
+        let last = (1..chunks).fold(first, |last, _| {
+            let next = self.pop();
+            self.at(last).set_link(next);
+            next
+        });
+        self.at(last).set_link(0);
+        self.at(first).set_head(&new.head());
+        self.fill(first, new);
         first
     }
 
-    fn pop(&mut self, tag: u32) -> At {
-        let at = match self.meta.free {
-            0 => {
-                self.meta.fresh += 1;
-                self.meta.fresh
-            }
-            at => {
-                self.meta.free = self.chunk(at).link;
-                at
-            }
-        };
-        self.meta.used += 1;
-        let chunk = self.chunk_mut(at);
-        (chunk.link, chunk.tag) = (0, tag);
-        at
+    fn fill(self, at: At, new: &New<'_>) {
+        self.write(at, 0, new.key);
+        self.write(at, words_for(new.key.len()), new.value);
     }
 
-    fn make_room(&mut self, count: usize, now_s: u64) {
-        while self.chunks.len() - (self.meta.used as usize) < count {
-            self.meta.hand = self.meta.hand % self.meta.fresh + 1;
-            let at = self.meta.hand;
-            let tag = self.chunk(at).tag;
-            if tag != HEAD && tag != SEEN {
-                continue;
+    /// Writes into the entry's stream of words, from word `skip` on.
+    fn write(self, at: At, skip: usize, bytes: &[u8]) {
+        let (mut words, tail) = bytes.as_chunks();
+        for part in self.parts(at, skip, words_for(bytes.len())) {
+            let (here, rest) = words.split_at(words.len().min(part.len()));
+            here.iter().zip(part).for_each(|(word, place)| place.store(u64::from_ne_bytes(*word), Relaxed));
+            if let Some(last) = part.get(here.len()) {
+                last.store(word_of(tail), Relaxed);
             }
-            if self.chunk(at).head().expired(now_s) {
-                self.meta.expired += 1;
-                self.remove(at);
-            } else if tag == SEEN {
-                self.chunk_mut(at).tag = HEAD;
-            } else {
-                self.meta.evictions += 1;
-                self.remove(at);
+            words = rest;
+        }
+    }
+
+    fn pop(self) -> At {
+        let meta = self.meta;
+        match meta.free.load(Relaxed) {
+            0 => meta.fresh.fetch_add(1, Relaxed) + 1,
+            at => {
+                meta.free.store(self.at(at).link(), Relaxed);
+                at
             }
         }
     }
-}
 
-fn length(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+    /// Gives back the chunks of an entry that nobody can find any more.
+    fn release(self, first: At) {
+        let (mut last, mut chunks) = (first, 1);
+        while self.at(last).link() != 0 {
+            (last, chunks) = (self.at(last).link(), chunks + 1);
+        }
+        self.at(last).set_link(self.meta.free.load(Relaxed));
+        self.meta.free.store(first, Relaxed);
+        self.meta.used.sub(chunks);
+    }
 }

@@ -1,0 +1,209 @@
+//! What all processes of a host know of the servers' stripes, in shared memory: versions, which near entries hang on.
+//!
+//! The watcher raises a version when another host announced a change ([`Gauge`](crate::invalidate::stripes::Gauge)), a worker when it
+//! changed an entry itself. A near entry is kept with its [stamp](Shared::near_stamp), taken before its call looked up anything: who
+//! serves the key, under which generation. It may be served while the watcher's polls are [young](Shared::near_fresh) and the stamp,
+//! looked at after that, is the same.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Layout, Shared};
+use crate::invalidate::stripes::{Known, STRIPES};
+
+/// More than seats and marks grow by in all their time.
+const RENEWED: u64 = 1 << 42;
+
+/// The stripes of one server. All zero: nothing is known.
+#[derive(Debug)]
+#[repr(C)]
+pub struct StripeCell {
+    /// `CLOCK_MONOTONIC` ms at which the last poll was *sent* that was answered and applied.
+    sent_ms: AtomicU64,
+    versions: [AtomicU64; STRIPES],
+}
+
+impl StripeCell {
+    /// The cell is to be another server's. What the host knows of a server's seat and marks begins anew then: the versions grow
+    /// by more than that may shrink.
+    fn renew(&self) {
+        self.sent_ms.store(0, Ordering::SeqCst);
+        for version in &self.versions {
+            version.fetch_add(RENEWED, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The versions of all servers, by their slots. They only grow.
+#[derive(Clone, Copy, Debug)]
+pub struct Versions<'a>(&'a [StripeCell]);
+
+impl<'a> Versions<'a> {
+    pub(super) const fn new(cells: &'a [StripeCell]) -> Self {
+        Self(cells)
+    }
+
+    /// The version of a stripe of the server in `slot`.
+    #[must_use]
+    pub fn stamp(&self, slot: usize, stripe: u8) -> u64 {
+        self.0[slot].versions[usize::from(stripe)].load(Ordering::Acquire)
+    }
+
+    /// Voids all near entries of this stripe that the server in `slot` keeps or could keep.
+    pub fn raise(&self, slot: usize, stripe: u8) {
+        self.0[slot].versions[usize::from(stripe)].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Do the versions tell of every change that was acknowledged up to `delta_ms` before `now_ms`? Both times are `CLOCK_MONOTONIC`;
+    /// of a coarse clock the caller adds the granularity to `now_ms`. Versions have to be looked at after this, not before.
+    #[must_use]
+    pub fn fresh(&self, slot: usize, now_ms: u64, delta_ms: u64) -> bool {
+        // Both times are cut to milliseconds: the true distance is up to one larger.
+        now_ms.saturating_sub(self.0[slot].sent_ms.load(Ordering::Acquire)) < delta_ms
+    }
+
+    /// A poll that was sent at `sent_ms` was answered, and all it told is applied.
+    pub(super) fn polled(&self, slot: usize, sent_ms: u64) {
+        self.0[slot].sent_ms.fetch_max(sent_ms, Ordering::Release);
+    }
+
+    /// The slot gets another server.
+    pub(super) fn renew(&self, slot: usize) {
+        self.0[slot].renew();
+    }
+}
+
+impl Shared {
+    /// What a near entry of `table` has to carry to hold now, where its key is at home on `home` and belongs to `stripe`.
+    #[must_use]
+    pub fn near_stamp(&self, layout: &Layout, table: usize, home: usize, stripe: u8) -> u64 {
+        let (versions, cell) = (self.versions(), self.server_cell(home));
+        let (partner, order) = match layout.pair(home) {
+            None => (0, 0),
+            Some(pair) => {
+                let twice = self.config().tables[table].copies == 2;
+                let order = if twice { cell.pair.view(pair.tag).sum() } else { cell.seat.get().0 };
+                (versions.stamp(pair.servers[1], stripe), order)
+            }
+        };
+        let versions = [versions.stamp(home, stripe), partner];
+        Known { versions, order, generation: self.generation(table), list: layout.version() }.stamp()
+    }
+
+    /// May near entries of `table` be served at `now_ms` whose keys are at home on `home`? They may while polls of all servers of these
+    /// keys, sent less than Δ before, were answered and applied. `now_ms` as in [`Versions::fresh`].
+    #[must_use]
+    pub fn near_fresh(&self, layout: &Layout, table: usize, home: usize, now_ms: u64) -> bool {
+        let (versions, delta_ms) = (self.versions(), self.delta_ms());
+        let Some(pair) = layout.pair(home) else { return versions.fresh(home, now_ms, delta_ms) };
+        let seated = || {
+            let (seat, young) = self.server_cell(home).seat.look(now_ms, delta_ms);
+            seat.known() && young
+        };
+        let single = self.config().tables[table].copies == 1;
+        pair.servers.into_iter().all(|server| versions.fresh(server, now_ms, delta_ms)) && (!single || seated())
+    }
+
+    /// This host changed, or may have changed, an entry of this stripe that is at home on `home`: its near entries are void at once.
+    pub(crate) fn near_void(&self, layout: &Layout, home: usize, stripe: u8) {
+        let partner = layout.pair(home).map(|pair| pair.servers[1]);
+        std::iter::once(home).chain(partner).for_each(|server| self.versions().raise(server, stripe));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::copies::{Mark, View};
+    use crate::cluster::seats::Seat;
+    use crate::config::Config;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    const NOW_MS: u64 = 1_000_000;
+    const STRIPE: u8 = 200;
+
+    fn host(servers: usize) -> &'static Shared {
+        let mut config = Config::default();
+        (0..servers).for_each(|at| config.add_server(&format!("name=mc{at};addr=10.0.0.{at}")).unwrap());
+        config.add_table("one=>near=1").unwrap();
+        if servers > 1 {
+            config.add_table("two=>near=1;copies=2").unwrap();
+        }
+        Shared::create(config).unwrap()
+    }
+
+    #[test]
+    fn all_that_an_entry_hangs_on_makes_another_stamp() {
+        type Event = fn(&Shared, [usize; 2]);
+        let one: [Event; 2] = [
+            |shared, [home, _]| shared.server_cell(home).seat.learn(Seat(40)),
+            |shared, _| shared.table_cell(0).generation.store(7, Relaxed),
+        ];
+        let two: [Event; 2] = [
+            |shared, [home, _]| {
+                let tag = shared.layout().pair(home).unwrap().tag;
+                shared.server_cell(home).pair.merge(tag, &View { home: Mark(3), partner: Mark(0) });
+            },
+            |shared, [home, _]| {
+                let tag = shared.layout().pair(home).unwrap().tag;
+                shared.server_cell(home).pair.merge(tag, &View { home: Mark(3), partner: Mark(5) });
+            },
+        ];
+        let both: [Event; 4] = [
+            |shared, [home, _]| shared.versions().raise(home, STRIPE),
+            |shared, [_, partner]| shared.versions().raise(partner, STRIPE),
+            |shared, [home, _]| shared.versions().renew(home),
+            |shared, [home, _]| shared.near_void(&shared.layout(), home, STRIPE),
+        ];
+        for (table, own) in [(0, one), (1, two)] {
+            for (at, event) in both.into_iter().chain(own).enumerate() {
+                let (shared, home) = (host(3), 1);
+                let layout = shared.layout();
+                let before = shared.near_stamp(&layout, table, home, STRIPE);
+                assert_eq!(shared.near_stamp(&layout, table, home, STRIPE), before);
+                event(shared, layout.pair(home).unwrap().servers);
+                assert_ne!(shared.near_stamp(&layout, table, home, STRIPE), before, "table {table}, event {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_stripe_and_another_server_say_nothing() {
+        let (shared, home) = (host(3), 0);
+        let layout = shared.layout();
+        let partner = layout.pair(home).unwrap().servers[1];
+        let before = shared.near_stamp(&layout, 0, home, STRIPE);
+        shared.versions().raise(home, STRIPE + 1);
+        shared.versions().raise(3 - partner, STRIPE);
+        assert_eq!(shared.near_stamp(&layout, 0, home, STRIPE), before);
+    }
+
+    #[test]
+    fn entries_are_served_while_the_polls_of_both_servers_are_young() {
+        let (shared, home) = (host(2), 0);
+        let (layout, delta) = (shared.layout(), shared.delta_ms());
+        let fresh = |table, now_ms| shared.near_fresh(&layout, table, home, now_ms);
+        shared.versions().polled(0, NOW_MS);
+        assert!(!fresh(1, NOW_MS));
+        shared.versions().polled(1, NOW_MS + 10);
+        assert!(fresh(1, NOW_MS) && fresh(1, NOW_MS + delta - 1));
+        assert!(!fresh(1, NOW_MS + delta));
+        shared.versions().polled(1, NOW_MS - 50);
+        assert!(fresh(1, NOW_MS + delta - 1), "an older poll says nothing new");
+        assert!(!fresh(0, NOW_MS), "with one copy the seat has to be read too");
+        shared.server_cell(home).seat.read(Seat(40), NOW_MS);
+        assert!(fresh(0, NOW_MS));
+        shared.versions().renew(1);
+        assert!(!fresh(0, NOW_MS) && !fresh(1, NOW_MS));
+    }
+
+    #[test]
+    fn a_server_alone_is_all_there_is() {
+        let shared = host(1);
+        let layout = shared.layout();
+        let before = shared.near_stamp(&layout, 0, 0, STRIPE);
+        shared.near_void(&layout, 0, STRIPE);
+        assert_ne!(shared.near_stamp(&layout, 0, 0, STRIPE), before);
+        shared.versions().polled(0, NOW_MS);
+        assert!(shared.near_fresh(&layout, 0, 0, NOW_MS));
+    }
+}
