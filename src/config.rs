@@ -14,12 +14,14 @@ mod addr;
 mod attrs;
 mod error;
 mod list;
+mod outbox;
 mod server;
 mod source;
 mod tables;
 
 pub use addr::Addr;
 pub use error::ConfigError;
+pub use outbox::OutboxSpec;
 pub use server::{Auth, ServerSpec, TlsSpec};
 pub use source::{KeyColumn, SourceSpec, Url};
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub tables: Vec<Table>,
     /// Where tables get values that the cache does not have; in the order given.
     pub sources: Vec<SourceSpec>,
+    /// Where triggers write down what changed.
+    pub outbox: Option<OutboxSpec>,
     /// Pause after which a database that failed is asked again, milliseconds; it doubles while it goes on failing.
     pub source_retry_ms: u32,
     /// The total a script call may take, milliseconds.
@@ -65,6 +69,7 @@ impl Default for Config {
             max_servers: None,
             tables: Vec::new(),
             sources: Vec::new(),
+            outbox: None,
             source_retry_ms: 1_000,
             cmd_timeout_ms: 50,
             probe_interval_ms: 100,
@@ -126,6 +131,20 @@ impl Config {
             return Err(fail(format!("the table \"{}\" has a source already", source.name)));
         }
         self.sources.push(source);
+        Ok(())
+    }
+
+    /// Takes the `outbox` parameter: `url=mysql://...;table=shc_outbox;poll=500`.
+    ///
+    /// # Errors
+    /// Anything but a sound outbox, and a second one.
+    pub fn set_outbox(&mut self, text: &str) -> Result<(), ConfigError> {
+        let fail = |problem| ConfigError::new("outbox", text, problem);
+        let outbox = outbox::parse(text).map_err(fail)?;
+        if self.outbox.is_some() {
+            return Err(fail("there is an outbox already".to_owned()));
+        }
+        self.outbox = Some(outbox);
         Ok(())
     }
 
@@ -238,7 +257,7 @@ impl Config {
     ///
     /// # Errors
     /// The first pair of servers or tables that share what must be their own, a partner that is not there, a table
-    /// whose entries cannot have as many copies as it asks for, or a source without its table.
+    /// whose entries cannot have as many copies as it asks for, or a source without its table, or an outbox without servers.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_placed(|_, error| error)
     }
@@ -263,9 +282,14 @@ impl Config {
                 return Err(ConfigError::new("table", &table.to_string(), problem));
             }
         }
-        match self.sources.iter().find(|source| self.table(&source.name).is_none()) {
-            Some(source) => Err(source.refused(&format_args!("there is no table \"{}\"", source.name))),
-            None => Ok(()),
+        if let Some(source) = self.sources.iter().find(|source| self.table(&source.name).is_none()) {
+            return Err(source.refused(&format_args!("there is no table \"{}\"", source.name)));
+        }
+        match &self.outbox {
+            Some(outbox) if self.servers.is_empty() && self.server_list.is_none() => Err(outbox.refused(
+                &"expected a server: without one each host keeps its own entries, and only one would hear of a change",
+            )),
+            _ => Ok(()),
         }
     }
 

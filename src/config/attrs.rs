@@ -55,6 +55,9 @@ pub(super) const SOURCE: Rules = Rules {
     secret: Secret::Url,
 };
 
+/// Attributes of an outbox.
+pub(super) const OUTBOX: Rules = Rules { known: &["url", "table", "poll"], later: &[], secret: Secret::Url };
+
 /// What stands between two `;`.
 pub(super) struct Part<'a> {
     pub name: &'a str,

@@ -24,6 +24,7 @@ impl ConfigError {
                 Some((table, rest)) => format!("{table}=>{}", masked(rest, &attrs::SOURCE)),
                 None => masked(text, &attrs::SOURCE),
             },
+            "outbox" => masked(text, &attrs::OUTBOX),
             _ => text.to_owned(),
         };
         Self { place: String::new(), parameter, text: Shown(text), problem }

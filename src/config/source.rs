@@ -84,7 +84,7 @@ pub(super) fn parse(text: &str) -> Result<SourceSpec, String> {
     let attrs = Attrs::read(rest, &SOURCE)?;
     let url = url(attrs.need("url")?)?;
     let table = attrs.need("table")?;
-    if !table.split('.').all(is_column) {
+    if !is_table(table) {
         return Err(format!("table={table}: expected the name of a table: letters, digits, underscores and dots"));
     }
     let key = list("key", attrs.need("key")?, key_column)?;
@@ -96,7 +96,7 @@ pub(super) fn parse(text: &str) -> Result<SourceSpec, String> {
 }
 
 /// Its text stays out of every error.
-fn url(text: &str) -> Result<Url, String> {
+pub(super) fn url(text: &str) -> Result<Url, String> {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if scheme.is_empty() || !scheme.bytes().all(good) {
@@ -106,6 +106,11 @@ fn url(text: &str) -> Result<Url, String> {
         return Err(format!("url: expected at most {URL_MAX} bytes"));
     }
     Ok(Url(text.into()))
+}
+
+/// May it name a table of a database?
+pub(super) fn is_table(name: &str) -> bool {
+    name.split('.').all(is_column)
 }
 
 /// Names go into statements as they are, so they hold nothing that would have to be quoted.
