@@ -4,9 +4,10 @@
 //! [`lifecycle`] turns them into the shared state before fork, and each process makes its own [`worker`] on first use.
 //! The script comes in through [`functions`] and [`variables`], embedded languages through [`kemi`]; all of them end in
 //! [`operations`]. The operator comes in through [`rpc`] and [`stats`]. One process of our own, the [`watcher`], keeps
-//! the state of the servers true and tells the script's [`events`].
+//! the state of the servers true and tells the script's [`events`]; another one, the [`clerk`], drains an outbox.
 
 pub mod arguments;
+pub mod clerk;
 pub mod events;
 pub mod exported;
 pub mod exports;

@@ -1,7 +1,7 @@
-//! One extra process of our own, forked by the host and known to it: it shows in the process list, follows changes
-//! of the host's settings and ends with the host.
+//! Extra processes of our own, forked by the host and known to it: they show in the process list, follow changes
+//! of the host's settings and end with the host.
 //!
-//! The host's own timer loop runs in it, so nothing here waits, blocks or handles signals.
+//! The host's own timer loop runs in each, so nothing here waits, blocks or handles signals.
 
 use super::api::api;
 use super::entry::{Refused, entry};

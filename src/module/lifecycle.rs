@@ -3,7 +3,7 @@
 //! `mod_init` runs once in the main process, `child_init` in most processes (not in all of them: workers must not
 //! depend on it), `destroy` once at the very end, even when nothing was ever made.
 
-use super::{kemi, names, sources, stats, watcher, worker};
+use super::{clerk, kemi, names, sources, stats, watcher, worker};
 use crate::cluster::Shared;
 use crate::config::{Config, ConfigError};
 use crate::host::entry::{Refused, entry};
@@ -58,7 +58,8 @@ pub extern "C" fn mod_init() -> c_int {
         names::settle(shared)?;
         sources::prepare(shared)?;
         stats::register(shared)?;
-        watcher::prepare(shared)
+        watcher::prepare(shared)?;
+        clerk::prepare(shared)
     })
 }
 
@@ -80,7 +81,10 @@ pub extern "C" fn child_init(rank: c_int) -> c_int {
     entry("child_init", || {
         RUNNING.store(true, Ordering::Relaxed);
         match shared() {
-            Some(shared) if rank == PROC_MAIN as c_int => watcher::start(shared),
+            Some(shared) if rank == PROC_MAIN as c_int => {
+                watcher::start(shared)?;
+                clerk::start(shared)
+            }
             _ => Ok(()),
         }
     })

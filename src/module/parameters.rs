@@ -55,12 +55,13 @@ macro_rules! take {
 }
 
 parameters! {
-    13:
+    14:
     text server add_server;
     text server_list set_server_list;
     number max_servers set_max_servers;
     text table add_table;
     text source add_source;
+    text outbox set_outbox;
     number source_retry set_source_retry;
     number cmd_timeout set_cmd_timeout;
     number probe_interval set_probe_interval;
@@ -126,6 +127,8 @@ mod tests {
             ("source", text(c"ipauth=>url=sqlite:///tmp/db;table=grp;key=username;column=grp"), 0),
             ("source", text(c"ipauth=>url=sqlite:///tmp/db;table=grp;key=username;column=grp"), -1),
             ("source_retry", number(99), -1),
+            ("outbox", text(c"url=sqlite:///tmp/db;poll=100"), 0),
+            ("outbox", text(c"url=sqlite:///tmp/db;poll=100"), -1),
             ("server_list", text(c"/etc/kamailio/servers"), 0),
             ("server_list", text(c"servers"), -1),
             ("max_servers", number(4097), -1),

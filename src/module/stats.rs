@@ -5,6 +5,7 @@ use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::host::entry::Refused;
 use crate::host::{log, stats};
 use crate::lookup::sql::SourceStat;
+use crate::module::clerk::{self, OutboxStat};
 use crate::module::sources;
 use std::ffi::CString;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ enum Source {
     Asked(usize, SourceStat),
     /// 1 while the database of that source is asked, else 0.
     Answers(usize),
+    Outbox(OutboxStat),
+    /// 1 while this host drains the outbox, else 0.
+    Drains,
     Server(Arc<str>, ServerStat),
     /// 1 while workers may use it, else 0.
     Up(Arc<str>),
@@ -64,6 +68,10 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
         all.extend(SourceStat::ALL.map(row));
         all.push((format!("source_{}_up", spec.name), Source::Answers(index)));
     }
+    if shared.config().outbox.is_some() {
+        all.extend(OutboxStat::ALL.map(|(stat, name)| (name.to_owned(), Source::Outbox(stat))));
+        all.push(("outbox_drains".to_owned(), Source::Drains));
+    }
     for (_, server) in layout.servers().take(SHOWN) {
         let own: Arc<str> = server.name.as_str().into();
         let row = |(stat, name)| (format!("server_{own}_{name}"), Source::Server(own.clone(), stat));
@@ -80,6 +88,8 @@ fn read(shared: &Shared, source: &Source) -> u64 {
         Source::Table(table, stat) => shared.table_count(*table, *stat),
         Source::Asked(source, stat) => sources::all().map_or(0, |all| all.count(*source, *stat)),
         Source::Answers(source) => sources::all().map_or(0, |all| u64::from(all.pause_ms(*source) == 0)),
+        Source::Outbox(stat) => clerk::count(*stat),
+        Source::Drains => u64::from(clerk::drains()),
         Source::Server(name, stat) => of(name, &|server| shared.server_count(server, *stat)),
         Source::Up(name) => of(name, &|server| u64::from(shared.server_up(server))),
         Source::Latency(name) => of(name, &|server| shared.server_view(server).latency_us),
