@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use support::sql::modules;
 use support::wait::until_true;
 use support::{Host, Mariadb, Postgres, Script, Sql, Sqlite};
 
@@ -22,26 +23,9 @@ INSERT INTO grp VALUES (9, 'nobody', NULL, 'ipauth');
 ";
 
 fn script(sql: &dyn Sql, sources: &[(&str, &str)]) -> Script {
-    let driver = format!("loadmodule \"{}.so\"\n{}", sql.driver(), settings(sql));
-    sources.iter().fold(Script::new().before(&driver), |script, (table, source)| {
+    sources.iter().fold(Script::new().before(&modules(sql)), |script, (table, source)| {
         script.table(&format!("{table}=>")).text("source", &format!("{table}=>url={};{source}", sql.url()))
     })
-}
-
-/// What keeps a database that hangs from keeping a worker for long, and numbers from losing their sign.
-fn settings(sql: &dyn Sql) -> &'static str {
-    match sql.driver() {
-        "db_mysql" => {
-            r#"modparam("db_mysql", "timeout_interval", 1)
-            modparam("db_mysql", "auto_reconnect", 0)
-            modparam("db_mysql", "unsigned_type", 1)"#
-        }
-        "db_postgres" => {
-            r#"modparam("db_postgres", "timeout", 1)
-            modparam("db_postgres", "retries", 0)"#
-        }
-        _ => "",
-    }
 }
 
 /// What the source says: the value, `null`, or the text of the fault.

@@ -23,20 +23,6 @@ impl Mariadb {
         server
     }
 
-    fn client(&self) -> Command {
-        let mut command = Command::new(need("mariadb"));
-        command.args([
-            "--no-defaults",
-            "-u",
-            "kam",
-            "--batch",
-            "--skip-column-names",
-            "--default-character-set=utf8mb4",
-        ]);
-        command.arg("-S").arg(self.dir.path().join("sock"));
-        command
-    }
-
     fn wait_ready(&self) {
         wait::until("MariaDB to answer", Duration::from_secs(60), || {
             let output = self.client().args(["-e", "SELECT 1"]).output().expect("mariadb");
@@ -93,9 +79,21 @@ impl Sql for Mariadb {
         "db_mysql"
     }
 
-    fn run(&self, script: &str) -> String {
-        let mut client = self.client();
-        client.arg("kam");
-        sql::feed(client, script)
+    fn client(&self) -> Command {
+        let mut command = Command::new(need("mariadb"));
+        command.args([
+            "--no-defaults",
+            "-u",
+            "kam",
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+        ]);
+        command.arg("-S").arg(self.dir.path().join("sock"));
+        command
+    }
+
+    fn database(&self) -> String {
+        "kam".to_owned()
     }
 }

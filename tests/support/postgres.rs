@@ -24,20 +24,15 @@ impl Postgres {
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
         let server = Postgres { process: launch(&dir, port), dir, port };
         server.wait_ready();
-        sql::feed(server.client("postgres"), "CREATE DATABASE kam;");
+        let mut client = server.client();
+        client.arg("postgres");
+        sql::feed(client, "CREATE DATABASE kam;");
         server
-    }
-
-    fn client(&self, database: &str) -> Command {
-        let mut command = Command::new(program("psql"));
-        command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-U", "kam", "-d", database]);
-        command.arg("-h").arg(self.dir.path()).args(["-p", &self.port.to_string()]);
-        command
     }
 
     fn wait_ready(&self) {
         wait::until("PostgreSQL to answer", Duration::from_secs(60), || {
-            let output = self.client("postgres").args(["-c", "SELECT 1"]).output().expect("psql");
+            let output = self.client().args(["-c", "SELECT 1", "postgres"]).output().expect("psql");
             match output.status.success() {
                 true => Ok(()),
                 false => Err(std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()),
@@ -111,7 +106,14 @@ impl Sql for Postgres {
         "db_postgres"
     }
 
-    fn run(&self, script: &str) -> String {
-        sql::feed(self.client("kam"), script)
+    fn client(&self) -> Command {
+        let mut command = Command::new(program("psql"));
+        command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-U", "kam"]);
+        command.arg("-h").arg(self.dir.path()).args(["-p", &self.port.to_string()]);
+        command
+    }
+
+    fn database(&self) -> String {
+        "kam".to_owned()
     }
 }

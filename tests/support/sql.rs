@@ -13,8 +13,34 @@ pub trait Sql {
     fn url(&self) -> String;
     /// The Kamailio module that speaks with it.
     fn driver(&self) -> &'static str;
+    /// Its own client program; what comes next is the name of a database.
+    fn client(&self) -> Command;
+    /// The name of the database, for that program.
+    fn database(&self) -> String;
+
     /// Runs a script with its own client program; gives what that prints, one row per line.
-    fn run(&self, script: &str) -> String;
+    fn run(&self, script: &str) -> String {
+        let mut client = self.client();
+        client.arg(self.database());
+        feed(client, script)
+    }
+}
+
+/// Loads the driver, set so that a database that hangs does not keep a process for long, and that numbers keep their sign.
+pub fn modules(sql: &dyn Sql) -> String {
+    let settings = match sql.driver() {
+        "db_mysql" => {
+            r#"modparam("db_mysql", "timeout_interval", 1)
+            modparam("db_mysql", "auto_reconnect", 0)
+            modparam("db_mysql", "unsigned_type", 1)"#
+        }
+        "db_postgres" => {
+            r#"modparam("db_postgres", "timeout", 1)
+            modparam("db_postgres", "retries", 0)"#
+        }
+        _ => "",
+    };
+    format!("loadmodule \"{}.so\"\n{settings}", sql.driver())
 }
 
 /// A directory for a server that must not run as root.
@@ -73,9 +99,13 @@ impl Sql for Sqlite {
         "db_sqlite"
     }
 
-    fn run(&self, script: &str) -> String {
+    fn client(&self) -> Command {
         let mut command = Command::new(need("sqlite3"));
-        command.args(["-batch", "-bail", "-cmd", ".timeout 5000"]).arg(self.file());
-        feed(command, script)
+        command.args(["-batch", "-bail", "-cmd", ".timeout 5000"]);
+        command
+    }
+
+    fn database(&self) -> String {
+        self.file().display().to_string()
     }
 }
