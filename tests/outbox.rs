@@ -1,0 +1,221 @@
+//! A row changed by plain SQL is no longer served by any proxy, on real databases and by the recipes of docs/INVALIDATION.md.
+
+mod support;
+
+use serde_json::json;
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use support::sql::modules;
+use support::wait::until_true;
+use support::{Host, Mariadb, Memcached, Postgres, Script, Sql, Sqlite};
+
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// The table that provisioning changes.
+const GRP: &str = "CREATE TABLE grp (username VARCHAR(64), grp VARCHAR(64));
+INSERT INTO grp VALUES ('alice', 'ipauth'), ('bob', 'ipauth'), ('carol', 'ipauth');";
+
+const TOLD: &str = r#"
+event_route[shardcache:invalidated:ipauth] {
+    xlog("L_NOTICE", "told: <$shcst(key)>\n");
+}
+"#;
+
+/// The chapter's commands, run as they stand there, with this database's name.
+fn follow(sql: &dyn Sql, heading: &str, program: &str) {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(house.join("docs/INVALIDATION.md")).expect("docs/INVALIDATION.md");
+    let chapter = page.split("\n### ").find(|part| part.starts_with(heading)).expect(heading);
+    let recipe = chapter.split("\n```sh\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("a recipe");
+    let tools = tempfile::tempdir().expect("temporary directory");
+    let client = sql.client();
+    let words = std::iter::once(client.get_program()).chain(client.get_args());
+    let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let file = tools.path().join(program);
+    fs::write(&file, format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" "))).expect("a tool");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a tool");
+    let recipe = recipe.replace(&format!("{program} kamailio.sqlite"), &format!("{program} {}", sql.database()));
+    let recipe = recipe.replace(&format!("{program} kamailio"), &format!("{program} {}", sql.database()));
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").expect("PATH"));
+    let output = Command::new("sh").args(["-euc", &recipe]).env("PATH", path).current_dir(house).output().expect("sh");
+    assert!(output.status.success(), "{recipe}: {output:?}");
+}
+
+/// Two proxies, two servers, one database.
+struct Farm {
+    hosts: Vec<Host>,
+    _servers: Vec<Memcached>,
+}
+
+impl Farm {
+    fn start(sql: &dyn Sql) -> Self {
+        let servers = Memcached::many(2);
+        let script = Script::new().before(&modules(sql)).servers(&servers).table("ipauth=>copies=2").raw(TOLD);
+        let script = script.text("outbox", &format!("url={};poll=50", sql.url()));
+        Self { hosts: (0..2).map(|_| script.start()).collect(), _servers: servers }
+    }
+
+    fn store(&self, keys: &[&str]) {
+        for key in keys {
+            until_true("the entry to be stored", LIMIT, || {
+                self.hosts[0].rpc("shc.set", &[json!("ipauth"), json!(key), json!("yes")]).is_ok()
+            });
+            assert!(self.hosts.iter().all(|host| serves(host, key)), "{key}");
+        }
+    }
+
+    fn nobody_serves(&self, key: &str) {
+        let any = || self.hosts.iter().any(|host| serves(host, key));
+        until_true(&format!("no host to serve {key}"), LIMIT, || !any());
+    }
+
+    fn sum(&self, statistic: &str) -> u64 {
+        self.hosts.iter().map(|host| host.statistic(statistic)).sum()
+    }
+
+    /// The place of the host that drains.
+    fn holder(&self) -> usize {
+        until_true("one host to drain", LIMIT, || self.sum("outbox_drains") == 1);
+        self.hosts.iter().position(|host| host.statistic("outbox_drains") == 1).expect("one of them")
+    }
+}
+
+fn serves(host: &Host, key: &str) -> bool {
+    match host.rpc("shc.get", &[json!("ipauth"), json!(key)]) {
+        Ok(_) => true,
+        Err(fault) if fault.code == 404 => false,
+        Err(fault) => panic!("{fault}"),
+    }
+}
+
+fn left(sql: &dyn Sql) -> String {
+    sql.run("SELECT COUNT(*) FROM shc_outbox;").trim().to_owned()
+}
+
+fn changes_are_in_force_everywhere(sql: &dyn Sql, heading: &str, program: &str) {
+    sql.run(GRP);
+    follow(sql, heading, program);
+    let farm = Farm::start(sql);
+    farm.holder();
+    farm.store(&["alice", "bob", "carol", "dave", "erin"]);
+    sql.run("BEGIN; DELETE FROM grp WHERE username = 'bob'; ROLLBACK;");
+    sql.run("DELETE FROM grp WHERE username = 'alice';");
+    farm.nobody_serves("alice");
+    sql.run("UPDATE grp SET username = 'dave' WHERE username = 'carol';");
+    farm.nobody_serves("carol");
+    farm.nobody_serves("dave");
+    sql.run("INSERT INTO grp VALUES ('erin', 'ipauth');");
+    farm.nobody_serves("erin");
+    assert!(farm.hosts.iter().all(|host| serves(host, "bob")), "what was rolled back changes nothing");
+    until_true("the outbox to be empty", LIMIT, || left(sql) == "0");
+    let told: String = farm.hosts.iter().map(Host::log).collect();
+    for key in ["alice", "carol", "dave", "erin"] {
+        assert!(told.contains(&format!("told: <{key}>")), "{key}");
+    }
+    assert!(!told.contains("told: <bob>"));
+    assert_eq!((farm.sum("outbox_rows"), farm.sum("outbox_errors"), farm.sum("outbox_drains")), (4, 0, 1));
+
+    sql.run("INSERT INTO shc_outbox (cache_table, cache_key) VALUES ('ipauth', NULL);");
+    farm.nobody_serves("bob");
+    sql.run("INSERT INTO shc_outbox (cache_table, cache_key) VALUES ('other', 'x'), ('ipauth', '');");
+    until_true("all but the row of a table that is not there to go", LIMIT, || left(sql) == "1");
+}
+
+#[test]
+fn changes_in_mariadb() {
+    changes_are_in_force_everywhere(&Mariadb::start(), "SQL triggers, MariaDB", "mariadb");
+}
+
+#[test]
+fn changes_in_postgres() {
+    changes_are_in_force_everywhere(&Postgres::start(), "SQL triggers, PostgreSQL", "psql");
+}
+
+#[test]
+fn changes_in_sqlite() {
+    changes_are_in_force_everywhere(&Sqlite::create(), "SQL triggers, SQLite", "sqlite3");
+}
+
+/// What is committed is done, whoever dies then: the database, or the host that drains.
+fn outlives_its_database_and_its_drainer(
+    sql: &dyn Sql,
+    heading: &str,
+    program: &str,
+    kill: impl FnOnce(),
+    revive: impl FnOnce(),
+) {
+    sql.run(GRP);
+    follow(sql, heading, program);
+    let mut farm = Farm::start(sql);
+    let holder = farm.holder();
+    farm.store(&["alice", "bob", "carol"]);
+    sql.run("DELETE FROM grp WHERE username = 'alice';");
+    kill();
+    farm.hosts[holder].wait_log("outbox: ");
+    farm.hosts[holder].wait_log("the database does not answer; changes wait until it does");
+    revive();
+    farm.nobody_serves("alice");
+
+    let holder = farm.holder();
+    let mut dead = farm.hosts.remove(holder);
+    dead.kill();
+    sql.run("DELETE FROM grp WHERE username = 'bob';");
+    farm.nobody_serves("bob");
+    assert_eq!((farm.sum("outbox_drains"), farm.sum("outbox_rows")), (1, 1));
+    dead.revive();
+    farm.hosts.push(dead);
+    sql.run("DELETE FROM grp WHERE username = 'carol';");
+    farm.nobody_serves("carol");
+    assert_eq!(farm.sum("outbox_drains"), 1);
+    until_true("the outbox to be empty", LIMIT, || left(sql) == "0");
+}
+
+/// The same server, to be killed while others use it.
+struct Mortal<T>(RefCell<T>);
+
+impl<T: Sql> Sql for Mortal<T> {
+    fn url(&self) -> String {
+        self.0.borrow().url()
+    }
+
+    fn driver(&self) -> &'static str {
+        self.0.borrow().driver()
+    }
+
+    fn client(&self) -> Command {
+        self.0.borrow().client()
+    }
+
+    fn database(&self) -> String {
+        self.0.borrow().database()
+    }
+}
+
+#[test]
+fn mariadb_and_the_drainer_die() {
+    let sql = Mortal(RefCell::new(Mariadb::start()));
+    let (kill, revive) = (|| sql.0.borrow_mut().kill(), || sql.0.borrow_mut().revive());
+    outlives_its_database_and_its_drainer(&sql, "SQL triggers, MariaDB", "mariadb", kill, revive);
+}
+
+#[test]
+fn postgres_and_the_drainer_die() {
+    let sql = Mortal(RefCell::new(Postgres::start()));
+    let (kill, revive) = (|| sql.0.borrow_mut().kill(), || sql.0.borrow_mut().revive());
+    outlives_its_database_and_its_drainer(&sql, "SQL triggers, PostgreSQL", "psql", kill, revive);
+}
+
+#[test]
+fn a_database_without_the_outbox_is_told_of_and_the_start_goes_on() {
+    let sql = Sqlite::create();
+    sql.run(GRP);
+    let farm = Farm::start(&sql);
+    farm.hosts[0].wait_log("table shc_outbox: the database refuses the statement; changes wait until it does");
+    follow(&sql, "SQL triggers, SQLite", "sqlite3");
+    farm.holder();
+    farm.hosts[0].wait_log("outbox: the database answers again");
+}
