@@ -63,6 +63,7 @@ impl Call<'_> {
             _ => return Err(Fault::Refused),
         };
         let mark = self.desk.notes.view.of(side);
+        self.desk.notes.doubt = !verified;
         let token = if verified { Token::Two(copies::Token { side, mark, cas }) } else { Token::Unsettled };
         match skip {
             Some(skip) => self.hold(parcel, skip, token),
