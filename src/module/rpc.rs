@@ -16,6 +16,7 @@ use std::ptr;
 mod args;
 mod entries;
 mod lists;
+mod near;
 mod servers;
 
 /// Why a command ended with an error: the code and the text of its fault.
@@ -100,6 +101,7 @@ commands! {
     c"shc.listTables" RPC_RET_ARRAY, servers::tables, c"The configured tables.";
     c"shc.list" RPC_RET_ARRAY, servers::list, c"The servers, their state and their errors.";
     c"shc.stats" 0, servers::stats, c"All counters of all tables and servers, and their sums.";
+    c"shc.near" 0, near::near, c"What this host keeps in its own memory of near tables: size, use, polls of the servers.";
     c"shc.reload" 0, lists::reload, c"Reads the list of servers again. What was added, removed, changed and kept.";
     c"shc.add_server" 0, lists::add_server, c"Adds a server to this host's list: a text as in the parameter 'server'.";
     c"shc.remove_server" 0, lists::remove_server, c"Removes a server from this host's list: name.";

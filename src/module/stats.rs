@@ -1,11 +1,14 @@
 //! The statistics of group `shardcache`: the first tables and servers of the start by name, read straight from shared memory, so
 //! that any process can answer. `shc.stats` shows all of them.
 
+use crate::clock::Deadline;
 use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::host::entry::Refused;
 use crate::host::{log, stats};
+use crate::near::Stats;
 use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many tables and how many servers have statistics of their own.
 const SHOWN: usize = 32;
@@ -27,6 +30,10 @@ enum Source {
     PoolDown,
     /// 1 while another host has another list of servers, else 0.
     ListsDiffer,
+    /// What this host keeps near: entries, the bytes of memory they take, and those that had to make room.
+    NearEntries,
+    NearBytes,
+    NearEvictions,
 }
 
 /// Makes the statistics known to the host. To be called once, from mod_init.
@@ -48,6 +55,9 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
         ("servers_up", Source::ServersUp),
         ("pool_down", Source::PoolDown),
         ("lists_differ", Source::ListsDiffer),
+        ("near_entries", Source::NearEntries),
+        ("near_bytes", Source::NearBytes),
+        ("near_evictions", Source::NearEvictions),
     ];
     let mut all: Vec<_> = of_all.into_iter().map(|(name, source)| (name.to_owned(), source)).collect();
     for (index, table) in shared.config().tables.iter().enumerate().take(SHOWN) {
@@ -74,8 +84,17 @@ fn read(shared: &Shared, source: &Source) -> u64 {
         Source::Servers => shared.layout().len() as u64,
         Source::PoolDown => u64::from(shared.mostly_down()),
         Source::ListsDiffer => u64::from(!shared.lists_agree()),
+        Source::NearEntries => near(shared).items,
+        Source::NearBytes => near(shared).used,
+        Source::NearEvictions => near(shared).evictions,
         Source::ServersUp => shared.layout().servers().filter(|(server, _)| shared.server_up(*server)).count() as u64,
     }
+}
+
+/// What the near cache holds; nothing where there is none, or where it is busy.
+fn near(shared: &Shared) -> Stats {
+    let deadline = Deadline::after(Duration::from_millis(shared.config().cmd_timeout_ms.into()));
+    shared.near().and_then(|store| store.stats(deadline).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
