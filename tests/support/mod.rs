@@ -16,6 +16,7 @@ pub mod memcached;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod race;
 pub mod rounds;
 pub mod rpc;
 pub mod script;
