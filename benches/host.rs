@@ -14,7 +14,7 @@ mod scripts;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use measure::{Case, Series, interleave};
+use measure::{Case, interleave};
 use redis::Redis;
 use report::{Section, find};
 use scripts::Loop;
@@ -39,7 +39,7 @@ fn main() {
     let raw = interleave(&mut cases, ROUNDS);
     drop(cases);
 
-    let series = without_loop(raw);
+    let series = measure::without_loop(raw);
     let title = format!("Inside Kamailio (memory manager {}), all on one core", scripts::memory_manager());
     let mut section = Section::new("host", &title, "shc_get_tcp", &series);
     let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
@@ -55,14 +55,4 @@ fn case<'a>(host: &'a Host, what: &'static Loop) -> Case<'a> {
         assert_eq!(outcome.rc, 1, "{}: the loop ends with the value it should have", what.id);
         outcome.out.parse::<f64>().expect("microseconds") * 1000.0 / f64::from(what.count)
     })
-}
-
-/// Takes the empty loop of its own rounds off every series but the empty loop.
-fn without_loop(raw: Vec<Series>) -> Vec<Series> {
-    let idle = find(&raw, "empty").rounds.clone();
-    let beyond = |one: Series| {
-        let rounds = one.rounds.iter().zip(&idle).map(|(own, idle)| own - idle).collect();
-        if one.id == "empty" { one } else { Series { rounds, ..one } }
-    };
-    raw.into_iter().map(beyond).collect()
 }

@@ -73,6 +73,16 @@ pub fn interleave(cases: &mut [Case<'_>], rounds: usize) -> Vec<Series> {
     all
 }
 
+/// Takes the empty loop of its own rounds off every series but the empty loop.
+pub fn without_loop(raw: Vec<Series>) -> Vec<Series> {
+    let idle = raw.iter().find(|one| one.id == "empty").map(|one| one.rounds.clone()).unwrap_or_default();
+    let beyond = |one: Series| {
+        let rounds = one.rounds.iter().zip(&idle).map(|(own, idle)| own - idle).collect();
+        if one.id == "empty" { one } else { Series { rounds, ..one } }
+    };
+    raw.into_iter().map(beyond).collect()
+}
+
 /// Ties this process, and all it will start, to one core.
 pub fn pin_to_one_core() {
     // SAFETY: both calls get a valid set of the size they are told; plain bits.

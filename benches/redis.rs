@@ -1,4 +1,5 @@
 //! A redis-server on a free port, for comparison.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use crate::support::process::{Process, need};
 use crate::support::{ports, until};

@@ -61,8 +61,10 @@ impl Section {
         let mut all = load(&file);
         all[&self.id] = self.to_json();
         std::fs::write(&file, format!("{all:#}\n")).expect("bench.json can be written");
-        let sections: Vec<Section> =
-            ["wire", "copies", "outage", "host"].iter().filter_map(|id| Section::from_json(id, &all[id])).collect();
+        let sections: Vec<Section> = ["wire", "copies", "outage", "host", "near", "near8"]
+            .iter()
+            .filter_map(|id| Section::from_json(id, &all[id]))
+            .collect();
         let text = sections.iter().map(Section::table).collect::<Vec<_>>().join("\n");
         std::fs::write(folder.join("bench.md"), text).expect("bench.md can be written");
         plot::draw(&sections, &folder.join("bench.svg")).expect("bench.svg can be written");

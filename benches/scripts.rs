@@ -1,4 +1,5 @@
-//! The routing scripts of the host benchmark: one route for each thing to measure.
+//! The routing scripts of the benchmarks inside Kamailio: one route for each thing to measure.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use crate::measure::Kind;
 use crate::redis::Redis;
@@ -68,6 +69,25 @@ pub const FARM: [Loop; 3] = [
     ours("mget_100", "shc_mget, 100 keys on 3 servers", 10, "%%HUNDRED%%", "$shcst(rc) == 1"),
     ours("mget_100_xavp", "the same, copied into an xavp", 10, "%%COPIED%%", "$shcst(rc) == 1"),
 ];
+
+/// On the host whose table is near.
+pub const NEAR: [Loop; 5] = [
+    Loop { id: "empty", label: "empty loop", kind: Kind::Floor, count: 4000, body: "", good: "1 == 1" },
+    peer("sht_get", "$sht get (this host's memory)", 4000, "$var(v) = $sht(b=>$fU);", IS_VALUE),
+    ours("shc_near", "$shc get, near", 4000, GET, IS_VALUE),
+    peer("sht_miss", "$sht, no entry", 4000, "$var(v) = $sht(b=>none);", "$sht(b=>none) == $null"),
+    ours("shc_near_miss", "$shc, no entry, near", 4000, "$var(v) = $shc(b=>none);", "$shcst(rc) == -1"),
+];
+
+/// A host that keeps its table near, with `workers` workers, and the host's own hash table beside it.
+pub fn near(server: &Memcached, workers: usize) -> Host {
+    let before =
+        "max_while_loops=100000000\nloadmodule \"htable.so\"\nmodparam(\"htable\", \"htable\", \"b=>size=8;\")";
+    let script = Script::new().workers(workers).server(&server.spec("mc1")).table("b=>near=1");
+    let script = script.number("cmd_timeout", 5000).before(before);
+    let script = script.route("prepare", &prepare(&format!("$sht(b=>$fU) = \"{VALUE}\";")));
+    start(NEAR.iter().fold(script, with))
+}
 
 /// A host with our module alone.
 pub fn alone(servers: &[&Memcached]) -> Host {

@@ -2,7 +2,7 @@
 //!
 //! A worker owns one [`Cache`]. With servers configured the `farm` answers: the key's home on the ring is asked
 //! within the deadline, and a home that is down is a clear no. Without servers the host's own store answers, by the
-//! same rules. Later rooms (copies, stand-ins, near cache) join between `Cache` and `Farm`.
+//! same rules. Before the servers of a near table are asked, `near` looks into this host's own memory.
 
 mod batch;
 mod bump;
@@ -11,6 +11,7 @@ mod farm;
 mod fault;
 mod goods;
 mod local;
+mod near;
 mod news;
 mod pair;
 mod servers;
@@ -19,6 +20,7 @@ mod token;
 
 pub use dump::{Entry, Page, Unread};
 pub use fault::Fault;
+pub use near::NEAR_VALUE_MAX;
 
 use crate::cluster::{Shared, TableStat};
 use crate::value::Value;
@@ -185,6 +187,12 @@ impl Cache {
         self.last.rc
     }
 
+    /// Reads an entry as [`get`](Self::get), past what this host keeps near: from its servers, for operators.
+    pub fn fetch(&mut self, table: usize, key: &[u8]) -> Verdict {
+        let answer = on_back!(self, back => back.fetch(table, key, Ask::All));
+        self.settle(table, answer, TableStat::Hits)
+    }
+
     /// Reads an entry's value and nothing else: no [`cas`](Self::cas) may follow, its age and lifetime are not known.
     /// A little cheaper than [`get`](Self::get).
     pub fn peek(&mut self, table: usize, key: &[u8]) -> Verdict {
@@ -291,7 +299,7 @@ impl Cache {
         cell.counts.add(TableStat::Unavailable as usize, tally.unanswered);
         cell.counts.add(TableStat::Errors as usize, tally.failed);
         let rc = match tally {
-            batch::Tally { hits: 1.., .. } => Verdict::Done,
+            batch::Tally { hits: 1.., .. } | batch::Tally { near: 1.., .. } => Verdict::Done,
             batch::Tally { unanswered: 1.., .. } => Verdict::Unavailable,
             batch::Tally { failed: 1.., .. } => Verdict::Failed,
             _ => Verdict::Missing,
@@ -381,7 +389,8 @@ impl Cache {
             Err(fault) => (Verdict::Failed, TableStat::Errors, fault.as_str()),
         };
         let counts = &self.shared.table_cell(table).counts;
-        if rc != Verdict::Missing || done == TableStat::Hits {
+        let told = rc != Verdict::Missing || done == TableStat::Hits;
+        if told && !on_back!(self, back => back.counted()) {
             counts.add(stat as usize, 1);
         }
         if answer == Err(Fault::Ambiguous) {

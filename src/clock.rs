@@ -14,6 +14,13 @@ pub fn monotonic_ms() -> u64 {
     monotonic_ns() / 1_000_000
 }
 
+/// Milliseconds of `CLOCK_MONOTONIC` at the kernel's last tick, which may be some milliseconds ago, and more where a hypervisor took
+/// the processor away: much cheaper than the exact time.
+#[must_use]
+pub fn coarse_ms() -> u64 {
+    read(libc::CLOCK_MONOTONIC_COARSE) / 1_000_000
+}
+
 /// Microseconds since 1970 by the wall clock: for numbers that must not repeat after a restart.
 #[must_use]
 pub fn wall_us() -> u64 {
@@ -66,5 +73,18 @@ impl Deadline {
     #[must_use]
     pub fn passed(self, now_ns: u64) -> bool {
         now_ns >= self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coarse_clock_is_late_by_a_little() {
+        for _ in 0..1_000 {
+            let (before, coarse, after) = (monotonic_ms(), coarse_ms(), monotonic_ms());
+            assert!(coarse <= after && coarse + 1_000 >= before, "{before} {coarse} {after}");
+        }
     }
 }

@@ -34,7 +34,7 @@ pub mod watcher;
 mod forks;
 
 pub use count::{Counts, ServerStat, TableStat};
-pub use event::{DRAINED, Event};
+pub use event::{DRAINED, Event, Torn};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};
 pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};

@@ -4,7 +4,7 @@
 mod support;
 
 use shardcache::cache::{Cache, Verdict};
-use shardcache::cluster::{Shared, Watcher};
+use shardcache::cluster::{Shared, TableStat, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -38,14 +38,20 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_warm_worker_allocates_nothing_per_call() {
-    for (servers, copies) in
-        [(Vec::new(), 1), (vec![Memcached::tcp()], 1), (vec![Memcached::unix()], 1), (Memcached::many(2), 2)]
-    {
+    let cases = [
+        (Vec::new(), "copies=1"),
+        (vec![Memcached::tcp()], "copies=1"),
+        (vec![Memcached::unix()], "copies=1"),
+        (Memcached::many(2), "copies=2"),
+        (vec![Memcached::tcp()], "copies=1;near=1"),
+        (Memcached::many(2), "copies=2;near=1"),
+    ];
+    for (servers, attributes) in cases {
         let mut config = Config::default();
         for (i, server) in servers.iter().enumerate() {
             config.add_server(&server.spec(&format!("mc{i}"))).unwrap();
         }
-        config.add_table(&format!("t=>autoexpire=60;copies={copies}")).unwrap();
+        config.add_table(&format!("t=>autoexpire=60;{attributes}")).unwrap();
         config.cmd_timeout_ms = 2_000;
         let shared = Shared::create(config).unwrap();
         let mut watcher = Watcher::new(shared);
@@ -57,18 +63,23 @@ fn a_warm_worker_allocates_nothing_per_call() {
             for key in keys {
                 assert_eq!(cache.set(0, key, Value::Bytes(b"thirty-two bytes of an old value"), None), Verdict::Done);
                 assert_eq!(cache.get(0, key, 1), Verdict::Done);
+                assert_eq!(cache.get(0, key, 1), Verdict::Done);
                 assert_eq!(cache.get(0, b"nobody", 1), Verdict::Missing);
                 assert_eq!(cache.set(0, key, Value::Int(7), Some(30)), Verdict::Done);
                 assert_eq!(cache.inc(0, key, 1, 0, None), Verdict::Done);
                 assert_eq!(cache.touch(0, key, 60), Verdict::Done);
                 assert_eq!(cache.remove(0, key), Verdict::Done);
                 assert_eq!(cache.mget(0, keys), Verdict::Missing);
+                assert_eq!(cache.get(0, b"nobody", 1), Verdict::Missing);
+                assert_eq!(cache.mget(0, keys), Verdict::Missing);
             }
         };
         round(&keys);
         watcher.tick();
+        round(&keys);
         let before = COUNT.load(Relaxed);
         (0..100).for_each(|_| round(&keys));
-        assert_eq!(COUNT.load(Relaxed) - before, 0, "{} servers, {copies} copies", servers.len());
+        assert_eq!(shared.table_count(0, TableStat::NearHits) > 0, attributes.contains("near"));
+        assert_eq!(COUNT.load(Relaxed) - before, 0, "{} servers, {attributes}", servers.len());
     }
 }

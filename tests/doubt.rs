@@ -103,7 +103,7 @@ fn holding_back(silent: &Arc<AtomicBool>, heard: &Arc<Mutex<Vec<String>>>) -> Fa
         }
         _ if line.starts_with("mg !root:") => Some("VA 1\r\n5\r\n".into()),
         _ if line.starts_with("mg !") => Some("EN\r\n".into()),
-        _ if line.starts_with("ma ") || line.starts_with("ms !list:") => Some("HD\r\n".into()),
+        _ if line.starts_with("ma ") || line.starts_with("ms !") => Some("HD\r\n".into()),
         _ if line.starts_with("mg t") => Some("EN\r\n".into()),
         _ => greeting(line),
     })

@@ -30,7 +30,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn the_promises_hold() {
     let tally = runs::many(seeds(), &ALL, 10);
-    println!("{tally:?}");
+    println!("seeds {:?}: {tally}", seeds());
     assert!(tally.bad.is_empty(), "make sim SEED={} tells the story: {:?}", tally.bad[0].0, tally.bad);
     assert!(tally.never_whole.is_empty(), "never whole again: {:?}", tally.never_whole);
 }
@@ -69,7 +69,7 @@ fn narrow_stamps_do_not_wrap_in_an_outage() {
 #[test]
 fn the_promises_hold_for_tables_with_one_copy() {
     let tally = runs::many(seeds(), &SINGLE, 10);
-    println!("{tally:?}");
+    println!("seeds {:?}: {tally}", seeds());
     assert!(tally.bad.is_empty(), "make sim COPIES=1 SEED={} tells the story: {:?}", tally.bad[0].0, tally.bad);
     assert!(tally.never_whole.is_empty(), "never whole again: {:?}", tally.never_whole);
 }

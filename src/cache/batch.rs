@@ -8,7 +8,9 @@ mod fetch;
 
 use std::ops::Range;
 
+use super::near::Brought;
 use super::single::{Look, Spot};
+use super::token::Token;
 use super::{Fault, Verdict};
 use crate::key::{Kind, Prefix, Space};
 use crate::value::Value;
@@ -24,6 +26,8 @@ pub(crate) struct Tally {
     pub misses: u64,
     pub unanswered: u64,
     pub failed: u64,
+    /// Values from the near cache, beside the hits; they are counted there.
+    pub near: u64,
     pub err: &'static str,
 }
 
@@ -40,6 +44,8 @@ pub(crate) struct Batch {
     unknown: Vec<usize>,
     waiting: Vec<usize>,
     data: Vec<u8>,
+    /// Of values of near tables.
+    details: Vec<Detail>,
     generation: u64,
     err: &'static str,
 }
@@ -66,6 +72,14 @@ enum Found {
     Value { data: Range<usize>, flags: u32 },
 }
 
+/// What came with a value, for those who keep it.
+#[derive(Clone, Copy, Debug)]
+struct Detail {
+    at: usize,
+    left: Option<i64>,
+    token: Token,
+}
+
 /// One server's share.
 #[derive(Clone, Copy, Debug)]
 struct Leg {
@@ -88,6 +102,8 @@ struct Chain {
 /// What a batch asks for.
 struct Keys<'a> {
     table: usize,
+    /// All that belongs to a value is asked for.
+    near: bool,
     name: &'a str,
     prefix: Prefix,
     keys: &'a [&'a [u8]],
@@ -115,6 +131,7 @@ impl Batch {
         self.leg_of.clear();
         self.looks.clear();
         self.unknown.clear();
+        self.details.clear();
         self.data.clear();
         if self.data.capacity() > KEPT {
             self.data.shrink_to(KEPT);
@@ -131,6 +148,22 @@ impl Batch {
                 (Verdict::Done, Some(Value::from_wire(&self.data[data.clone()], *flags)))
             }
         }
+    }
+
+    /// Notes what came with the value of key `at`, which servers confirmed.
+    pub fn detail(&mut self, at: usize, left: Option<i64>, token: Token) {
+        self.details.push(Detail { at, left, token });
+    }
+
+    /// What servers confirmed of keys of a near table.
+    pub fn confirmed(&self) -> impl Iterator<Item = (usize, Option<Brought<'_>>)> {
+        let absent = |(at, want): (usize, &Want)| matches!(want.found, Found::Missing).then_some((at, None));
+        let there = |detail: &Detail| {
+            let Detail { at, left, token } = *detail;
+            let Found::Value { data, flags } = &self.wants[at].found else { return None };
+            Some((at, Some(Brought { data: &self.data[data.clone()], flags: *flags, left, token })))
+        };
+        self.details.iter().filter_map(there).chain(self.wants.iter().enumerate().filter_map(absent))
     }
 
     pub fn tally(&self) -> Tally {

@@ -15,7 +15,7 @@ use crate::cluster::record::number;
 use crate::cluster::seats::Seat;
 use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
 use crate::health::Seen;
-use crate::key::{self, Part, Space, WireKey, split_full};
+use crate::key::{self, Part, Space, WireKey};
 use crate::value::Value;
 use crate::wire::{self, Kind, Link, Reply, WireError};
 
@@ -147,19 +147,24 @@ impl Farm {
 
     pub fn value(&self) -> Option<Value<'_>> {
         match self.held {
-            Held::Nothing => None,
             Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
-            Held::Reply { server, at, skip } => match self.links[server].reply(at) {
-                Reply::Value { data, meta } => Some(Value::from_wire(data.get(skip..)?, meta.flags)),
-                _ => None,
-            },
+            _ => self.raw().map(|(data, flags)| Value::from_wire(data, flags)),
+        }
+    }
+
+    /// The bytes and client flags of the value that the call read.
+    pub fn raw(&self) -> Option<(&[u8], u32)> {
+        let Held::Reply { server, at, skip } = self.held else { return None };
+        match self.links[server].reply(at) {
+            Reply::Value { data, meta } => Some((data.get(skip..)?, meta.flags)),
+            _ => None,
         }
     }
 
     /// The token of the last value read and its remaining seconds (`None` = never expires).
     pub fn stamp(&self) -> (u64, Option<i64>) {
         match self.held() {
-            Some(Reply::Value { meta, .. } | Reply::Done(meta)) => (meta.cas, (meta.ttl >= 0).then_some(meta.ttl)),
+            Some(Reply::Value { meta, .. } | Reply::Done(meta)) => (meta.cas, meta.left()),
             _ => (0, None),
         }
     }
@@ -181,13 +186,18 @@ impl Farm {
         self.layout.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
     }
 
+    /// Takes over the host's list of servers, if it is another one now.
+    pub fn keep_up(&mut self) {
+        if self.layout.version() != self.shared.list_version() {
+            self.follow();
+        }
+    }
+
     /// Begins a call, before the call looks for any server: what the last one brought is forgotten, and a new list of
     /// servers is taken over. Returns when this call has to end.
     pub fn begin(&mut self) -> Deadline {
         (self.held, self.hurried) = (Held::Nothing, false);
-        if self.layout.version() != self.shared.list_version() {
-            self.follow();
-        }
+        self.keep_up();
         self.now_ns = clock::monotonic_ns();
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
@@ -339,17 +349,6 @@ impl Farm {
             self.shared.table_cell(table).counts.add(TableStat::Failovers as usize, 1);
         }
     }
-}
-
-/// How many bytes of a hashed key's value are its full key; `None` when another key's value lies there. A number is
-/// kept bare, so that the server can count with it.
-pub(crate) fn behind_full_key(key: &WireKey, data: &[u8]) -> Option<usize> {
-    let Some(full) = key.full() else { return Some(0) };
-    if matches!(Value::from_wire(data, 0), Value::Int(_)) {
-        return Some(0);
-    }
-    let (found, value) = split_full(data)?;
-    (found == full).then_some(data.len() - value.len())
 }
 
 /// The answers that mean yes and no for every command.

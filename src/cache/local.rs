@@ -42,6 +42,11 @@ impl Local {
         Self { shared, store, name, data, held: Held::Nothing, batch }
     }
 
+    /// Nobody else counts what comes of a call.
+    pub fn counted(&self) -> bool {
+        false
+    }
+
     pub fn asked(&self) -> Option<usize> {
         None
     }
@@ -72,6 +77,11 @@ impl Local {
     pub fn get(&mut self, table: usize, key: &[u8], _ask: Ask) -> Answer {
         self.set_key(table, key)?;
         self.read()
+    }
+
+    /// Nothing is nearer than this store.
+    pub fn fetch(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
+        self.get(table, key, ask)
     }
 
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {

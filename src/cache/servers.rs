@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::batch::Tally;
 use super::dump::{Page, Unread};
 use super::farm::Farm;
+use super::near::{Brought, Mixed, Near, Said};
 use super::pair::{Call, Desk, Many};
 use super::single::Single;
 use super::token::Token;
@@ -17,11 +18,14 @@ use crate::value::Value;
 pub(crate) struct Servers {
     farm: Farm,
     desk: Desk,
+    /// Where a table is near.
+    near: Option<Near>,
+    mixed: Mixed,
 }
 
 impl Servers {
     pub fn new(shared: &'static Shared) -> Self {
-        Self { farm: Farm::new(shared), desk: Desk::default() }
+        Self { farm: Farm::new(shared), desk: Desk::default(), near: Near::new(shared), mixed: Mixed::default() }
     }
 
     /// Takes over the list of servers as it is now.
@@ -33,28 +37,80 @@ impl Servers {
         self.farm.layout.name(server)
     }
 
+    /// The near cache, if it gave the last answer.
+    fn held_near(&self) -> Option<&Near> {
+        self.near.as_ref().filter(|near| near.holds())
+    }
+
+    /// Did the near cache give the last answer, and count it?
+    pub fn counted(&self) -> bool {
+        self.held_near().is_some()
+    }
+
     pub fn asked(&self) -> Option<usize> {
-        self.farm.asked()
+        if self.held_near().is_some() { None } else { self.farm.asked() }
     }
 
     pub fn value(&self) -> Option<Value<'_>> {
-        self.farm.value()
+        self.held_near().map_or_else(|| self.farm.value(), Near::value)
     }
 
     pub fn left(&self) -> Option<i64> {
-        self.farm.stamp().1
+        self.held_near().map_or_else(|| self.farm.stamp().1, Near::left)
     }
 
     pub fn token(&self) -> Token {
+        self.held_near().map_or_else(|| self.brought_token(), Near::token)
+    }
+
+    fn brought_token(&self) -> Token {
         self.desk.token().unwrap_or_else(|| Token::One { cas: self.farm.stamp().0, seat: self.farm.seat() })
     }
 
+    /// Reads an entry, near or far.
     pub fn get(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
+        match self.look_near(table, key) {
+            None => self.fetch(table, key, ask),
+            Some(Said::There) => Ok(true),
+            Some(Said::Absent) => Ok(false),
+            Some(Said::Nothing) => self.fill(table, key),
+        }
+    }
+
+    /// Reads an entry from whoever keeps it.
+    pub fn fetch(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
         self.ask(table, key, |single| single.get(ask), |call| call.get(ask))
     }
 
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
-        self.ask(table, key, |single| single.ttl(), |call| call.ttl())
+        match self.look_near(table, key) {
+            Some(Said::There) => Ok(true),
+            Some(Said::Absent) => Ok(false),
+            None | Some(Said::Nothing) => self.ask(table, key, |single| single.ttl(), |call| call.ttl()),
+        }
+    }
+
+    /// What the near cache says; `None` where the table has none.
+    fn look_near(&mut self, table: usize, key: &[u8]) -> Option<Said> {
+        let near = self.near.as_mut().filter(|_| self.farm.shared.config().tables[table].near)?;
+        near.begin();
+        self.farm.keep_up();
+        Some(near.look(&self.farm.layout, table, key))
+    }
+
+    /// Reads an entry from whoever keeps it, and keeps it near.
+    fn fill(&mut self, table: usize, key: &[u8]) -> Answer {
+        let claim = self.near.as_ref().map(|near| near.claim(&self.farm, table, key));
+        let found = self.fetch(table, key, Ask::All)?;
+        let (left, token) = (self.farm.stamp().1, self.brought_token());
+        let brought = self.farm.raw().map(|(data, flags)| Brought { data, flags, left, token });
+        if let (Some(near), Some(claim)) = (&mut self.near, claim)
+            && !self.desk.doubtful()
+            && found == brought.is_some()
+        {
+            near.keep(claim, table, key, brought);
+        }
+        Ok(found)
     }
 
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
@@ -82,6 +138,26 @@ impl Servers {
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
+        self.mixed.clear();
+        let Some(near) = self.near.as_mut().filter(|_| self.farm.shared.config().tables[table].near) else {
+            return self.fetch_many(table, keys);
+        };
+        near.begin();
+        self.farm.keep_up();
+        let mut mixed = std::mem::take(&mut self.mixed);
+        let rest = mixed.pick(near, &self.farm, table, keys);
+        near.begin();
+        let mut asked = Tally::default();
+        if !rest.is_empty() {
+            asked = self.fetch_many(table, &rest);
+            self.near.iter_mut().for_each(|near| mixed.keep(near, &self.farm.batch, table, &rest));
+        }
+        mixed.give_back(rest);
+        self.mixed = mixed;
+        self.mixed.tally(asked)
+    }
+
+    fn fetch_many(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
         let deadline = self.farm.begin();
         if !self.farm.mirrors(table) || self.farm.layout.len() < 2 {
             return self.farm.mget(table, keys, deadline);
@@ -96,10 +172,11 @@ impl Servers {
     }
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
-        self.farm.found(i)
+        if self.mixed.is_empty() { self.farm.found(i) } else { self.mixed.found(&self.farm.batch, i) }
     }
 
     pub fn bump(&mut self, table: usize) -> Answer {
+        self.begin();
         self.farm.bump(table)
     }
 
@@ -133,6 +210,12 @@ impl Servers {
         answer
     }
 
+    /// Begins a call: forgets what the last one brought.
+    fn begin(&mut self) {
+        self.desk.begin();
+        self.near.iter_mut().for_each(Near::begin);
+    }
+
     /// Asks whoever serves the table's only copies, else the pair.
     fn ask<T>(
         &mut self,
@@ -141,7 +224,7 @@ impl Servers {
         single: impl FnOnce(Single<'_>) -> Result<T, Fault>,
         pair: impl FnOnce(Call<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.desk.begin();
+        self.begin();
         let deadline = self.farm.begin();
         if self.farm.mirrors(table) {
             let layout = Arc::clone(&self.farm.layout);

@@ -59,10 +59,18 @@ pub enum TableStat {
     Ambiguous,
     /// Reads answered by another server than the key's home.
     Failovers,
+    /// Of the hits, those from this host's own memory.
+    NearHits,
+    /// Of the misses, those that this host's own memory told.
+    NearAbsent,
+    /// Reads of near tables that had to ask a server, because nothing was kept.
+    NearMisses,
+    /// The same, because what was kept might no longer be true.
+    NearVoids,
 }
 
 impl TableStat {
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 17] = [
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
         (Self::Sets, "sets"),
@@ -76,7 +84,46 @@ impl TableStat {
         (Self::Errors, "errors"),
         (Self::Ambiguous, "ambiguous"),
         (Self::Failovers, "failovers"),
+        (Self::NearHits, "near_hits"),
+        (Self::NearAbsent, "near_absent"),
+        (Self::NearMisses, "near_misses"),
+        (Self::NearVoids, "near_voids"),
     ];
+}
+
+/// So many processes count side by side before two of them share a lane.
+const LANES: usize = 16;
+
+/// What the near cache counts: on a path so short that processes must not wait for each other's counters.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct NearCounts([Lane; LANES]);
+
+/// One process's counters, on a cache line of their own: in the order of [`NearCounts::STATS`].
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+struct Lane([AtomicU64; NearCounts::STATS.len()]);
+
+impl NearCounts {
+    const STATS: [TableStat; 4] =
+        [TableStat::NearHits, TableStat::NearAbsent, TableStat::NearMisses, TableStat::NearVoids];
+
+    /// Counts one more; `process` tells the processes apart.
+    pub fn add(&self, process: u32, stat: TableStat) {
+        if let Some(at) = Self::place(stat) {
+            self.0[process as usize % LANES].0[at].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The sum of all processes; `None` where something else counts that.
+    #[must_use]
+    pub fn get(&self, stat: TableStat) -> Option<u64> {
+        Self::place(stat).map(|at| self.0.iter().map(|lane| lane.0[at].load(Relaxed)).sum())
+    }
+
+    fn place(stat: TableStat) -> Option<usize> {
+        (stat as usize).checked_sub(Self::STATS[0] as usize).filter(|at| *at < Self::STATS.len())
+    }
 }
 
 /// What is counted per server.
@@ -127,4 +174,19 @@ impl ServerStat {
         (Self::Activations, "activations"),
         (Self::Strays, "strays"),
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_near_counters_stand_in_the_order_of_their_names() {
+        let counts = NearCounts::default();
+        for (at, stat) in NearCounts::STATS.into_iter().enumerate() {
+            (0..=at as u32).for_each(|process| counts.add(process * 7, stat));
+        }
+        assert_eq!(NearCounts::STATS.map(|stat| counts.get(stat)), [1, 2, 3, 4].map(Some));
+        assert_eq!(counts.get(TableStat::Failovers), None);
+    }
 }

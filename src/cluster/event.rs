@@ -3,6 +3,21 @@
 /// The reason of a server that the operator took out of use.
 pub const DRAINED: &str = "drained";
 
+/// Why the two servers of a pair are not known to hold the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Torn {
+    /// This host does not use this one.
+    Away(usize),
+    /// A host could not reach this one, or not in time.
+    Late(usize),
+    /// This one may lack entries, the other one has them.
+    Lacks(usize),
+    /// Neither is known to have all.
+    Unknown,
+    /// The list of servers was changed, and entries may lie where they no longer belong.
+    Moved,
+}
+
 /// What the script may want to hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -24,6 +39,12 @@ pub enum Event {
     PoolUp,
     /// No server is in use.
     AllDown,
+    /// The two servers of a pair may not hold the same.
+    PairTorn {
+        home: usize,
+        partner: usize,
+        why: Torn,
+    },
     /// The two servers of a pair hold the same again, after so long.
     PairWhole {
         home: usize,

@@ -71,8 +71,8 @@ pub struct Patrol {
     /// Whose turn it is to be worked on.
     next: usize,
     news: Vec<Event>,
-    /// Was every pair whole after the last round?
-    whole: Option<bool>,
+    /// Was it told that a pair is not whole, and not yet that all are again?
+    torn: bool,
     /// Servers that were told to make no lists.
     listless: Vec<usize>,
 }
@@ -103,7 +103,7 @@ impl Patrol {
             rate: Rate::new(config.repair_rate),
             next: 0,
             news: Vec::new(),
-            whole: None,
+            torn: false,
             listless: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::address::SharedAddress;
 use super::board::Board;
-use super::count::{Counts, ServerStat, TableStat};
+use super::count::{Counts, NearCounts, ServerStat, TableStat};
 use super::editions::ledger::ListsCell;
 use super::layout::{Layout, LayoutError};
 use super::lists::Lists;
@@ -78,6 +78,7 @@ impl ServerCell {
 #[repr(C)]
 pub struct TableCell {
     pub counts: Counts<{ TableStat::ALL.len() }>,
+    pub near: NearCounts,
     /// The generation: 0 until the table is bumped for the first time; only grows.
     pub generation: AtomicU64,
 }
@@ -113,8 +114,8 @@ pub enum SharedError {
     Layout(#[from] LayoutError),
     #[error("the list of servers has no room in shared memory")]
     List,
-    #[error("the host's own store of {megabytes} MB: {cause}")]
-    Store { megabytes: u32, cause: String },
+    #[error("{parameter} {megabytes}: no room for so many MB of shared memory: {cause}")]
+    Store { parameter: &'static str, megabytes: u32, cause: String },
 }
 
 /// Everything the processes of one host share.
@@ -125,6 +126,7 @@ pub struct Shared {
     policy: Policy,
     board: Board,
     local: Option<Store>,
+    near: Option<Store>,
     /// This is no host of the farm: see [`map::guest`](super::map::guest).
     guest: bool,
     /// When this host started.
@@ -147,13 +149,15 @@ impl Shared {
         let servers = config.list()?;
         let lists = Lists::new(std::mem::take(&mut config.servers), config.most_servers(servers.len()));
         let board = Board::map(lists.slots(&servers), config.tables.len(), lists.words(&servers))?;
-        let local = if servers.is_empty() { Some(Self::store(config.local_mb)?) } else { None };
+        let local = if servers.is_empty() { Some(Self::store("local_size", config.local_mb)?) } else { None };
+        let nearby = local.is_none() && config.tables.iter().any(|table| table.near);
+        let near = if nearby { Some(Self::store("near_size", config.near_mb)?) } else { None };
         let policy = Policy {
             soft_failures: config.soft_failures,
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
-        let shared = Self { config, lists, policy, board, local, guest, made_ms: clock::monotonic_ms() };
+        let shared = Self { config, lists, policy, board, local, near, guest, made_ms: clock::monotonic_ms() };
         shared.begin_list(servers)?;
         shared.look_up_names();
         Ok(Box::leak(Box::new(shared)))
@@ -172,9 +176,12 @@ impl Shared {
         }
     }
 
-    fn store(megabytes: u32) -> Result<Store, SharedError> {
-        Store::create(megabytes as usize * 1024 * 1024)
-            .map_err(|cause| SharedError::Store { megabytes, cause: cause.to_string() })
+    fn store(parameter: &'static str, megabytes: u32) -> Result<Store, SharedError> {
+        Store::create(megabytes as usize * 1024 * 1024).map_err(|cause| SharedError::Store {
+            parameter,
+            megabytes,
+            cause: cause.to_string(),
+        })
     }
 
     /// The configuration but for its servers: those are the layout's.
@@ -204,6 +211,11 @@ impl Shared {
     /// The host's own store, where no server is configured.
     pub(crate) fn local(&self) -> Option<&Store> {
         self.local.as_ref()
+    }
+
+    /// What this host keeps near, where a table asks for it and there are servers.
+    pub(crate) fn near(&self) -> Option<&Store> {
+        self.near.as_ref()
     }
 
     /// The index of a table by its name.
@@ -266,7 +278,14 @@ impl Shared {
 
     #[must_use]
     pub fn table_count(&self, table: usize, stat: TableStat) -> u64 {
-        self.table_cell(table).counts.get(stat as usize)
+        let cell = self.table_cell(table);
+        let near = |stat| cell.near.get(stat).unwrap_or(0);
+        let own = || cell.counts.get(stat as usize);
+        match stat {
+            TableStat::Hits => own() + near(TableStat::NearHits),
+            TableStat::Misses => own() + near(TableStat::NearAbsent),
+            _ => cell.near.get(stat).unwrap_or_else(own),
+        }
     }
 
     #[must_use]

@@ -61,6 +61,13 @@ impl<'a> Versions<'a> {
         now_ms.saturating_sub(self.0[slot].sent_ms.load(Ordering::Acquire)) < delta_ms
     }
 
+    /// Milliseconds since the last poll was sent that was answered and applied; `None` = none was yet.
+    #[must_use]
+    pub fn age_ms(&self, slot: usize, now_ms: u64) -> Option<u64> {
+        let sent_ms = self.0[slot].sent_ms.load(Ordering::Acquire);
+        (sent_ms > 0).then(|| now_ms.saturating_sub(sent_ms))
+    }
+
     /// A poll that was sent at `sent_ms` was answered, and all it told is applied.
     pub(super) fn polled(&self, slot: usize, sent_ms: u64) {
         self.0[slot].sent_ms.fetch_max(sent_ms, Ordering::Release);

@@ -71,7 +71,7 @@ impl Listeners {
             Event::PoolUp => (POOL_UP, self.pool_up, None, ""),
             Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
             Event::Whole => (WHOLE, self.whole, None, ""),
-            Event::PairWhole { .. } | Event::NoList { .. } => return,
+            Event::PairTorn { .. } | Event::PairWhole { .. } | Event::NoList { .. } => return,
             Event::ListsDiffer { server, .. } => (LISTS_DIFFER, self.lists_differ, Some(server), "lists differ"),
             Event::ListsAgree => (LISTS_AGREE, self.lists_agree, None, ""),
         };

@@ -16,6 +16,7 @@ use std::ptr;
 mod args;
 mod entries;
 mod lists;
+mod near;
 mod servers;
 mod sources;
 
@@ -101,6 +102,7 @@ commands! {
     c"shc.listTables" RPC_RET_ARRAY, servers::tables, c"The configured tables.";
     c"shc.list" RPC_RET_ARRAY, servers::list, c"The servers, their state and their errors.";
     c"shc.stats" 0, servers::stats, c"All counters of all tables and servers, and their sums.";
+    c"shc.near" 0, near::near, c"What this host keeps in its own memory of near tables: size, use, polls of the servers.";
     c"shc.sources" RPC_RET_ARRAY, sources::list, c"The sources of tables: their databases and what these were asked.";
     c"shc.source" 0, sources::ask, c"Asks the source of a table, past the cache: table key.";
     c"shc.reload" 0, lists::reload, c"Reads the list of servers again. What was added, removed, changed and kept.";

@@ -1,14 +1,17 @@
 //! The statistics of group `shardcache`: the first tables and servers of the start by name, read straight from shared memory, so
 //! that any process can answer. `shc.stats` shows all of them.
 
+use crate::clock::Deadline;
 use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::host::entry::Refused;
 use crate::host::{log, stats};
 use crate::lookup::sql::SourceStat;
 use crate::module::clerk::{self, OutboxStat};
 use crate::module::sources;
+use crate::near::Stats;
 use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many tables, how many sources and how many servers have statistics of their own.
 const SHOWN: usize = 32;
@@ -36,6 +39,10 @@ enum Source {
     PoolDown,
     /// 1 while another host has another list of servers, else 0.
     ListsDiffer,
+    /// What this host keeps near: entries, the bytes of memory they take, and those that had to make room.
+    NearEntries,
+    NearBytes,
+    NearEvictions,
 }
 
 /// Makes the statistics known to the host. To be called once, from mod_init.
@@ -57,6 +64,9 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
         ("servers_up", Source::ServersUp),
         ("pool_down", Source::PoolDown),
         ("lists_differ", Source::ListsDiffer),
+        ("near_entries", Source::NearEntries),
+        ("near_bytes", Source::NearBytes),
+        ("near_evictions", Source::NearEvictions),
     ];
     let mut all: Vec<_> = of_all.into_iter().map(|(name, source)| (name.to_owned(), source)).collect();
     for (index, table) in shared.config().tables.iter().enumerate().take(SHOWN) {
@@ -96,8 +106,17 @@ fn read(shared: &Shared, source: &Source) -> u64 {
         Source::Servers => shared.layout().len() as u64,
         Source::PoolDown => u64::from(shared.mostly_down()),
         Source::ListsDiffer => u64::from(!shared.lists_agree()),
+        Source::NearEntries => near(shared).items,
+        Source::NearBytes => near(shared).used,
+        Source::NearEvictions => near(shared).evictions,
         Source::ServersUp => shared.layout().servers().filter(|(server, _)| shared.server_up(*server)).count() as u64,
     }
+}
+
+/// What the near cache holds; nothing where there is none, or where it is busy.
+fn near(shared: &Shared) -> Stats {
+    let deadline = Deadline::after(Duration::from_millis(shared.config().cmd_timeout_ms.into()));
+    shared.near().and_then(|store| store.stats(deadline).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -112,6 +131,7 @@ mod tests {
             let source = format!("t{number}=>url=mysql://db/kam;table=t;key=k;column=c");
             config.add_source(&source).expect("a source");
         }
+        config.set_outbox("url=mysql://db/kam").expect("an outbox");
         for number in 0..servers {
             config.add_server(&format!("name=s{number};addr=10.0.0.1:{}", 1000 + number)).expect("a server");
         }

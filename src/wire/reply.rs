@@ -36,6 +36,12 @@ impl Default for Meta {
 }
 
 impl Meta {
+    /// Seconds left to live; `None` = for ever.
+    #[must_use]
+    pub fn left(&self) -> Option<i64> {
+        (self.ttl >= 0).then_some(self.ttl)
+    }
+
     /// Reads ` f0 c12 t-1 W`; `None` when a known flag has no proper number.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let mut meta = Self::default();

@@ -60,13 +60,15 @@ impl Farm {
         Some(matches!(row["state"].as_str(), Some("up" | "suspect")))
     }
 
-    /// What is not whole yet, as a host sees it.
+    /// What is not whole or not in its place yet, as a host sees it.
     pub fn broken(&self, host: usize) -> Option<String> {
         let Some(list) = self.list(host) else { return Some("does not answer".into()) };
         let what = |row: &Value| match (&row["state"], &row["whole"]) {
             (state, _) if state != "up" => Some(format!("{} is {state}", row["name"])),
             (_, whole) if whole == "no" => Some(format!("the copies of {} are not whole: {row}", row["name"])),
-            _ => None,
+            _ => {
+                row["seat"].as_str().filter(|seat| *seat != "home").map(|seat| format!("{} is at {seat}", row["name"]))
+            }
         };
         rows(&list).iter().find_map(what)
     }

@@ -42,7 +42,7 @@ impl Stalls {
         let near = 20_000;
         let seen = self.shared.seen.lock().expect("the list of stalls");
         2 * seen.iter().rev().take_while(|(at, _)| *at + 2_000_000 > begun).fold(0, |sum, (at, late)| {
-            let overlaps = at + near >= begun && at.saturating_sub(*late) <= ended + near;
+            let overlaps = at + near >= begun && at.saturating_sub(*late) <= ended.saturating_add(near);
             if overlaps { sum + late } else { sum }
         })
     }

@@ -41,6 +41,7 @@ fn a_server_that_slept_shows_nothing_old() {
         let gone = format!("{key} to be deleted");
         host.set(&key, "old");
         host.set(&gone, "old");
+        host.until_whole();
         servers[sleeper].freeze();
         in_time("set", || host.set(&key, "new"));
         assert_eq!(in_time("remove", || host.cache.remove(0, gone.as_bytes())), Verdict::Done);
@@ -93,6 +94,7 @@ fn a_frozen_server_costs_a_call_no_more_than_its_time() {
         let (key, number) = (host.key(0), host.key(1));
         host.set(&key, "v");
         host.inc(&number);
+        host.until_whole();
         servers[sleeper].freeze();
         let (key, number) = (key.as_bytes(), number.as_bytes());
         let mut bounded = |what: &str, call: &mut dyn FnMut(&mut Cache) -> Verdict| {
@@ -106,6 +108,28 @@ fn a_frozen_server_costs_a_call_no_more_than_its_time() {
         bounded("replace", &mut |cache| cache.replace(0, key, text("x"), None));
         bounded("remove", &mut |cache| cache.remove(0, key));
     }
+}
+
+#[test]
+fn a_server_that_hangs_while_its_pair_is_not_whole_loses_nothing() {
+    let servers = Memcached::many(2);
+    let mut host = start_patient(&servers, 1_000);
+    let (key, number) = (host.key(0), host.key(1));
+    host.set(&key, "v");
+    host.inc(&number);
+    assert_ne!(host.cache.shared().whole(), Some(true));
+    servers[0].freeze();
+    for call in [&mut |cache: &mut Cache| cache.set(0, key.as_bytes(), text("w"), None), &mut |cache: &mut Cache| {
+        cache.inc(0, number.as_bytes(), 1, 0, None)
+    }] as [&mut dyn FnMut(&mut Cache) -> Verdict; 2]
+    {
+        let rc = in_time("a write", || call(&mut host.cache));
+        assert_eq!((rc, host.cache.last().err), (Verdict::Failed, "ambiguous"));
+    }
+    servers[0].thaw();
+    host.until_whole();
+    assert!(["v", "w"].contains(&host.get(&key).unwrap().as_str()));
+    assert!([2, 3].contains(&host.inc(&number)), "the counter is still there");
 }
 
 #[test]

@@ -200,15 +200,15 @@ fn outlived(writes: &[&Call], call: &Call, claim: Claim) -> bool {
 
 /// Two reads that contradict each other although nothing was written in between.
 pub fn flips(writes: &[&Call], calls: &[&Call], found: &mut Vec<Violation>) {
-    let reads: Vec<&Call> = calls.iter().copied().filter(|call| call.act == Act::Get && call.good()).collect();
     let source = |read: &Call| writes.iter().copied().find(|write| write.value == read.value && read.value.is_some());
-    for (at, first) in reads.iter().enumerate() {
-        let Some(new) = source(first).filter(|write| write.good()) else { continue };
-        for second in &reads[at + 1..] {
+    let reads = calls.iter().copied().filter(|call| call.act == Act::Get && call.good());
+    let reads: Vec<(&Call, &Call)> =
+        reads.filter_map(|read| Some((read, source(read).filter(|write| write.good())?))).collect();
+    for (at, (first, new)) in reads.iter().copied().enumerate() {
+        for (second, old) in reads[at + 1..].iter().copied() {
             if second.value == first.value || second.begun < first.ended + DELTA {
                 continue;
             }
-            let Some(old) = source(second).filter(|write| write.good()) else { continue };
             // What the second read saw was over before the first read saw the other: and not written at the same time.
             let apart = old.ended < new.begun && old.ended + DELTA < first.begun;
             let since = |write: &&&Call| {
@@ -217,7 +217,7 @@ pub fn flips(writes: &[&Call], calls: &[&Call], found: &mut Vec<Violation>) {
                 value && other && write.ended >= old.begun.min(new.begun)
             };
             if apart && !writes.iter().filter(since).any(|write| write.begun < second.ended) {
-                found.push(Violation { what: "P2: a read went back", call: **second, other: Some(**first) });
+                found.push(Violation { what: "P2: a read went back", call: *second, other: Some(*first) });
                 return;
             }
         }

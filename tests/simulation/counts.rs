@@ -53,27 +53,38 @@ fn number_fits(
     let (since, before) = window(calls, call, number);
     let steps = calls.iter().filter_map(|other| step(other, call, number, since, before));
     let steps: Vec<Step> = steps.filter(|step| step.may).collect();
-    let (value, starts) = if floor {
-        (number as i64, steps.iter().flat_map(|step| [step.begun, step.begun + 1]).chain([0, u64::MAX]).collect())
-    } else {
-        (counted(number), vec![0])
-    };
-    // Whatever stood at 0 then, the later steps give at least, at most.
-    let low = |from: u64| -> i64 {
-        let sure = |step: &&Step| if step.by > 0 { step.must && step.begun >= from } else { step.ended >= from };
-        steps.iter().filter(sure).map(|step| step.by).sum()
-    };
-    let high = |from: u64| -> i64 {
-        let able = |step: &&Step| if step.by < 0 { step.must && step.begun >= from } else { step.ended >= from };
-        steps.iter().filter(able).map(|step| step.by).sum()
-    };
-    let most = starts.iter().map(|from| high(*from)).max().unwrap_or(0);
-    let least = starts.iter().map(|from| low(*from)).max().unwrap_or(0);
+    let value = if floor { number as i64 } else { counted(number) };
+    let (least, most) = (greatest(&steps, floor, 1), greatest(&steps, floor, -1));
     if value < least {
         found.push(Violation { what: what[0], call: *call, other: None });
     } else if value > most {
         found.push(Violation { what: what[1], call: *call, other: None });
     }
+}
+
+/// What the later steps give, whatever stood at 0 before them: the greatest of the least sums (`sure` = 1: going up only what
+/// surely counts), of the greatest ones (-1: going down).
+fn greatest(steps: &[Step], floor: bool, sure: i64) -> i64 {
+    let terms = steps.iter().filter_map(|step| match step.by.signum() == sure {
+        true => step.must.then_some((step.begun, step.by)),
+        false => Some((step.ended, step.by)),
+    });
+    if !floor {
+        return terms.map(|(_, by)| by).sum();
+    }
+    let mut terms: Vec<(u64, i64)> = terms.collect();
+    let mut starts: Vec<u64> =
+        steps.iter().flat_map(|step| [step.begun, step.begun + 1]).chain([0, u64::MAX]).collect();
+    terms.sort_unstable();
+    starts.sort_unstable();
+    let mut sum = 0;
+    let sums = starts.iter().rev().map(|from| {
+        while let Some((_, by)) = terms.pop_if(|(time, _)| *time >= *from) {
+            sum += by;
+        }
+        sum
+    });
+    sums.max().unwrap_or(0)
 }
 
 /// The last moment at which something may have begun anew before `call`, and the last at which something surely did.

@@ -1,5 +1,6 @@
 //! Many seeds on all cores, and one seed with its trace.
 
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,6 +53,18 @@ pub struct Tally {
     pub never_whole: Vec<u64>,
 }
 
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { runs, calls, unsure, bad, never_whole, .. } = self;
+        let hours = self.lasted as f64 / (3_600_000.0 * MS as f64);
+        write!(f, "{runs} runs of {hours:.1} simulated hours, {calls} calls ({unsure} not acknowledged), ")?;
+        write!(f, "{} broken promises, {} never whole again", bad.len(), never_whole.len())
+    }
+}
+
+/// A long search tells how far it is after so many runs.
+const TELL: u64 = 10_000;
+
 /// Runs `seeds`; stops early after `enough` bad ones.
 pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Tally {
     let next = AtomicU64::new(seeds.start);
@@ -77,6 +90,9 @@ pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Ta
                     }
                     if !run.whole {
                         total.never_whole.push(seed);
+                    }
+                    if total.runs % TELL == 0 {
+                        println!("{total}");
                     }
                 }
             });

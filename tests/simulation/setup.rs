@@ -25,14 +25,14 @@ pub fn people(world: &mut World) {
                 Some(rules) => Role::Usher(Box::new(single::watcher::Watching::new(rules))),
                 None => Role::Watcher(Box::new(Watching::new(world.keys))),
             };
-            world.actors.push(Some(Actor::new(host, pair, role)));
+            world.actors.push(Some(Box::new(Actor::new(host, pair, role))));
         }
         for _ in 0..workers {
             let role = match &world.options.single {
                 Some(_) => Role::Caller(single::worker::Working::default()),
                 None => Role::Worker(None),
             };
-            world.actors.push(Some(Actor::new(host, 0, role)));
+            world.actors.push(Some(Box::new(Actor::new(host, 0, role))));
         }
     }
     for actor in 0..world.actors.len() {

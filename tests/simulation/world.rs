@@ -144,7 +144,7 @@ pub struct World {
     /// What the first key of each pair is used for.
     pub theme: Theme,
     pub hosts: Vec<Host>,
-    pub actors: Vec<Option<Actor>>,
+    pub actors: Vec<Option<Box<Actor>>>,
     pub flights: Vec<Flight>,
     pub free: Vec<usize>,
     /// Which host cannot reach which server, and whose answers are lost.

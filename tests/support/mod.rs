@@ -18,6 +18,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod race;
 pub mod rounds;
 pub mod rpc;
 pub mod script;

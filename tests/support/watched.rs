@@ -48,6 +48,12 @@ impl Watched {
         Self { shared, cache: Cache::new(shared), told, ends, watcher: Some(watcher) }
     }
 
+    /// The watcher ends, the worker goes on.
+    pub fn stop_watching(&mut self) {
+        self.ends.store(true, Relaxed);
+        let _ = self.watcher.take().map(JoinHandle::join);
+    }
+
     /// Waits until `is` holds.
     pub fn until(&self, what: &str, is: impl Fn(&Shared) -> bool) {
         until(what, PATIENCE, || if is(self.shared) { Ok(()) } else { Err(standing(self.shared)) });
@@ -76,7 +82,6 @@ impl Watched {
 impl Drop for Watched {
     /// The host dies: nobody says goodbye to the servers.
     fn drop(&mut self) {
-        self.ends.store(true, Relaxed);
-        let _ = self.watcher.take().map(JoinHandle::join);
+        self.stop_watching();
     }
 }

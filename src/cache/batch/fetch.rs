@@ -1,13 +1,15 @@
 //! A batch's way to the servers: who is asked for which keys, and what they answered.
 
 use super::{Batch, EMPTY, END, Found, Keys, Leg, REFUSED, Tally, Want};
-use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
+use crate::cache::farm::{BUMPED, CHASES, Farm};
 use crate::cache::single::{LOOKS, Look, Spot};
+use crate::cache::token::Token;
 use crate::cache::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
 use crate::cluster::record::key_ref;
-use crate::key::Prefix;
+use crate::key::{Prefix, behind_full_key};
+use crate::table::Table;
 use crate::value::Value;
 use crate::wire::{self, Reply};
 
@@ -19,10 +21,10 @@ impl Farm {
     /// `deadline`: as the farm gave it when the call began.
     pub fn mget(&mut self, table: usize, keys: &[&[u8]], deadline: Deadline) -> Tally {
         let mut batch = std::mem::take(&mut self.batch);
-        let name = &self.shared.config().tables[table].name;
+        let Table { name, near, .. } = &self.shared.config().tables[table];
         for _ in 0..CHASES {
             let newest = match self.plan(&mut batch, table, keys, deadline) {
-                Ok(prefix) => self.fetch(&mut batch, &Keys { table, name, prefix, keys }, deadline),
+                Ok(prefix) => self.fetch(&mut batch, &Keys { table, near: *near, name, prefix, keys }, deadline),
                 Err(fault) => {
                     batch.refuse(keys.len(), fault);
                     break;
@@ -63,7 +65,7 @@ impl Farm {
         batch.wants.reserve(keys.len());
         batch.leg_of.resize(self.links.len(), None);
         batch.looks.resize(self.links.len(), None);
-        let name = &self.shared.config().tables[table].name;
+        let Table { name, near, .. } = &self.shared.config().tables[table];
         batch.generation = self.shared.generation(table);
         let prefix = Prefix::new(name, batch.generation)?;
         self.layout.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, home| {
@@ -75,7 +77,7 @@ impl Farm {
                 want.spot = spot;
                 batch.leg_of[spot.server].or_else(|| self.begin_leg(batch, spot.server))
             });
-            let alone = want.spot.stands_in() || !prefix.fits(keys[at]);
+            let alone = *near || want.spot.stands_in() || !prefix.fits(keys[at]);
             batch.wants.push(want);
             if let Some(leg) = leg {
                 batch.append(at, leg, alone);
@@ -159,7 +161,7 @@ impl Farm {
             link.get(all.prefix.bytes(), batch.chain(leg.classic).map(|at| all.keys[at]));
             for at in batch.chain(leg.alone) {
                 let _ = self.key.part(all.space(batch.generation), batch.wants[at].spot.part(), all.keys[at]);
-                link.mg(key_ref(&self.key), "v f");
+                link.mg(key_ref(&self.key), if all.near { "v f t c" } else { "v f" });
             }
         }
         wire::exchange(&mut self.links, used, deadline);
@@ -196,6 +198,9 @@ impl Farm {
             let value = match link.reply(reply) {
                 Reply::Value { data, meta } if spot.accepts(meta.flags) => {
                     let _ = self.key.part(all.space(batch.generation), spot.part(), all.keys[at]);
+                    if all.near {
+                        batch.detail(at, meta.left(), Token::One { cas: meta.cas, seat: spot.seat });
+                    }
                     behind_full_key(&self.key, data).map(|skip| (&data[skip..], meta.flags))
                 }
                 Reply::Value { .. } | Reply::Miss => None,

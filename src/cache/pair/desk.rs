@@ -37,6 +37,8 @@ pub(crate) struct Notes {
     pub parcels: Parcels,
     /// Where a counter was found in the last exchange: the home's, else the partner's.
     pub counter: Option<Parcel>,
+    /// What was read may be old.
+    pub doubt: bool,
     /// By what the value read last may be replaced; `None` = the call was not about a pair, or read nothing.
     token: Option<Token>,
 }
@@ -45,7 +47,7 @@ impl Desk {
     /// Begins a call.
     pub fn begin(&mut self) {
         let notes = &mut self.notes;
-        (notes.fault, notes.deleted, notes.token) = (None, false, None);
+        (notes.fault, notes.deleted, notes.token, notes.doubt) = (None, false, None, false);
     }
 
     /// Begins an attempt under this generation.
@@ -71,6 +73,11 @@ impl Desk {
 
     pub fn token(&self) -> Option<Token> {
         self.notes.token
+    }
+
+    /// May what the call read be old?
+    pub fn doubtful(&self) -> bool {
+        self.notes.doubt
     }
 
     /// Keeps what the value just read may be replaced by.

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Desk, Post, scene};
 use crate::cache::Fault;
 use crate::cache::batch::Batch;
-use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
+use crate::cache::farm::{BUMPED, CHASES, Farm};
+use crate::cache::token::Token;
 use crate::clock::Deadline;
-use crate::cluster::copies::{Legs, Outcome, Read, Request, Scene, Side, Step};
+use crate::cluster::copies::{self, Legs, Outcome, Read, Request, Scene, Side, Step};
 use crate::cluster::courier::{Load, Parcel, Parcels, Place, Want};
 use crate::cluster::{Layout, ServerStat};
-use crate::key::{Kind, Prefix, Space};
+use crate::key::{Kind, Prefix, Space, behind_full_key};
 use crate::wire::Reply;
 
 /// So many reads are kept room for.
@@ -74,6 +75,11 @@ impl Many<'_> {
         Err(BUMPED)
     }
 
+    /// What is kept near has to come with all that belongs to it.
+    fn want(&self) -> Want {
+        if self.farm.shared.config().tables[self.table].near { Want::All } else { Want::Value }
+    }
+
     /// Begins a read for every key.
     fn plan(&mut self, batch: &mut Batch, tasks: &mut Vec<Task>, prefix: Prefix) {
         batch.clear();
@@ -100,13 +106,14 @@ impl Many<'_> {
                 return false;
             }
         };
+        let want = self.want();
         let Desk { courier, notes, .. } = &mut *self.desk;
         let mut post = Post { farm: self.farm, notes, table: Some(self.table) };
         courier.begin();
         for task in tasks {
             let Some(pair) = self.layout.pair(task.home) else { continue };
             let place = Place { pair, space, key: self.keys[task.at], stripe: None };
-            task.parcels = courier.pack(&mut post, &place, &task.request, &Load::default(), Want::Value);
+            task.parcels = courier.pack(&mut post, &place, &task.request, &Load::default(), want);
         }
         courier.send(&mut post, deadline);
         true
@@ -117,7 +124,7 @@ impl Many<'_> {
         let Some(pair) = self.layout.pair(task.home) else { return false };
         let mut legs = Legs::default();
         if sent {
-            legs = self.desk.courier.unpack(&self.farm.links, &task.parcels, &task.request, Want::Value);
+            legs = self.desk.courier.unpack(&self.farm.links, &task.parcels, &task.request, self.want());
             self.desk.notes.take(&task.request, task.parcels, &legs);
         }
         let scene = scene(self.farm, pair);
@@ -148,6 +155,11 @@ impl Many<'_> {
         let reply = parcel.map(|Parcel { server, at, .. }| self.farm.links[server].reply(at));
         let found = match reply {
             Some(Reply::Value { data, meta }) => {
+                if self.want() == Want::All
+                    && let Some(token) = token(task, outcome, meta.cas)
+                {
+                    batch.detail(task.at, meta.left(), token);
+                }
                 behind_full_key(&self.farm.key, data).map(|skip| (&data[skip..], meta.flags))
             }
             _ => None,
@@ -157,5 +169,16 @@ impl Many<'_> {
         self.farm.count_server(server, stat);
         self.farm.count_failover(self.table, task.home, server);
         batch.set(task.at, Ok(found));
+    }
+}
+
+/// By what a value read may be replaced; `None` when the value is in doubt.
+fn token(task: &Task, outcome: Outcome, cas: u64) -> Option<Token> {
+    match outcome {
+        Outcome::Found { side, verified: true } => {
+            Some(Token::Two(copies::Token { side, mark: task.read.view.of(side), cas }))
+        }
+        Outcome::Number(_) => Some(Token::Unsettled),
+        _ => None,
     }
 }

@@ -55,6 +55,8 @@ pub struct Polled {
     pub full: [Full; 2],
     /// Both are, and no host has trouble.
     pub whole: bool,
+    /// Could somebody else not reach the home, the partner lately?
+    pub noted: [bool; 2],
     /// Somebody could not reach a side lately.
     pub ill: bool,
     /// This host repairs the pair.
@@ -82,8 +84,6 @@ pub struct Poll {
     paced: [bool; 2],
     at: At,
     found: Polled,
-    /// Could somebody not reach the home, the partner?
-    noted: [bool; 2],
     /// What the marks are set to.
     set: [Mark; 2],
 }
@@ -106,7 +106,6 @@ impl Poll {
             paced,
             at: At::Ask,
             found: Polled::default(),
-            noted: [false; 2],
             set: [Mark::UNKNOWN; 2],
         }
     }
@@ -155,9 +154,9 @@ impl Poll {
             let witness = legs.of(side.other());
             witness.answered() && matches!(witness.answers[ILL], Answer::Hit(_))
         };
-        self.noted = Side::BOTH.map(noted);
+        self.found.noted = Side::BOTH.map(noted);
         self.found.reached = Side::BOTH.map(|side| legs.of(side).answered() && self.used[side as usize]);
-        self.found.ill = self.found.reached != [true; 2] || self.noted != [false; 2];
+        self.found.ill = self.found.reached != [true; 2] || self.found.noted != [false; 2];
         self.found.full = Side::BOTH.map(full);
         self.found.whole = !self.found.ill && self.found.full == [Full::Yes; 2];
         let mut request = Request::default();
@@ -214,7 +213,7 @@ impl Poll {
     /// reach: packets for it may be late that nobody was told of, and only a pass after them shows that the copies are equal.
     fn open(&self, request: &mut Request) {
         let both = self.found.full == [Full::Yes; 2];
-        let closed = |side: Side| self.found.full[side as usize] == Full::No || both && self.noted[side as usize];
+        let closed = |side: Side| self.found.full[side as usize] == Full::No || both && self.found.noted[side as usize];
         for side in Side::BOTH.into_iter().filter(|side| self.found.repairs && closed(*side)) {
             let (slot, mode, body) = (Slot::Full(side), Mode::Set, Body::Number(OPEN));
             request.on(side).push(Command::Set { slot, mode, stamp: 0, body, ttl: 0 });

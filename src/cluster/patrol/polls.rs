@@ -112,6 +112,6 @@ impl Patrol {
         // While the lists differ nothing would come of a pass for strays.
         let enough = polled.whole && (swept || !beat.sweep.settled(&self.rules, now_ms));
         beat.repair.polled(&Polled { whole: enough, ..*polled }, view, &self.rules, now_ms);
-        self.tell(at, polled.whole && swept, now_ms);
+        self.tell(at, now_ms);
     }
 }

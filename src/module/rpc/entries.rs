@@ -20,7 +20,7 @@ pub fn get(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> O
     let table = args::table(call, shared)?;
     let key = args::key(call)?;
     args::end(call)?;
-    let verdict = cache.get(table, &key, 0);
+    let verdict = cache.fetch(table, &key);
     judged(cache, verdict, || absent(shared, table, &key))?;
     let reply = call.object()?;
     value(&reply, cache.value().unwrap_or(Value::Bytes(b"")), usize::MAX)?;

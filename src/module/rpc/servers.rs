@@ -17,6 +17,10 @@ pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Ou
         reply.text(c"name", &table.name)?;
         reply.count(c"autoexpire", table.autoexpire.into())?;
         reply.count(c"copies", table.copies.into())?;
+        reply.int(c"near", i64::from(table.near))?;
+        if table.near {
+            reply.count(c"near_ttl", table.near_ttl.into())?;
+        }
     }
     Ok(())
 }
@@ -85,21 +89,23 @@ pub fn stats(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Out
     let totals = reply.object(c"totals")?;
     sums(&totals.object(c"tables")?, &TableStat::ALL, &table_sums)?;
     sums(&totals.object(c"servers")?, &ServerStat::ALL, &server_sums)?;
-    shared.local().map_or(Ok(()), |store| local(&reply, shared, store))
+    if let Some(store) = shared.local() {
+        held(&reply.object(c"local")?, shared, store)?;
+    }
+    shared.near().map_or(Ok(()), |store| held(&reply.object(c"near")?, shared, store))
 }
 
-/// What the host's own store holds.
-fn local(reply: &Object<'_>, shared: &Shared, store: &Store) -> Outcome {
+/// What the host's own memory holds.
+pub fn held(reply: &Object<'_>, shared: &Shared, store: &Store) -> Outcome {
     let deadline = Deadline::after(Duration::from_millis(shared.config().cmd_timeout_ms.into()));
     let stats = store.stats(deadline).map_err(|why| Fault(500, why.to_string()))?;
-    let local = reply.object(c"local")?;
-    local.count(c"entries", stats.items)?;
-    local.count(c"bytes", stats.bytes)?;
-    local.count(c"used", stats.used)?;
-    local.count(c"capacity", stats.capacity)?;
-    local.count(c"evictions", stats.evictions)?;
-    local.count(c"expired", stats.expired)?;
-    Ok(local.count(c"resets", stats.resets)?)
+    reply.count(c"entries", stats.items)?;
+    reply.count(c"bytes", stats.bytes)?;
+    reply.count(c"used", stats.used)?;
+    reply.count(c"capacity", stats.capacity)?;
+    reply.count(c"evictions", stats.evictions)?;
+    reply.count(c"expired", stats.expired)?;
+    Ok(reply.count(c"resets", stats.resets)?)
 }
 
 /// A list with an object per name: its counters. The sums of each counter.

@@ -4,7 +4,7 @@
 
 mod lines;
 
-use crate::cluster::{DRAINED, Event, Layout};
+use crate::cluster::{DRAINED, Event, Layout, Torn};
 use crate::config::ServerSpec;
 use crate::host::log::Level;
 use lines::{Line, Lines};
@@ -77,6 +77,11 @@ impl Journal {
                 self.pool.lines.say(Level::Notice, text.to_owned(), now_ms)
             }
             Event::AllDown => self.pool.lines.say(Level::Error, "no server is in use".to_owned(), now_ms),
+            Event::PairTorn { home, partner, why } => {
+                let text =
+                    format!("{} are not whole: {}", self.pair(*home, *partner)?, self.torn(*home, *partner, *why));
+                self.servers[*home].copies.say(Level::Warning, text, now_ms)
+            }
             Event::PairWhole { home, partner, after_ms, repaired } => {
                 let (pair, after) = (self.pair(*home, *partner)?, seconds(*after_ms));
                 let text = format!("{pair} are whole after {after}, {repaired} keys repaired by this host");
@@ -107,6 +112,22 @@ impl Journal {
         Some(format!("copies of {}/{}", self.servers.get(home)?.name, self.servers.get(partner)?.name))
     }
 
+    /// Why a pair is not whole, and what not to do meanwhile.
+    fn torn(&self, home: usize, partner: usize, why: Torn) -> String {
+        let name = |server: usize| &self.servers[server].name;
+        let other = |server| name(if server == home { partner } else { home });
+        let spare = |server| format!("do not restart {} until they are", other(server));
+        match why {
+            Torn::Away(server) => format!("{} is not in use; {}", name(server), spare(server)),
+            Torn::Late(server) => format!("{} did not answer a host in time; {}", name(server), spare(server)),
+            Torn::Lacks(server) => format!("{} may lack entries; {}", name(server), spare(server)),
+            Torn::Unknown => "neither is known to hold all yet; restart neither until they are".to_owned(),
+            Torn::Moved => {
+                "the lists of servers changed; restart neither, and leave the lists, until they are".to_owned()
+            }
+        }
+    }
+
     /// What to say of those whose changes were too many for a line each, once their minute is over. `up` tells who is
     /// in use now: a server by its index, or the pool.
     pub fn summary(&mut self, now_ms: u64, up: impl Fn(Option<usize>) -> bool) -> Vec<String> {
@@ -115,7 +136,9 @@ impl Journal {
         let mut said: Vec<String> = Vec::new();
         for (index, subject) in all {
             said.extend(subject.hushed(now_ms, || up(index)));
-            let title = |more| format!("copies of what is at home on {} became whole {more} more times", subject.name);
+            let title = |more| {
+                format!("copies of what is at home on {} were or ceased to be whole {more} more times", subject.name)
+            };
             said.extend(subject.copies.hushed(now_ms).map(title).map(within));
         }
         let all_copies = self.copies.hushed(now_ms).map(|more| format!("all copies became whole {more} more times"));

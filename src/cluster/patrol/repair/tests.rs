@@ -7,6 +7,7 @@ const VIEW: View = View { home: Mark(101), partner: Mark(203) };
 const REPAIRS: Polled = Polled {
     reached: [true; 2],
     whole: false,
+    noted: [false; 2],
     ill: false,
     repairs: true,
     activated: [false; 2],

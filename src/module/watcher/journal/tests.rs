@@ -122,10 +122,24 @@ fn copies_that_became_whole_are_told_by_pair_and_all_together() {
     }
     assert!(journal.line(&DOWN, "", 21).is_some(), "they hush nothing else");
     let more = [
-        "copies of what is at home on mc1 became whole 15 more times within a minute",
+        "copies of what is at home on mc1 were or ceased to be whole 15 more times within a minute",
         "all copies became whole 15 more times within a minute",
     ];
     assert_eq!(journal.summary(60_000, |_| true), more);
+}
+
+#[test]
+fn copies_that_are_no_longer_whole_are_told_with_why_and_what_to_leave_alone() {
+    for (why, want) in [
+        (Torn::Away(1), "mc2 is not in use; do not restart mc1 until they are"),
+        (Torn::Late(0), "mc1 did not answer a host in time; do not restart mc2 until they are"),
+        (Torn::Lacks(0), "mc1 may lack entries; do not restart mc2 until they are"),
+        (Torn::Unknown, "neither is known to hold all yet; restart neither until they are"),
+        (Torn::Moved, "the lists of servers changed; restart neither, and leave the lists, until they are"),
+    ] {
+        let line = journal().line(&Event::PairTorn { home: 0, partner: 1, why }, "", 0);
+        assert_eq!(line, Some((Level::Warning, format!("copies of mc1/mc2 are not whole: {want}"))));
+    }
 }
 
 #[test]
@@ -139,7 +153,8 @@ fn a_server_without_lists_is_told_with_what_that_means() {
 #[test]
 fn an_event_of_an_unknown_server_is_no_line() {
     let whole = Event::PairWhole { home: 0, partner: 9, after_ms: 0, repaired: 0 };
-    for event in [Event::ServerUp { server: 9 }, Event::NoList { server: 9 }, whole] {
+    let torn = Event::PairTorn { home: 0, partner: 9, why: Torn::Unknown };
+    for event in [Event::ServerUp { server: 9 }, Event::NoList { server: 9 }, whole, torn] {
         assert_eq!(journal().line(&event, "", 0), None);
     }
 }
