@@ -22,7 +22,7 @@ mod prefix;
 mod stripes;
 
 use head::Head;
-pub use parse::{Form, Parsed, full_length, parse, split_full};
+pub use parse::{Form, Parsed, behind_full_key, full_length, parse, split_full};
 pub use prefix::Prefix;
 pub use stripes::{STRIPE_ROOT, STRIPES, stripe_key};
 

@@ -188,6 +188,21 @@ fn integers_stay_integers_and_strings_strings() {
     }
 }
 
+/// As the module does, so that a server can count with it.
+#[test]
+fn a_number_under_a_long_key_is_bare() {
+    let server = Memcached::tcp();
+    let tool = Tool::new(&[&server]);
+    let long = "l".repeat(3000);
+    tool.out(&["set", "t", &long, "42"]);
+    let wire = tool.json(&["hash", "t", &long])["wire_key"].as_str().expect("a key").to_owned();
+    assert_eq!(server.get(&wire).as_deref(), Some(&b"42"[..]));
+    server.raw(format!("decr {wire} 33\r\n").as_bytes(), "9").expect("it counts");
+    assert_eq!(tool.json(&["get", "t", &long])["value"], 9, "a server pads what it counted down");
+    tool.out(&["set", "t", &long, "42", "--string"]);
+    assert_eq!(tool.json(&["get", "t", &long])["value"], "42");
+}
+
 #[test]
 fn any_bytes_come_back_from_standard_input() {
     let server = Memcached::tcp();

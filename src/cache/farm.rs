@@ -15,7 +15,7 @@ use crate::cluster::record::number;
 use crate::cluster::seats::Seat;
 use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
 use crate::health::Seen;
-use crate::key::{self, Part, Space, WireKey, split_full};
+use crate::key::{self, Part, Space, WireKey};
 use crate::value::Value;
 use crate::wire::{self, Kind, Link, Reply, WireError};
 
@@ -349,17 +349,6 @@ impl Farm {
             self.shared.table_cell(table).counts.add(TableStat::Failovers as usize, 1);
         }
     }
-}
-
-/// How many bytes of a hashed key's value are its full key; `None` when another key's value lies there. A number is
-/// kept bare, so that the server can count with it.
-pub(crate) fn behind_full_key(key: &WireKey, data: &[u8]) -> Option<usize> {
-    let Some(full) = key.full() else { return Some(0) };
-    if matches!(Value::from_wire(data, 0), Value::Int(_)) {
-        return Some(0);
-    }
-    let (found, value) = split_full(data)?;
-    (found == full).then_some(data.len() - value.len())
 }
 
 /// The answers that mean yes and no for every command.

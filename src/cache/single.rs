@@ -11,7 +11,7 @@ mod spot;
 pub(crate) use lock::FENCE_TTL;
 pub(crate) use spot::{LOOKS, Look, Spot};
 
-use super::farm::{BUMPED, CHASES, Farm, Held, RACED, ROUNDS, Repeat, behind_full_key, plain, refusal};
+use super::farm::{BUMPED, CHASES, Farm, Held, RACED, ROUNDS, Repeat, plain, refusal};
 use super::goods::Goods;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Mode};
@@ -20,7 +20,7 @@ use crate::cluster::lifetime::wire_ttl;
 use crate::cluster::record::key_ref;
 use crate::cluster::seats::Guard;
 use crate::cluster::{ServerStat, news};
-use crate::key::{Kind, WireKey};
+use crate::key::{Kind, WireKey, behind_full_key};
 use crate::value::{Digits, STAMP_AT, Value};
 use crate::wire::{Flags, Link, Reply};
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-use super::{HASH_LEN, Kind, Part, WIRE_MAX, printable};
+use super::{HASH_LEN, Kind, Part, WIRE_MAX, WireKey, printable};
 use crate::table::is_name;
+use crate::value::Value;
 
 /// What a wire key tells about the key it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,18 @@ pub fn parse(wire: &[u8], base64: bool) -> Option<Parsed<'_>> {
 pub fn split_full(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = data.split_first_chunk::<4>()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
+}
+
+/// How many bytes of a hashed key's value are its full key; `None` when another key's value lies there. A number is
+/// kept bare, so that the server can count with it.
+#[must_use]
+pub fn behind_full_key(key: &WireKey, data: &[u8]) -> Option<usize> {
+    let Some(full) = key.full() else { return Some(0) };
+    if matches!(Value::from_wire(data, 0), Value::Int(_)) {
+        return Some(0);
+    }
+    let (found, value) = split_full(data)?;
+    (found == full).then_some(data.len() - value.len())
 }
 
 /// The length that goes before a full key which a hashed key's value carries.

@@ -250,6 +250,17 @@ fn a_full_key_is_split_from_its_value() {
     }
 }
 
+#[test]
+fn a_number_is_bare_and_whatever_else_stands_behind_its_own_full_key() {
+    let (long, short) = (wire("t", 0, &[b'l'; 300]), wire("t", 0, b"k"));
+    let full = long.full().unwrap();
+    let stored = [&full_length(full), full, b"value"].concat();
+    assert_eq!(behind_full_key(&long, &stored), Some(stored.len() - 5));
+    assert_eq!([&b"42"[..], b"9 ", b"-7"].map(|number| behind_full_key(&long, number)), [Some(0); 3]);
+    assert_eq!([&b"value"[..], b"\0\0\0\x03t:kvalue"].map(|other| behind_full_key(&long, other)), [None; 2]);
+    assert_eq!(behind_full_key(&short, b"value"), Some(0));
+}
+
 fn any_key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         proptest::collection::vec(any::<u8>(), 1..400),

@@ -3,13 +3,13 @@
 use crate::Trouble;
 use crate::args::{Args, Verb, table};
 use crate::dial::Text;
-use crate::farm::{self, Farm, Place, command};
+use crate::farm::{self, Farm, command};
 use crate::guest;
 use crate::show::{self, Shown, Status};
 use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
 use shardcache::config::ServerSpec;
-use shardcache::key::{full_length, split_full};
+use shardcache::key::{behind_full_key, full_length};
 use shardcache::value::{Digits, Value, integer};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -46,7 +46,10 @@ fn get(args: &Args, table: &str, key: &[u8], raw: bool) -> Result<(), Trouble> {
     let answer = farm.ask(home, &ask)?;
     let missing = || Trouble::Missing(format!("{}: not found on server {}", named(table, key), called(&farm, home)));
     let data = match answer.rc() {
-        ReturnCode::Va => content(&place, answer.value().unwrap_or_default()).ok_or_else(missing)?,
+        ReturnCode::Va => {
+            let data = answer.value().unwrap_or_default();
+            &data[behind_full_key(&place.key, data).ok_or_else(missing)?..]
+        }
         ReturnCode::En => return Err(missing()),
         other => return Err(odd(&farm, home, "a value", other)),
     };
@@ -65,10 +68,12 @@ fn set(args: &Args, table: &str, key: &[u8], bytes: &[u8], ttl: u32, string: boo
     let place = farm.place(table, key)?;
     let home = place.order[0];
     let mut digits = Digits::default();
-    let (data, flags) = typed(bytes, string).to_wire(&mut digits);
+    let value = typed(bytes, string);
+    let (data, flags) = value.to_wire(&mut digits);
     let stored = match place.key.full() {
-        Some(full) => [&full_length(full), full, data].concat(),
-        None => data.to_vec(),
+        // A server has to be able to count with a number.
+        Some(full) if !matches!(value, Value::Int(_)) => [&full_length(full), full, data].concat(),
+        _ => data.to_vec(),
     };
     let mut ask = command(MetaOp::Set, &place.key).value(stored).flag(format!("T{}", expiry(ttl)));
     if flags != 0 {
@@ -138,14 +143,6 @@ fn status(server: &ServerSpec, budget: Duration) -> Result<Status, String> {
     let latency = start.elapsed();
     let [items, used, limit, uptime] = text.stats(["curr_items", "bytes", "limit_maxbytes", "uptime"])?;
     Ok(Status { version, latency, items, used, limit, uptime })
-}
-
-/// The value's own bytes; `None` where a long key's hash is shared with another key.
-fn content<'a>(place: &Place, data: &'a [u8]) -> Option<&'a [u8]> {
-    match place.key.full() {
-        None => Some(data),
-        Some(full) => split_full(data).filter(|(owner, _)| *owner == full).map(|(_, value)| value),
-    }
 }
 
 fn typed(bytes: &[u8], string: bool) -> Value<'_> {

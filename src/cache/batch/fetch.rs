@@ -1,14 +1,14 @@
 //! A batch's way to the servers: who is asked for which keys, and what they answered.
 
 use super::{Batch, EMPTY, END, Found, Keys, Leg, REFUSED, Tally, Want};
-use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
+use crate::cache::farm::{BUMPED, CHASES, Farm};
 use crate::cache::single::{LOOKS, Look, Spot};
 use crate::cache::token::Token;
 use crate::cache::{Fault, Verdict};
 use crate::clock::Deadline;
 use crate::cluster::ServerStat;
 use crate::cluster::record::key_ref;
-use crate::key::Prefix;
+use crate::key::{Prefix, behind_full_key};
 use crate::table::Table;
 use crate::value::Value;
 use crate::wire::{self, Reply};

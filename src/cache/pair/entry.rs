@@ -1,7 +1,7 @@
 //! Values in two copies: read, stored, deleted, given a new lifetime.
 
 use super::Call;
-use crate::cache::farm::{Held, RACED, ROUNDS, behind_full_key};
+use crate::cache::farm::{Held, RACED, ROUNDS};
 use crate::cache::goods::Goods;
 use crate::cache::token::Token;
 use crate::cache::{Answer, Ask, Fault, Mode};
@@ -10,7 +10,7 @@ use crate::cluster::copies::write::Kind;
 use crate::cluster::copies::{self, Commit, Count, Outcome, Read, Side, When, Write};
 use crate::cluster::courier::{Parcel, Want};
 use crate::key::Kind::Entry;
-use crate::key::Part;
+use crate::key::{Part, behind_full_key};
 use crate::value::{Digits, Value};
 use crate::wire::Reply;
 

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Desk, Post, scene};
 use crate::cache::Fault;
 use crate::cache::batch::Batch;
-use crate::cache::farm::{BUMPED, CHASES, Farm, behind_full_key};
+use crate::cache::farm::{BUMPED, CHASES, Farm};
 use crate::cache::token::Token;
 use crate::clock::Deadline;
 use crate::cluster::copies::{self, Legs, Outcome, Read, Request, Scene, Side, Step};
 use crate::cluster::courier::{Load, Parcel, Parcels, Place, Want};
 use crate::cluster::{Layout, ServerStat};
-use crate::key::{Kind, Prefix, Space};
+use crate::key::{Kind, Prefix, Space, behind_full_key};
 use crate::wire::Reply;
 
 /// So many reads are kept room for.
