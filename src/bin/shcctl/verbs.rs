@@ -3,7 +3,7 @@
 use crate::Trouble;
 use crate::args::{Args, Verb, table};
 use crate::dial::Text;
-use crate::farm::{self, Farm, Place, command};
+use crate::farm::{self, Farm, command};
 use crate::guest;
 use crate::show::{self, Shown, Status};
 use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
