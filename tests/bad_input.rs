@@ -44,8 +44,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("table", "ipauth=>negexpire=60", "not available in this version"),
     ("table", "ipauth=>stale=600", "not available in this version"),
     ("outbox", "table=shc_outbox", "url"),
-    ("outbox", "url=mysql://db/kamailio;poll=1", "poll"),
-    ("outbox", "url=mysql://db/kamailio;lease=1", "lease"),
+    ("outbox", "lease=1", "lease"),
     ("event_callback", "two words", "name of a function"),
 ];
 
