@@ -162,10 +162,11 @@ fn outlives_its_database_and_its_drainer(
 
     let holder = farm.holder();
     let mut dead = farm.hosts.remove(holder);
+    let before = farm.sum("outbox_rows");
     dead.kill();
     sql.run("DELETE FROM grp WHERE username = 'bob';");
     farm.nobody_serves("bob");
-    assert_eq!((farm.sum("outbox_drains"), farm.sum("outbox_rows")), (1, 1));
+    assert_eq!((farm.sum("outbox_drains"), farm.sum("outbox_rows")), (1, before + 1));
     dead.revive();
     farm.hosts.push(dead);
     sql.run("DELETE FROM grp WHERE username = 'carol';");
