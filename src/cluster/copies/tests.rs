@@ -161,7 +161,7 @@ fn what_is_about_to_end_is_not_copied() {
     for (ttl, copies) in [(Some(2), false), (Some(3), true), (None, true)] {
         let rules = Rules { two_looks: false, ..Rules::ALL };
         let scene = Scene { rules: &rules, ..scene([true, true]) };
-        let mut mend = Mend::new(VIEW, None);
+        let mut mend = Mend::new(VIEW, None, true);
         sent(mend.start(&scene));
         let item = Answer::Hit(Hit { stamp, cas: 3, ttl, digest: 5, number: None });
         let home = leg(&[item, Answer::Miss, hit(MARK.0, 0)]);
@@ -250,8 +250,10 @@ fn a_count_that_was_lost_beside_a_value_goes_on_when_its_side_is_void() {
 fn a_host_voids_nothing_on_the_word_of_a_side_that_failed_it_lately() {
     let scene = Scene { steady: [false, true], ..scene([true, false]) };
     let judge = |side: Side| Void::new(side).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0), Some(MARK));
-    assert!(!done(judge(Side::Partner)));
-    sent(judge(Side::Home));
+    let noted = sent(judge(Side::Partner));
+    assert!(matches!(noted.home.commands(), [Command::Set { slot: Slot::Ill(Side::Partner), .. }]), "{noted:?}");
+    let voids = sent(judge(Side::Home));
+    assert!(matches!(voids.partner.commands(), [Command::Set { slot: Slot::Mark(Side::Home), .. }]), "{voids:?}");
 }
 
 /// A set that the home missed, up to the question whether the partner is complete.
@@ -355,4 +357,25 @@ fn a_new_lifetime_that_one_side_took_is_not_said_to_be_undone() {
     sent(count.next(&scene, &legs));
     sent(count.next(&scene, &legs));
     assert_eq!(done(count.next(&scene, &legs)), Outcome::Ambiguous);
+}
+
+#[test]
+fn counters_that_differ_are_made_level_when_no_count_can_be_late_any_more() {
+    let rules = Rules { two_looks: false, ..Rules::ALL };
+    let scene = Scene { rules: &rules, ..scene([true, true]) };
+    let counter = |number: u64| leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(number, 0)]);
+    let look = Legs { home: counter(5), partner: counter(4) };
+    let mend = |calm: bool| {
+        let mut mend = Mend::new(VIEW, None, calm);
+        sent(mend.start(&scene));
+        let step = mend.next(&scene, &look);
+        (mend, step)
+    };
+    assert_eq!(done(mend(false).1), Mended::Wait(None));
+    for (note, levels) in [(Answer::Miss, true), (hit(0, 0), false)] {
+        let (mut mend, step) = mend(true);
+        assert_eq!(sent(step).home.commands(), [Command::Get { slot: Slot::Ill(Side::Partner) }]);
+        let legs = Legs { home: leg(&[note]), partner: leg(&[Answer::Miss]) };
+        assert_eq!(matches!(mend.next(&scene, &legs), Step::Send(_)), levels);
+    }
 }

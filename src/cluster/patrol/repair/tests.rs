@@ -45,7 +45,7 @@ fn seen(now_ms: u64) -> Mended {
         clock: 1,
         now_ms,
     };
-    match Mend::new(VIEW, None).next(&scene, &legs) {
+    match Mend::new(VIEW, None, true).next(&scene, &legs) {
         Step::Done(mended) => mended,
         Step::Send(_) => panic!("one look is not enough"),
     }
