@@ -12,6 +12,7 @@
 //! * [`config`] and [`table`] turn parameter texts into sound values or one clear error. [`key`] alone spells keys for the
 //!   wire; [`value`] tells integers from strings.
 //! * [`cache`] is the story of one call: which server, within which deadline, and what the answer means to the script.
+//! * [`lookup`] fills the cache from a source: one loader per key in the whole cluster, and nothing old is ever kept.
 //! * [`cluster`] is what all processes of a host share (the list of servers, counters, addresses, generations), and the watcher's rounds.
 //! * [`invalidate`] is how one host's change makes void what the others keep in their own memory.
 //! * [`ring`] knows where a key lives and nothing of health; [`health`] knows which servers may be used and nothing of
@@ -28,6 +29,8 @@ pub mod value;
 pub mod config;
 pub mod key;
 pub mod table;
+
+pub mod lookup;
 
 pub mod cache;
 pub mod cluster;
