@@ -2,7 +2,9 @@
 //!
 //! The text of an integer is its canonical decimal, so that counters, other clients and we agree without a mark.
 //! A *string* that happens to look like one carries [`TEXT`] in the client flags. The low 16 bits of the flags
-//! stay zero, because other clients keep their own type codes there.
+//! stay zero, because other clients keep their own type codes there. What read-through keeps besides values is a [`frame`].
+
+pub mod frame;
 
 /// Client flag: these bytes are a string although they look like an integer.
 pub const TEXT: u32 = 1 << 16;
@@ -10,6 +12,12 @@ pub const TEXT: u32 = 1 << 16;
 /// Client flag beside [`TEXT`]: the blanks behind the number belong to the string. Without it a server put them there
 /// when it decremented the string.
 pub const BLANKS: u32 = 1 << 17;
+
+/// Do these client flags say that a [`frame`] lies there, not a value?
+#[must_use]
+pub const fn framed(flags: u32) -> bool {
+    flags & (TEXT | BLANKS) == frame::FRAME
+}
 
 /// The client flags from this bit on hold the stamp of an item in a table with two copies.
 pub const STAMP_AT: u32 = 18;

@@ -1,6 +1,7 @@
 //! What a lookup falls back on: who is asked for a key that the cache does not have, and what may come of it.
 
 use crate::value::Value;
+pub use crate::value::frame::Column;
 
 /// Somebody who can be asked for a key.
 pub trait Source {
@@ -19,11 +20,4 @@ pub enum Loaded<'a> {
     Nothing,
     /// The source could not answer; the text is for `$shcst(err)`.
     Failed(&'static str),
-}
-
-/// One named column of a row; SQL's NULL has no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column<'a> {
-    pub name: &'a [u8],
-    pub value: Option<Value<'a>>,
 }
