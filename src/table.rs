@@ -27,6 +27,18 @@ pub struct Table {
     pub near: bool,
     /// Seconds that such a copy serves at most, 1 to [`NEAR_TTL_MAX`].
     pub near_ttl: u32,
+    /// Seconds that a source's "there is nothing" is kept; 0 = it is not kept.
+    pub negexpire: u32,
+    /// Seconds that an entry may still be served after its time; not 0 only where `autoexpire` is not.
+    pub stale: u32,
+}
+
+impl Table {
+    /// Seconds until an entry is gone that shall be fresh for `fresh` seconds; 0 = for ever.
+    #[must_use]
+    pub fn life(&self, fresh: u32) -> u32 {
+        if fresh == 0 { 0 } else { fresh.saturating_add(self.stale).min(TTL_MAX) }
+    }
 }
 
 impl Table {
@@ -41,7 +53,10 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=>autoexpire={};copies={}", self.name, self.autoexpire, self.copies)?;
-        if self.near { write!(f, ";near=1;near_ttl={}", self.near_ttl) } else { Ok(()) }
+        if self.near {
+            write!(f, ";near=1;near_ttl={}", self.near_ttl)?;
+        }
+        write!(f, ";negexpire={};stale={}", self.negexpire, self.stale)
     }
 }
 

@@ -41,8 +41,9 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("table", "ipauth=>copies=3", "expected 1 or 2"),
     ("table", "ipauth=>near=2", "expected 0 or 1"),
     ("table", "ipauth=>near_ttl=5", "needs near=1"),
-    ("table", "ipauth=>negexpire=60", "not available in this version"),
-    ("table", "ipauth=>stale=600", "not available in this version"),
+    ("table", "ipauth=>negexpire=soon", "negexpire=soon"),
+    ("table", "ipauth=>stale=600", "needs an autoexpire"),
+    ("table", "ipauth=>source=sql", "not available in this version"),
     ("event_callback", "two words", "name of a function"),
 ];
 
@@ -55,6 +56,10 @@ const NUMBERS: &[(&str, i64)] = &[
     ("probe_interval", 60_001),
     ("soft_failures", 0),
     ("soft_failures", 101),
+    ("load_timeout", 0),
+    ("load_timeout", 31),
+    ("load_wait", -1),
+    ("load_wait", 60_001),
     ("local_size", 0),
     ("local_size", 65_537),
     ("near_size", 0),

@@ -32,8 +32,8 @@ pub(super) const SERVER: Rules = Rules {
 
 /// Attributes of a table.
 pub(super) const TABLE: Rules = Rules {
-    known: &["autoexpire", "copies", "near", "near_ttl"],
-    later: &["negexpire", "stale", "source", "tag", "holdoff"],
+    known: &["autoexpire", "copies", "near", "near_ttl", "negexpire", "stale"],
+    later: &["source", "tag", "holdoff"],
 };
 
 /// What stands between two `;`.
