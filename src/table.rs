@@ -14,6 +14,9 @@ pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
 /// Longest life of a host's own copy, in seconds: a day.
 pub const NEAR_TTL_MAX: u32 = 24 * 3600;
 
+/// Seconds that a source's "there is nothing" is kept, unless the operator says otherwise.
+pub const NEGEXPIRE: u32 = 60;
+
 /// A key space and how its entries live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -56,7 +59,10 @@ impl fmt::Display for Table {
         if self.near {
             write!(f, ";near=1;near_ttl={}", self.near_ttl)?;
         }
-        write!(f, ";negexpire={};stale={}", self.negexpire, self.stale)
+        if self.negexpire != NEGEXPIRE {
+            write!(f, ";negexpire={}", self.negexpire)?;
+        }
+        if self.stale > 0 { write!(f, ";stale={}", self.stale) } else { Ok(()) }
     }
 }
 

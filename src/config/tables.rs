@@ -1,13 +1,10 @@
 //! One table: `ipauth=>autoexpire=1800;copies=1`.
 
 use super::attrs::{Attrs, TABLE};
-use crate::table::{NEAR_TTL_MAX, TTL_MAX, Table, is_name};
+use crate::table::{NEAR_TTL_MAX, NEGEXPIRE, TTL_MAX, Table, is_name};
 
 /// Seconds a near copy serves at most, unless the operator says otherwise.
 const NEAR_TTL: u32 = 60;
-
-/// Seconds that "there is nothing" is kept, unless the operator says otherwise.
-const NEGEXPIRE: u32 = 60;
 
 pub(super) fn parse(text: &str) -> Result<Table, String> {
     let (name, rest) = text.split_once("=>").unwrap_or((text, ""));

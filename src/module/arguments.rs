@@ -6,6 +6,7 @@
 use super::sparing;
 use super::worker::Worker;
 use crate::host::params::Argument;
+use crate::host::route::{self, Subroute};
 use crate::table::{TTL_MAX, is_name};
 use crate::value::{self, Value};
 use std::ops::RangeInclusive;
@@ -127,6 +128,12 @@ impl<'a> Args<'a> {
         }
         let expected = "the name of an xavp, 1 to 32 letters, digits and '_', or nothing";
         Err(self.refuse(i, "the result", expected, "bad xavp name"))
+    }
+
+    /// A route of the script.
+    pub fn route(&self, i: usize) -> Result<Subroute, Bad> {
+        let unknown = || self.refuse(i, "the route", "the name of a route[...] of the script", "unknown route");
+        route::subroute(self.at(i).text).ok_or_else(unknown)
     }
 
     /// What stands between keys: a comma when it was left out.

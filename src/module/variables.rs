@@ -8,7 +8,7 @@ use super::functions::scope;
 use super::operations::{self, Operation};
 use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, many, names, sparing, status};
+use super::{lifecycle, lookups, many, names, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
@@ -19,13 +19,14 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 /// The rows Kamailio reads; the last one is empty.
-pub const TABLE: [pv_export; 7] = [
+pub const TABLE: [pv_export; 8] = [
     row(c"shc", Some(get), Some(set), parse),
     row(c"shcex", Some(get_ttl), Some(set_ttl), parse),
     row(c"shcinc", Some(inc), None, parse),
     row(c"shcdec", Some(dec), None, parse),
     row(c"shcm", Some(many::get), None, many::parse),
     row(c"shcst", Some(status::get), None, status::parse),
+    pv_export { parse_name: None, ..row(c"shcval", Some(lookups::get), Some(lookups::set), parse) },
     END,
 ];
 
@@ -286,6 +287,6 @@ mod tests {
     #[test]
     fn the_last_row_is_empty_and_no_counter_can_be_assigned() {
         assert!(TABLE.last().is_some_and(|row| row.name.s.is_null()));
-        assert_eq!(TABLE.iter().filter(|row| row.set.is_some()).count(), 2);
+        assert_eq!(TABLE.iter().filter(|row| row.set.is_some()).count(), 3);
     }
 }

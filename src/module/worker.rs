@@ -4,6 +4,7 @@
 //! without a word. One per thread, because a host may run our code in several threads of one process.
 
 use super::lifecycle;
+use super::lookups::Lookups;
 use super::ring::Ring;
 use crate::cache::Cache;
 use std::cell::Cell;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub struct Worker {
     pub cache: Cache,
     pub ring: Ring,
+    pub lookups: Lookups,
     /// The key of the invalidation that is being told: `$shcst(key)`.
     pub told_key: Option<Vec<u8>>,
     born: u32,
@@ -89,5 +91,11 @@ fn take() -> Option<Box<Worker>> {
         }
     }
     let shared = lifecycle::shared()?;
-    Some(Box::new(Worker { cache: Cache::new(shared), ring: Ring::default(), told_key: None, born: forks }))
+    Some(Box::new(Worker {
+        cache: Cache::new(shared),
+        ring: Ring::default(),
+        lookups: Lookups::default(),
+        told_key: None,
+        born: forks,
+    }))
 }
