@@ -42,6 +42,7 @@ impl Own {
 impl Cache {
     /// As `settle`, after a read: marks that read-through left are no values.
     pub(super) fn settle_read(&mut self, table: usize, answer: Answer) -> Verdict {
+        self.own.drop();
         let item = if answer == Ok(true) { self.wire().filter(|wire| framed(wire.flags)) } else { None };
         let item = item.map(Item::from_wire);
         let negative = item.flatten().is_some_and(Item::negative);

@@ -14,6 +14,8 @@ use crate::value::frame::{Item, Loading, Wire};
 
 /// How often a caller tries to take a place that others change under him.
 const TRIES: usize = 8;
+/// So many reads may fail while a caller waits.
+const FAULTS: usize = 2;
 /// Sleeps between two looks grow from the first to the last, milliseconds.
 const SLEEPS_MS: [u64; 2] = [2, 20];
 /// A place that is given back stays visible to those who wait for it, seconds.
@@ -110,10 +112,15 @@ enum Sight {
 /// Begins a lookup.
 pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
     let end_ms = store.now_ms() + policy.wait_ms;
-    let (mut awaited, mut tries, mut sleep_ms) = (None, 0, SLEEPS_MS[0]);
+    let (mut awaited, mut tries, mut faults, mut sleep_ms) = (None, 0, 0, SLEEPS_MS[0]);
     let next = loop {
         let seen = match store.read() {
             Ok(seen) => seen,
+            // Who waits for a loader is not put off by a server that stumbles.
+            Err(Fault::Wire(_)) if awaited.is_some() && faults < FAULTS => {
+                faults += 1;
+                continue;
+            }
             Err(fault) => break Next::Load(alone(fault)),
         };
         let sight = match seen {
@@ -205,7 +212,8 @@ fn take<S: Store>(
     match store.put(over, mark.to_wire(&mut room), life) {
         Ok(true) | Err(Fault::Ambiguous) => {}
         Ok(false) => return None,
-        // What can be served is served at the next look.
+        // What can be served is served at the next look; one that stumbled is asked again.
+        Err(Fault::Wire(_)) => return None,
         Err(_) if old.is_some() => return None,
         Err(fault) => return Some(alone(fault)),
     }
