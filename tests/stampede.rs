@@ -126,6 +126,7 @@ fn settings() -> Vec<(Vec<Memcached>, &'static str, usize)> {
     vec![
         (Memcached::many(2), "t=>autoexpire=1000;copies=1", HOSTS),
         (Memcached::many(2), "t=>autoexpire=1000;copies=2", HOSTS),
+        (Memcached::many(2), "t=>autoexpire=1000;copies=2;near=1", HOSTS),
         (Vec::new(), "t=>autoexpire=1000", 1),
     ]
 }

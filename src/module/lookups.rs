@@ -50,14 +50,34 @@ pub struct Lookups {
     /// What the running route assigned to it.
     assigned: Kept,
     /// What the running function of an embedded language said.
-    result: Option<i64>,
+    result: Option<Said>,
 }
 
 /// A lookup under way: what the script had said before belongs to the route around it.
 struct Run {
     lease: Lease,
     assigned: Kept,
-    result: Option<i64>,
+    result: Option<Said>,
+}
+
+/// What a route may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Yes,
+    No,
+    /// It could not tell: what is stale is better.
+    Failed,
+}
+
+impl Said {
+    fn of(code: i64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Yes),
+            -1 => Some(Self::No),
+            -2 => Some(Self::Failed),
+            _ => None,
+        }
+    }
 }
 
 enum Begun<R> {
@@ -77,13 +97,11 @@ pub unsafe fn cached_route(msg: *mut sip_msg, args: &Args<'_>) -> Passed {
     };
     // SAFETY: the caller's promise.
     let ended = unsafe { route.call(msg) };
-    let yes = match ended {
-        route::Ended { script: false, code: 1 } => Some(true),
-        route::Ended { script: false, code: -1 } => Some(false),
-        _ => None,
-    };
-    worker::with(|worker| finish(worker, run, yes));
-    Passed(if ended.script { 0 } else { ended.code })
+    let said = if ended.script { None } else { Said::of(ended.code.into()) };
+    match (worker::with(|worker| finish(worker, run, said)), said) {
+        (Some(verdict), Some(_)) => Passed(verdict.code()),
+        _ => Passed(if ended.script { 0 } else { ended.code }),
+    }
 }
 
 /// `(table, key, function)` of an embedded language.
@@ -91,11 +109,7 @@ pub unsafe fn cached_route(msg: *mut sip_msg, args: &Args<'_>) -> Passed {
 /// # Safety
 /// As for [`cached_route`].
 pub unsafe fn cached_function(msg: *mut sip_msg, args: &Args<'_>) -> Verdict {
-    let begun = worker::with(|worker| {
-        worker.lookups.result = None;
-        begin(worker, args, |_| Ok(()))
-    });
-    let run = match begun {
+    let run = match worker::with(|worker| begin(worker, args, |_| Ok(()))) {
         None => return Verdict::Failed,
         Some(Begun::Answered(verdict)) => return verdict,
         Some(Begun::Run(run, ())) => run,
@@ -104,26 +118,21 @@ pub unsafe fn cached_function(msg: *mut sip_msg, args: &Args<'_>) -> Verdict {
     let ran = unsafe { route::call_function(args.text(2).unwrap_or_default(), msg) };
     let ended = worker::with(|worker| {
         let said = if ran { worker.lookups.result } else { None };
-        let yes = said.and_then(|code| match code {
-            1 => Some(true),
-            -1 => Some(false),
-            _ => None,
-        });
-        match finish(worker, run, yes) {
-            verdict if yes.is_some() => verdict,
-            _ => {
-                args.refuse(2, "the function", "one of the embedded language that calls KSR.shc.result(1) or (-1)", "");
-                worker.cache.fail(args.known_table(worker), "no result")
-            }
+        let verdict = finish(worker, run, said);
+        if said.is_some() {
+            return verdict;
         }
+        let expected = "a function of the embedded language that calls KSR.shc.result";
+        let Bad(err) = args.refuse(2, "the function", expected, "no result");
+        worker.cache.fail(args.known_table(worker), err)
     });
     ended.unwrap_or(Verdict::Failed)
 }
 
 /// `(code)`: what a function run by [`cached_function`] says.
 pub fn result(worker: &mut Worker, args: &Args<'_>) -> Result<Verdict, Bad> {
-    let said = args.text(0).and_then(crate::value::integer).filter(|code| matches!(code, 1 | -1));
-    let refused = || args.refuse(0, "the result", "1 or -1", "bad result");
+    let said = args.text(0).and_then(crate::value::integer).and_then(Said::of);
+    let refused = || args.refuse(0, "the result", "1, -1 or -2", "bad result");
     worker.lookups.result = Some(said.ok_or_else(refused)?);
     Ok(Verdict::Done)
 }
@@ -155,14 +164,21 @@ fn begin<R>(worker: &mut Worker, args: &Args<'_>, find: impl FnOnce(&Args<'_>) -
     }
 }
 
-/// Keeps what a route said, where it said yes or no.
-fn finish(worker: &mut Worker, run: Run, yes: Option<bool>) -> Verdict {
+/// Keeps what a route said, where it said something.
+fn finish(worker: &mut Worker, run: Run, said: Option<Said>) -> Verdict {
     let Worker { cache, lookups, .. } = worker;
     let value = std::mem::replace(&mut lookups.assigned, run.assigned);
     lookups.result = run.result;
-    let loaded = yes.map_or(Loaded::Uncached, |yes| Loaded::Result { yes, value: value.value() });
+    let loaded = match said {
+        None => Loaded::Uncached,
+        Some(Said::Failed) => Loaded::Failed("lookup failed"),
+        Some(said) => Loaded::Result { yes: said == Said::Yes, value: value.value() },
+    };
     let verdict = lookups.desk.close(cache, &run.lease, loaded);
-    lookups.shown = value;
+    match said {
+        Some(Said::Failed) => lookups.shown.set(cache.told()),
+        _ => lookups.shown = value,
+    }
     verdict
 }
 
