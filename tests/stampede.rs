@@ -183,7 +183,7 @@ fn what_was_read_before_an_invalidation_is_not_kept_after_it() {
     for (servers, table, hosts) in settings() {
         let hosts: Vec<_> = (0..hosts.min(2)).map(|_| shared(&servers, table, 1_000)).collect();
         watched(&hosts, || {
-            let (mut loader, mut other) = (Worker::new(hosts[0]), Worker::new(*hosts.last().unwrap()));
+            let (mut loader, mut other) = (Worker::new(hosts[0]), Worker::new(hosts.last().unwrap()));
             let Opened::Load(lease) = loader.desk.open(&mut loader.cache, 0, b"k") else { panic!() };
             assert_eq!(other.cache.remove(0, b"k"), Verdict::Done, "{table}");
             let old = Loaded::Value(Value::Bytes(b"old"));
