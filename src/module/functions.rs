@@ -105,7 +105,7 @@ unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, 
         *item = Arg::from(text);
     }
     // SAFETY: the caller's promise.
-    let args = Args { function, items: &items[..given.len()], scope: unsafe { scope(msg) } };
+    let args = Args { function, table: None, items: &items[..given.len()], scope: unsafe { scope(msg) } };
     worker::with(|worker| operations::run(worker, operation, &args)).unwrap_or(Verdict::Failed)
 }
 

@@ -212,7 +212,7 @@ fn call<R>(
             Given::Int(number) => Arg { text: value::decimal(number.into(), room), number: true, null: false },
         };
     }
-    let args = Args { function, items: &items[..given.len().min(MOST)], scope };
+    let args = Args { function, table: None, items: &items[..given.len().min(MOST)], scope };
     worker::with(|worker| act(worker, &args))
 }
 
