@@ -115,10 +115,14 @@ impl<'a> View<'a> {
 
     /// The entry of `key`, expired or not.
     pub fn find(self, hash: u32, key: &[u8]) -> Option<(At, &'a Chunk)> {
-        self.entries(self.bucket(hash)).find(|(at, chunk)| chunk.is(hash, key.len()) && self.has_key(*at, key))
+        self.entries(self.bucket(hash)).find(|(at, chunk)| chunk.is(hash, key.len()) && self.has_key(*at, chunk, key))
     }
 
-    fn has_key(self, at: At, key: &[u8]) -> bool {
+    fn has_key(self, at: At, chunk: &Chunk, key: &[u8]) -> bool {
+        // Most keys lie in one piece.
+        if let Some(words) = chunk.data(true).get(..words_for(key.len())) {
+            return holds(words, key);
+        }
         let mut rest = key;
         for part in self.parts(at, 0, words_for(key.len())) {
             let (here, behind) = rest.split_at(rest.len().min(part.len() * 8));
