@@ -43,6 +43,8 @@ pub struct Bad(pub &'static str);
 #[derive(Clone, Copy, Debug)]
 pub struct Args<'a> {
     pub function: &'static str,
+    /// The table, where its name was looked up before.
+    pub table: Option<usize>,
     pub items: &'a [Arg<'a>],
     /// Identifies the SIP message: what was read for one is not compared for another.
     pub scope: u64,
@@ -70,7 +72,7 @@ impl<'a> Args<'a> {
     /// The table, if there is one of that name.
     #[must_use]
     pub fn known_table(&self, worker: &Worker) -> Option<usize> {
-        worker.cache.shared().table(self.at(0).text)
+        self.table.or_else(|| worker.cache.shared().table(self.at(0).text))
     }
 
     /// The key, always the second argument. Any bytes, but at least one.
@@ -185,7 +187,7 @@ mod tests {
     use super::*;
 
     fn args<'a>(items: &'a [Arg<'a>]) -> Args<'a> {
-        Args { function: "test", items, scope: 0 }
+        Args { function: "test", table: None, items, scope: 0 }
     }
 
     #[test]

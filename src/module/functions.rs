@@ -100,7 +100,7 @@ unsafe extern "C" fn cached_route_3(msg: *mut sip_msg, t: Param, k: Param, route
             let texts = [Argument::evaluate(msg, t), Argument::evaluate(msg, k), Argument::evaluate(msg, route)];
             let [Some(t), Some(k), Some(route)] = &texts else { return Passed(unreadable("shc_cached_route").code()) };
             let items = [Arg::from(t), Arg::from(k), Arg::from(route)];
-            let args = Args { function: "shc_cached_route", items: &items, scope: scope(msg) };
+            let args = Args { function: "shc_cached_route", table: None, items: &items, scope: scope(msg) };
             lookups::cached_route(msg, &args)
         }
     })
@@ -121,7 +121,7 @@ unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, 
         *item = Arg::from(text);
     }
     // SAFETY: the caller's promise.
-    let args = Args { function, items: &items[..given.len()], scope: unsafe { scope(msg) } };
+    let args = Args { function, table: None, items: &items[..given.len()], scope: unsafe { scope(msg) } };
     worker::with(|worker| operations::run(worker, operation, &args)).unwrap_or(Verdict::Failed)
 }
 

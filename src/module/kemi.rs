@@ -178,7 +178,7 @@ unsafe extern "C" fn cached_route(msg: *mut sip_msg, t: *const kstr, k: *const k
     // SAFETY: the host passes the message that is handled, and texts that it keeps while the function runs.
     let (scope, items) = unsafe { (scope(msg), [t, k, function].map(|text| Arg::string(lent(text)))) };
     entry("kemi function", || {
-        let args = Args { function: "KSR.shc.cached_route", items: &items, scope };
+        let args = Args { function: "KSR.shc.cached_route", table: None, items: &items, scope };
         // SAFETY: the message that is handled.
         unsafe { lookups::cached_function(msg, &args) }
     })
@@ -230,7 +230,7 @@ fn call<R>(
             Given::Int(number) => Arg { text: value::decimal(number.into(), room), number: true, null: false },
         };
     }
-    let args = Args { function, items: &items[..given.len().min(MOST)], scope };
+    let args = Args { function, table: None, items: &items[..given.len().min(MOST)], scope };
     worker::with(|worker| act(worker, &args))
 }
 

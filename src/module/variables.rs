@@ -17,6 +17,7 @@ use crate::host::{log, text};
 use crate::value::{self, Digits, Value};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+use std::sync::OnceLock;
 
 /// The rows Kamailio reads; the last one is empty.
 pub const TABLE: [pv_export; 8] = [
@@ -62,7 +63,16 @@ const END: pv_export = pv_export {
 #[derive(Debug)]
 struct Name {
     table: Box<[u8]>,
+    /// Which one that is, once it was asked: the tables are the same as long as the host runs.
+    number: OnceLock<usize>,
     key: Format,
+}
+
+impl Name {
+    fn number(&self) -> Option<usize> {
+        let look = || lifecycle::shared()?.table(&self.table).map(|number| *self.number.get_or_init(|| number));
+        self.number.get().copied().or_else(look)
+    }
 }
 
 unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
@@ -93,7 +103,7 @@ fn read(inner: &[u8]) -> Result<Name, Refused> {
         log::error(format_args!("\"{}\": the key cannot be read", whole()));
         Refused
     })?;
-    Ok(Name { table: table.into(), key })
+    Ok(Name { table: table.into(), number: OnceLock::new(), key })
 }
 
 unsafe extern "C" fn free(name: *mut c_void) {
@@ -246,7 +256,7 @@ unsafe fn with_key(
     let value = given.map(|given| argument(given, &mut room)).unwrap_or_default();
     let items = [Arg::string(&name.table), Arg::string(key), value];
     let items = &items[..if given.is_some() { 3 } else { 2 }];
-    worker::with(|worker| act(worker, &Args { function, items, scope }))
+    worker::with(|worker| act(worker, &Args { function, table: name.number(), items, scope }))
 }
 
 fn argument<'a>(given: Given<'a>, room: &'a mut Digits) -> Arg<'a> {

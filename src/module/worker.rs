@@ -58,15 +58,17 @@ pub fn watch_forks() {
 ///
 /// The state is out of its place meanwhile: should `act` panic, it is never used again.
 pub fn with<R>(act: impl FnOnce(&mut Worker) -> R) -> Option<R> {
-    let mut held = Held(Some(take()?));
-    let result = act(held.0.as_mut()?);
-    let worker = held.0.take()?;
-    let other = WORKER.replace(Box::into_raw(worker));
-    if !other.is_null() {
-        // SAFETY: put there by a nested call, from a box, and taken out just now.
-        drop(unsafe { Box::from_raw(other) });
-    }
-    Some(result)
+    WORKER.with(|place| {
+        let mut held = Held(Some(take(place)?));
+        let result = act(held.0.as_mut()?);
+        let worker = held.0.take()?;
+        let other = place.replace(Box::into_raw(worker));
+        if !other.is_null() {
+            // SAFETY: put there by a nested call, from a box, and taken out just now.
+            drop(unsafe { Box::from_raw(other) });
+        }
+        Some(result)
+    })
 }
 
 /// A worker at work. When that panics, the texts it gave out stay where they are: the host may still read them.
@@ -80,9 +82,9 @@ impl Drop for Held {
     }
 }
 
-fn take() -> Option<Box<Worker>> {
+fn take(place: &Cell<*mut Worker>) -> Option<Box<Worker>> {
     let forks = FORKS.load(Ordering::Relaxed);
-    let kept = WORKER.replace(ptr::null_mut());
+    let kept = place.replace(ptr::null_mut());
     if !kept.is_null() {
         // SAFETY: only `with` fills this place, from a box, and whoever empties it owns the box.
         let worker = unsafe { Box::from_raw(kept) };
