@@ -185,7 +185,10 @@ fn cas() -> Commit {
 #[test]
 fn a_cas_waits_while_the_other_side_holds_another_value_or_a_fresh_tombstone() {
     let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
-    for partner in [shows(Some(6), None, record), shows(None, Some(0), record)] {
+    // A counter that was made where the delete came already hides no tombstone.
+    let mut counted = shows(None, Some(0), record);
+    counted.answers[4] = hit(4, 0);
+    for partner in [shows(Some(6), None, record), shows(None, Some(0), record), counted] {
         let mut commit = cas();
         sent(commit.start(&scene));
         let legs = Legs { home: shows(Some(5), None, record), partner };
