@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::clock;
+use crate::hash::mix;
 
 /// One worker's dice: splitmix64 from a seed of its own, made on first use and so behind the fork.
 #[derive(Debug, Default)]
@@ -15,8 +16,6 @@ impl Dice {
             self.0 = RandomState::new().hash_one((std::process::id(), clock::wall_us(), clock::monotonic_ns()));
         }
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mix(self.0)
     }
 }
