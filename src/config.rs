@@ -271,6 +271,12 @@ impl Config {
         !self.tables.iter().all(Table::mirrored)
     }
 
+    /// Are copies of any table's entries kept in this host's own memory?
+    #[must_use]
+    pub fn has_near(&self) -> bool {
+        self.tables.iter().any(|table| table.near)
+    }
+
     /// The index of a table by its name.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<usize> {
