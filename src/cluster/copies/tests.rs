@@ -11,16 +11,7 @@ const MARK: Mark = Mark(2001);
 const VIEW: View = View { home: MARK, partner: MARK };
 
 fn scene(up: [bool; 2]) -> Scene<'static> {
-    Scene {
-        rules: &Rules::ALL,
-        up,
-        fresh: true,
-        isolated: false,
-        steady: [true; 2],
-        gone: [false; 2],
-        clock: 5000,
-        now_ms: 0,
-    }
+    Scene { up, clock: 5000, now_ms: 0, ..Scene::calm(&Rules::ALL) }
 }
 
 fn hit(number: u64, stamp: u16) -> Answer {
