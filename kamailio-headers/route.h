@@ -13,6 +13,9 @@ struct route_list {
 };
 _Static_assert(offsetof(struct route_list, entries) == 12, "struct route_list.entries is not at 12");
 
+/* In the second number of a context, once its route has ended. */
+#define SCRIPT_ENDS 1u
+
 /* Larger than any host's: three numbers and a jump buffer, zeroed before use. */
 struct run_ctx {
 	uint64_t room[128];

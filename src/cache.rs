@@ -14,6 +14,7 @@ mod local;
 mod near;
 mod news;
 mod pair;
+mod reading;
 mod servers;
 mod single;
 mod token;
@@ -21,12 +22,14 @@ mod token;
 pub use dump::{Entry, Page, Unread};
 pub use fault::Fault;
 pub use near::NEAR_VALUE_MAX;
+pub use token::Token;
 
 use crate::cluster::{Shared, TableStat};
-use crate::value::Value;
+use crate::value::frame::Wire;
+use crate::value::{Digits, Value};
 use local::Local;
 use servers::Servers;
-use token::{Fences, Token, Tokens};
+use token::{Fences, Tokens};
 
 /// What every call answers to the script. Zero, which would drop the SIP message, cannot be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +136,7 @@ macro_rules! on_back {
         }
     };
 }
+use on_back;
 
 /// One worker's way to the cache. Made after fork, never shared.
 pub struct Cache {
@@ -141,6 +145,8 @@ pub struct Cache {
     tokens: Tokens,
     fences: Fences,
     last: Last,
+    /// What the last call came to, where it is not what the store holds.
+    own: reading::Own,
 }
 
 impl std::fmt::Debug for Cache {
@@ -157,7 +163,7 @@ impl Cache {
             None => Back::Servers(Box::new(Servers::new(shared))),
         };
         let last = Last::new(Verdict::Done, None, "");
-        Self { shared, back, tokens: Tokens::default(), fences: Fences::default(), last }
+        Self { shared, back, tokens: Tokens::default(), fences: Fences::default(), last, own: reading::Own::default() }
     }
 
     #[must_use]
@@ -178,7 +184,7 @@ impl Cache {
     /// [`cas`](Self::cas) may follow.
     pub fn get(&mut self, table: usize, key: &[u8], scope: u64) -> Verdict {
         let answer = on_back!(self, back => back.get(table, key, Ask::All));
-        self.settle(table, answer, TableStat::Hits);
+        self.settle_read(table, answer);
         if self.last.rc == Verdict::Done {
             let (token, ttl) = on_back!(self, back => (back.token(), back.left()));
             self.tokens.keep(scope, table, key, token);
@@ -190,22 +196,24 @@ impl Cache {
     /// Reads an entry as [`get`](Self::get), past what this host keeps near: from its servers, for operators.
     pub fn fetch(&mut self, table: usize, key: &[u8]) -> Verdict {
         let answer = on_back!(self, back => back.fetch(table, key, Ask::All));
-        self.settle(table, answer, TableStat::Hits)
+        self.settle_read(table, answer)
     }
 
     /// Reads an entry's value and nothing else: no [`cas`](Self::cas) may follow, its age and lifetime are not known.
     /// A little cheaper than [`get`](Self::get).
     pub fn peek(&mut self, table: usize, key: &[u8]) -> Verdict {
-        let answer = on_back!(self, back => back.get(table, key, Ask::Value));
-        self.settle(table, answer, TableStat::Hits)
+        let ask = if self.shared.config().tables[table].stale > 0 { Ask::All } else { Ask::Value };
+        let answer = on_back!(self, back => back.get(table, key, ask));
+        self.settle_read(table, answer)
     }
 
     /// The value that the last get, inc or dec brought.
     #[must_use]
     pub fn value(&self) -> Option<Value<'_>> {
-        match &self.back {
-            Back::Servers(back) => back.value(),
-            Back::Local(back) => back.value(),
+        match (&self.own, &self.back) {
+            (own, _) if own.used() => own.item()?.shown(),
+            (_, Back::Servers(back)) => back.value(),
+            (_, Back::Local(back)) => back.value(),
         }
     }
 
@@ -240,8 +248,10 @@ impl Cache {
     }
 
     fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        let ttl = ttl.unwrap_or(self.shared.config().tables[table].autoexpire);
-        let answer = on_back!(self, back => back.put(mode, table, key, value, ttl));
+        let ttl = ttl.unwrap_or_else(|| self.life(table));
+        let mut room = Digits::default();
+        let (data, flags) = value.to_wire(&mut room);
+        let answer = on_back!(self, back => back.put(mode, table, key, Wire { data, flags }, ttl));
         self.settle(table, answer, TableStat::Sets)
     }
 
@@ -272,7 +282,7 @@ impl Cache {
         if step.by > COUNTER_MAX || step.created > COUNTER_MAX {
             return self.fail(Some(table), "counter beyond 2^63-1");
         }
-        let ttl = ttl.unwrap_or(self.shared.config().tables[table].autoexpire);
+        let ttl = ttl.unwrap_or_else(|| self.life(table));
         let answer = on_back!(self, back => back.count(table, key, step, ttl));
         self.settle(table, answer, TableStat::Counts)
     }
@@ -397,11 +407,18 @@ impl Cache {
             counts.add(TableStat::Ambiguous as usize, 1);
         }
         self.last = Last::new(rc, on_back!(self, back => back.asked()), err);
+        self.own.drop();
         rc
     }
 
+    /// How long an entry of the table lives when nothing else is said; 0 = for ever.
+    fn life(&self, table: usize) -> u32 {
+        let table = &self.shared.config().tables[table];
+        table.life(table.autoexpire)
+    }
+
     fn age(&self, table: usize, ttl: Option<i64>) -> Option<u32> {
-        let whole = self.shared.config().tables[table].autoexpire;
+        let whole = self.life(table);
         let left = u32::try_from(ttl?).ok()?;
         (whole > 0 && left > 0 && left <= whole).then(|| whole - left)
     }

@@ -57,6 +57,10 @@ pub struct Config {
     pub near_mb: u32,
     /// Keys that the watcher looks at per second while it repairs second copies.
     pub repair_rate: u32,
+    /// How long a source may take, seconds; a loader keeps its place twice as long.
+    pub load_timeout_s: u32,
+    /// How long a call may wait for what another one loads, milliseconds.
+    pub load_wait_ms: u32,
     /// The KEMI function for events.
     pub event_callback: Option<String>,
 }
@@ -77,6 +81,8 @@ impl Default for Config {
             local_mb: 32,
             near_mb: 32,
             repair_rate: 10_000,
+            load_timeout_s: 1,
+            load_wait_ms: 3_000,
             event_callback: None,
         }
     }
@@ -238,6 +244,24 @@ impl Config {
         Ok(())
     }
 
+    /// Sets how long a source may take: 1 to 30 s.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_load_timeout(&mut self, seconds: i64) -> Result<(), ConfigError> {
+        self.load_timeout_s = ranged("load_timeout", seconds, 1..=30, "seconds")?;
+        Ok(())
+    }
+
+    /// Sets how long a call may wait for what another one loads: 0 to 60000 ms.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn set_load_wait(&mut self, ms: i64) -> Result<(), ConfigError> {
+        self.load_wait_ms = ranged("load_wait", ms, 0..=60_000, "milliseconds")?;
+        Ok(())
+    }
+
     /// Names the KEMI function that is called for events.
     ///
     /// # Errors
@@ -303,6 +327,12 @@ impl Config {
     #[must_use]
     pub fn has_single(&self) -> bool {
         !self.tables.iter().all(Table::mirrored)
+    }
+
+    /// Are copies of any table's entries kept in this host's own memory?
+    #[must_use]
+    pub fn has_near(&self) -> bool {
+        self.tables.iter().any(|table| table.near)
     }
 
     /// The index of a table by its name.

@@ -156,6 +156,14 @@ impl WireKey {
         self.write(Head { kind, table, generation: 0, part: Part::Item }, key)
     }
 
+    /// The key of one of our own records, as [`record`](Self::record) makes it; empty where that refuses.
+    #[must_use]
+    pub fn of_record(kind: &str, table: &str, key: &[u8]) -> Self {
+        let mut record = Self::new();
+        let _ = record.record(kind, table, key);
+        record
+    }
+
     /// The bytes on the wire: 1 to 250, each within `0x21..=0x7e`; none before the first successful `set`.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -15,6 +15,7 @@ pub mod fixups;
 pub mod functions;
 pub mod kemi;
 pub mod lifecycle;
+pub mod lookups;
 pub mod many;
 pub mod names;
 pub mod operations;

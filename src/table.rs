@@ -14,6 +14,9 @@ pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
 /// Longest life of a host's own copy, in seconds: a day.
 pub const NEAR_TTL_MAX: u32 = 24 * 3600;
 
+/// Seconds that a source's "there is nothing" is kept, unless the operator says otherwise.
+pub const NEGEXPIRE: u32 = 60;
+
 /// A key space and how its entries live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -27,6 +30,18 @@ pub struct Table {
     pub near: bool,
     /// Seconds that such a copy serves at most, 1 to [`NEAR_TTL_MAX`].
     pub near_ttl: u32,
+    /// Seconds that a source's "there is nothing" is kept; 0 = it is not kept.
+    pub negexpire: u32,
+    /// Seconds that an entry may still be served after its time; not 0 only where `autoexpire` is not.
+    pub stale: u32,
+}
+
+impl Table {
+    /// Seconds until an entry is gone that shall be fresh for `fresh` seconds; 0 = for ever.
+    #[must_use]
+    pub fn life(&self, fresh: u32) -> u32 {
+        if fresh == 0 { 0 } else { fresh.saturating_add(self.stale).min(TTL_MAX) }
+    }
 }
 
 impl Table {
@@ -41,7 +56,13 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=>autoexpire={};copies={}", self.name, self.autoexpire, self.copies)?;
-        if self.near { write!(f, ";near=1;near_ttl={}", self.near_ttl) } else { Ok(()) }
+        if self.near {
+            write!(f, ";near=1;near_ttl={}", self.near_ttl)?;
+        }
+        if self.negexpire != NEGEXPIRE {
+            write!(f, ";negexpire={}", self.negexpire)?;
+        }
+        if self.stale > 0 { write!(f, ";stale={}", self.stale) } else { Ok(()) }
     }
 }
 

@@ -321,16 +321,7 @@ fn a_poll_makes_the_marks_of_a_new_pair() {
     let servers = Memcached::many(2);
     let desk = &mut Desk::new(&[servers[0].port(), servers[1].port()]);
     let (mut courier, mut view) = (Courier::default(), View::default());
-    let scene = Scene {
-        rules: &Rules::ALL,
-        up: [true; 2],
-        fresh: true,
-        isolated: false,
-        steady: [true; 2],
-        gone: [false; 2],
-        clock: 17_000_000_000,
-        now_ms: 1,
-    };
+    let scene = Scene { clock: 17_000_000_000, ..Scene::calm(&Rules::ALL) };
     for round in 0..3 {
         let mut poll = Poll::new(view, 42, [true; 2]);
         let mut step = poll.start();

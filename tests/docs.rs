@@ -70,7 +70,7 @@ fn kamailio_accepts_every_example() {
     for (i, call) in calls.iter().enumerate() {
         script += &format!("route[EXAMPLE{i}] {{ {} }}\n", call.replace("{ ... }", "{ exit; }"));
     }
-    script += "route[QUOTA_AGAIN] { exit; }\nroute[CLEANUP] { exit; }\n";
+    script += "route[QUOTA_AGAIN] { exit; }\nroute[CLEANUP] { exit; }\nroute[PROFILE] { return 1; }\n";
     script.extend(examples(&guide, "7. Event routes"));
     let (good, log) = Kamailio::cfg(script.clone()).check();
     assert!(good, "{log}\n{script}");

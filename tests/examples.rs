@@ -31,12 +31,16 @@ fn every_example_boots_and_answers() {
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "cfg")) {
         println!("{}", file.display());
         let text = std::fs::read_to_string(file).expect("example");
+        let one_line = text.contains("#!ifdef ONE_LINE");
         let script = |name: &str| format!("\"{}\"", examples().join(name).display());
         let mut host = Kamailio::cfg(text).ready(Ready::Sip).define("SIP_PORT", "%%SIP_PORT%%");
         host = host.define("HTTP_PORT", &ports::free().to_string()).define("DBURL", &url);
         host = host.define("LUA_FILE", &script("lua/ipauth.lua")).define("PY_FILE", &script("python/ipauth.py"));
         for (server, name) in servers.iter().zip(["mc1", "mc2", "mc3"]) {
             host = host.define(&name.to_uppercase(), &format!("\"{}\"", server.spec(name)));
+        }
+        if one_line {
+            assert!(host.clone().arg("-A").arg("ONE_LINE").start().runs(), "{} in one line", file.display());
         }
         let mut host = host.start();
         assert!(host.runs(), "{}", file.display());

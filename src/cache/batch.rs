@@ -13,7 +13,8 @@ use super::single::{Look, Spot};
 use super::token::Token;
 use super::{Fault, Verdict};
 use crate::key::{Kind, Prefix, Space};
-use crate::value::Value;
+use crate::value::frame::{Item, Wire};
+use crate::value::{Value, framed};
 use crate::wire::Values;
 
 /// Copies of more than this are given back after use, bytes.
@@ -144,9 +145,10 @@ impl Batch {
             None | Some(Found::Failed) => (Verdict::Failed, None),
             Some(Found::Missing) => (Verdict::Missing, None),
             Some(Found::Unanswered) => (Verdict::Unavailable, None),
-            Some(Found::Value { data, flags }) => {
-                (Verdict::Done, Some(Value::from_wire(&self.data[data.clone()], *flags)))
-            }
+            Some(Found::Value { data, flags }) => match self.shown(data, *flags) {
+                None => (Verdict::Missing, None),
+                found => (Verdict::Done, found),
+            },
         }
     }
 
@@ -166,10 +168,17 @@ impl Batch {
         self.details.iter().filter_map(there).chain(self.wants.iter().enumerate().filter_map(absent))
     }
 
+    fn shown(&self, data: &Range<usize>, flags: u32) -> Option<Value<'_>> {
+        Item::from_wire(Wire { data: &self.data[data.clone()], flags })?.shown()
+    }
+
     pub fn tally(&self) -> Tally {
         let mut tally = Tally { err: self.err, ..Tally::default() };
         for want in &self.wants {
             match want.found {
+                Found::Value { ref data, flags } if framed(flags) && self.shown(data, flags).is_none() => {
+                    tally.misses += 1;
+                }
                 Found::Value { .. } => tally.hits += 1,
                 Found::Missing => tally.misses += 1,
                 Found::Unanswered => tally.unanswered += 1,

@@ -14,6 +14,7 @@ use crate::clock::{self, Deadline};
 use crate::cluster::listing::{self, Listed, spelled};
 use crate::key::{self, Form, Kind, Part, split_full};
 use crate::value::Value;
+use crate::value::frame::{Item, Wire};
 use crate::wire::{self, KeyRef, Link, Reply, WireError};
 
 /// How long a page may take in all: a process of the host waits for it.
@@ -238,7 +239,7 @@ fn belongs(raw: &[u8], table: &str, generation: u64, counters: bool) -> bool {
     })
 }
 
-/// The entry behind a raw key; the key of a hashed one stands before its value.
+/// The entry behind a raw key, if a read would bring a value; the key of a hashed one stands before its value.
 fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<(Part, Entry)> {
     let (wire_key, base64) = spelled(raw);
     let key::Parsed { table, part, form, .. } = key::parse(&wire_key, base64)?;
@@ -250,7 +251,7 @@ fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<(Part, Entry)>
             None => (wire_key.clone(), data),
         },
     };
-    let value = Value::from_wire(data, flags);
+    let value = Item::from_wire(Wire { data, flags })?.shown()?;
     let text = match value {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Bytes(bytes) => bytes.to_vec(),

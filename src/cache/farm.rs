@@ -17,6 +17,7 @@ use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
 use crate::health::Seen;
 use crate::key::{self, Part, Space, WireKey};
 use crate::value::Value;
+use crate::value::frame::{Item, Wire};
 use crate::wire::{self, Kind, Link, Reply, WireError};
 
 /// How often a leg follows a generation that moved under it.
@@ -49,6 +50,8 @@ pub(crate) struct Farm {
     pub(super) news: Option<u8>,
     /// The seat that the call under way goes by.
     seat: Seat,
+    /// It goes to another server than the key's home.
+    stands_in: bool,
     /// When the call under way began: reading the clock is not free.
     now_ns: u64,
     /// The leg under way has less than a leg's time, because the call's own ends.
@@ -90,6 +93,7 @@ impl Farm {
             home: 0,
             news: None,
             seat: Seat::UNKNOWN,
+            stands_in: false,
             now_ns: 0,
             hurried: false,
         };
@@ -124,7 +128,12 @@ impl Farm {
 
     /// The call goes to whoever serves its key.
     pub fn go_by(&mut self, spot: Spot) {
-        (self.asked, self.seat) = (Some(spot.server), spot.seat);
+        (self.asked, self.seat, self.stands_in) = (Some(spot.server), spot.seat, spot.stands_in());
+    }
+
+    /// Did the last call go to another server because the key's home is away?
+    pub fn stands_in(&self) -> bool {
+        self.stands_in
     }
 
     /// The seat that the last call on a single copy went by.
@@ -147,16 +156,17 @@ impl Farm {
 
     pub fn value(&self) -> Option<Value<'_>> {
         match self.held {
+            Held::Nothing => None,
             Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
-            _ => self.raw().map(|(data, flags)| Value::from_wire(data, flags)),
+            Held::Reply { .. } => Item::from_wire(self.wire()?)?.shown(),
         }
     }
 
-    /// The bytes and client flags of the value that the call read.
-    pub fn raw(&self) -> Option<(&[u8], u32)> {
+    /// The entry that the call brought, as it is.
+    pub fn wire(&self) -> Option<Wire<'_>> {
         let Held::Reply { server, at, skip } = self.held else { return None };
         match self.links[server].reply(at) {
-            Reply::Value { data, meta } => Some((data.get(skip..)?, meta.flags)),
+            Reply::Value { data, meta } => Some(Wire { data: data.get(skip..)?, flags: meta.flags }),
             _ => None,
         }
     }
@@ -196,7 +206,7 @@ impl Farm {
     /// Begins a call, before the call looks for any server: what the last one brought is forgotten, and a new list of
     /// servers is taken over. Returns when this call has to end.
     pub fn begin(&mut self) -> Deadline {
-        (self.held, self.hurried) = (Held::Nothing, false);
+        (self.held, self.hurried, self.stands_in) = (Held::Nothing, false, false);
         self.keep_up();
         self.now_ns = clock::monotonic_ns();
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)

@@ -1,7 +1,8 @@
 //! A value on its way to a server.
 
 use crate::key::{WireKey, full_length};
-use crate::value::{self, Digits, Value};
+use crate::value::frame::Wire;
+use crate::value::{self, Digits};
 
 /// What is to be stored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,10 +15,9 @@ pub(crate) struct Goods<'v> {
 }
 
 impl<'v> Goods<'v> {
-    /// `room` holds the digits of an integer.
-    pub fn new(value: Value<'v>, room: &'v mut Digits) -> Self {
-        let (data, flags) = value.to_wire(room);
-        Self { data, flags, bare: matches!(value, Value::Int(_)) }
+    /// A value or frame.
+    pub fn new(wire: Wire<'v>) -> Self {
+        Self { data: wire.data, flags: wire.flags, bare: wire.counts() }
     }
 
     /// A number that is ours: of a counter, of a lock.

@@ -16,6 +16,7 @@ use crate::cluster::seats::Seat;
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
 use crate::near::{self, Delta, Put, Removed, Store, Terms};
+use crate::value::frame::{Item, Wire};
 use crate::value::{Digits, Value};
 
 /// One worker's way to the host's own store.
@@ -55,8 +56,22 @@ impl Local {
         match self.held {
             Held::Nothing => None,
             Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
-            Held::Data { flags, .. } => Some(Value::from_wire(&self.data, flags)),
+            Held::Data { .. } => Item::from_wire(self.wire()?)?.shown(),
         }
+    }
+
+    /// The last entry read, as it is.
+    pub fn wire(&self) -> Option<Wire<'_>> {
+        match self.held {
+            Held::Data { flags, .. } => Some(Wire { data: &self.data, flags }),
+            _ => None,
+        }
+    }
+
+    /// Nobody can.
+    #[expect(clippy::unused_self, reason = "as the servers are asked")]
+    pub fn stands_in(&self) -> bool {
+        false
     }
 
     pub fn token(&self) -> Token {
@@ -101,11 +116,10 @@ impl Local {
         Ok(true)
     }
 
-    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
+    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], wire: Wire<'_>, ttl: u32) -> Answer {
         self.held = Held::Nothing;
         self.set_key(table, key)?;
-        let mut digits = Digits::default();
-        let (data, flags) = value.to_wire(&mut digits);
+        let Wire { data, flags } = wire;
         if data.len() > VALUE_MAX {
             return Err(Fault::TooLarge);
         }
@@ -232,7 +246,7 @@ impl Local {
             let left = limit - page.entries.len();
             let found = self.store.scan(at, left, prefix.as_bytes(), now, self.deadline());
             let found = found.map_err(|fault| fault.to_string())?;
-            page.entries.extend(found.entries.iter().map(|item| shown(item, prefix.len(), now)));
+            page.entries.extend(found.entries.iter().filter_map(|item| shown(item, prefix.len(), now)));
             page.next = found.next.map(|next| next.to_string());
             let Some(next) = found.next else { break };
             at = next;
@@ -289,8 +303,12 @@ fn held(hit: &near::Hit, now_s: u64) -> Held {
     Held::Data { flags: hit.flags, cas: hit.cas, ttl }
 }
 
-fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Entry {
-    let is_int = matches!(Value::from_wire(&item.value, item.hit.flags), Value::Int(_));
+/// The entry, if a read would bring a value.
+fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Option<Entry> {
+    let value = Item::from_wire(Wire { data: &item.value, flags: item.hit.flags })?.shown()?;
+    let is_int = matches!(value, Value::Int(_));
+    let mut digits = Digits::default();
+    let value = value.to_wire(&mut digits).0.to_vec();
     let left = if item.hit.expires == 0 { 0 } else { item.hit.expires.saturating_sub(now_s) };
-    Entry { key: item.key[prefix..].to_vec(), value: item.value.clone(), is_int, ttl: u32::try_from(left).unwrap_or(0) }
+    Some(Entry { key: item.key[prefix..].to_vec(), value, is_int, ttl: u32::try_from(left).unwrap_or(0) })
 }

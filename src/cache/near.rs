@@ -16,7 +16,8 @@ use crate::clock::{self, Deadline};
 use crate::cluster::{Layout, Shared, TableStat};
 use crate::invalidate::stripes::stripe;
 use crate::near::{Found, Hit, Store, Terms};
-use crate::value::Value;
+use crate::value::frame::{Item, Wire};
+use crate::value::{Value, framed};
 use note::Note;
 
 /// The longest value that is kept, in bytes; a very small `near_size` may keep less.
@@ -56,6 +57,11 @@ pub(crate) enum Said {
     Absent,
     /// The servers have to be asked.
     Nothing,
+}
+
+/// A loader's place: it will soon be something else.
+fn passing(wire: Wire<'_>) -> bool {
+    framed(wire.flags) && matches!(Item::from_wire(wire), None | Some(Item::Loading(_) | Item::GivenUp { .. }))
 }
 
 /// One worker's way to the near cache.
@@ -140,7 +146,7 @@ impl Near {
         let near_ttl = self.shared.config().tables[table].near_ttl;
         // What has a second left may be gone in a moment.
         let life = left.map_or(near_ttl, |left| near_ttl.min(left.saturating_sub(1)));
-        if life == 0 || data.len() > NEAR_VALUE_MAX {
+        if life == 0 || data.len() > NEAR_VALUE_MAX || passing(Wire { data, flags }) {
             return;
         }
         self.spell(table, key);
@@ -155,13 +161,13 @@ impl Near {
     }
 
     pub fn value(&self) -> Option<Value<'_>> {
-        let (hit, _) = self.held.filter(|(hit, _)| !Note::of(hit).absent)?;
-        Some(Value::from_wire(&self.data, hit.flags))
+        Item::from_wire(self.wire()?)?.shown()
     }
 
-    /// The value's bytes and its client flags.
-    fn raw(&self) -> (&[u8], u32) {
-        (&self.data, self.held.map_or(0, |(hit, _)| hit.flags))
+    /// The last entry found, as it is.
+    pub fn wire(&self) -> Option<Wire<'_>> {
+        let (hit, _) = self.held.filter(|(hit, _)| !Note::of(hit).absent)?;
+        Some(Wire { data: &self.data, flags: hit.flags })
     }
 
     pub fn token(&self) -> Token {

@@ -172,15 +172,5 @@ impl<'a> Call<'a> {
 
 /// What holds for the next exchange with a pair.
 fn scene(farm: &Farm, pair: &Pair) -> Scene<'static> {
-    let [home, partner] = pair.servers;
-    Scene {
-        rules: &Rules::ALL,
-        up: [farm.shared.server_up(home), farm.shared.server_up(partner)],
-        fresh: farm.vouched(partner),
-        isolated: farm.shared.mostly_down(),
-        steady: pair.servers.map(|server| farm.shared.steady(server, farm.now_ms())),
-        gone: pair.servers.map(|server| farm.shared.gone(server, farm.now_ms(), Rules::ALL.patience_ms)),
-        clock: clock::wall_tenths(),
-        now_ms: farm.now_ms(),
-    }
+    farm.shared.pair_scene(&Rules::ALL, pair, farm.vouched(pair.servers[1]), farm.now_ms())
 }

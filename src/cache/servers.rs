@@ -13,6 +13,7 @@ use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict};
 use crate::cluster::Shared;
 use crate::value::Value;
+use crate::value::frame::Wire;
 
 /// One worker's way to the servers.
 pub(crate) struct Servers {
@@ -53,6 +54,16 @@ impl Servers {
 
     pub fn value(&self) -> Option<Value<'_>> {
         self.held_near().map_or_else(|| self.farm.value(), Near::value)
+    }
+
+    /// The last entry read, as it is.
+    pub fn wire(&self) -> Option<Wire<'_>> {
+        self.held_near().map_or_else(|| self.farm.wire(), Near::wire)
+    }
+
+    /// Did the last call go to another server because the key's home is away?
+    pub fn stands_in(&self) -> bool {
+        self.held_near().is_none() && self.farm.stands_in()
     }
 
     pub fn left(&self) -> Option<i64> {
@@ -103,7 +114,7 @@ impl Servers {
         let claim = self.near.as_ref().map(|near| near.claim(&self.farm, table, key));
         let found = self.fetch(table, key, Ask::All)?;
         let (left, token) = (self.farm.stamp().1, self.brought_token());
-        let brought = self.farm.raw().map(|(data, flags)| Brought { data, flags, left, token });
+        let brought = self.farm.wire().map(|Wire { data, flags }| Brought { data, flags, left, token });
         if let (Some(near), Some(claim)) = (&mut self.near, claim)
             && !self.desk.doubtful()
             && found == brought.is_some()
@@ -117,8 +128,8 @@ impl Servers {
         self.change(table, key, |single| single.touch(ttl), |call| call.touch(ttl))
     }
 
-    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: u32) -> Answer {
-        self.change(table, key, |single| single.put(mode, value, ttl), |call| call.put(mode, value, ttl))
+    pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], wire: Wire<'_>, ttl: u32) -> Answer {
+        self.change(table, key, |single| single.put(mode, wire, ttl), |call| call.put(mode, wire, ttl))
     }
 
     pub fn remove(&mut self, table: usize, key: &[u8]) -> Answer {

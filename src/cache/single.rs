@@ -21,7 +21,8 @@ use crate::cluster::record::key_ref;
 use crate::cluster::seats::Guard;
 use crate::cluster::{ServerStat, news};
 use crate::key::{Kind, WireKey, behind_full_key};
-use crate::value::{Digits, STAMP_AT, Value};
+use crate::value::STAMP_AT;
+use crate::value::frame::Wire;
 use crate::wire::{Flags, Link, Reply};
 
 /// What a question for an item's stamp asks.
@@ -98,9 +99,8 @@ impl<'a> Single<'a> {
         Ok(plain(&self.reply(at + 1))? && !void)
     }
 
-    pub fn put(mut self, mode: Mode, value: Value<'_>, ttl: u32) -> Answer {
-        let mut digits = Digits::default();
-        let goods = Goods::new(value, &mut digits);
+    pub fn put(mut self, mode: Mode, wire: Wire<'_>, ttl: u32) -> Answer {
+        let goods = Goods::new(wire);
         if goods.data.len() > self.farm.shared.value_max(self.spot.server, self.key.len()) {
             return Err(Fault::TooLarge);
         }

@@ -8,7 +8,7 @@ const KEPT: usize = 16;
 
 /// What a reading of an entry is worth to whoever wants to replace it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Token {
+pub enum Token {
     /// Nothing: the copies are not settled.
     #[default]
     Unsettled,

@@ -55,7 +55,22 @@ pub struct Scene<'a> {
     pub now_ms: u64,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// Nothing is known against either side.
+    #[must_use]
+    pub const fn calm(rules: &'a Rules) -> Self {
+        Self {
+            rules,
+            up: [true; 2],
+            fresh: true,
+            isolated: false,
+            steady: [true; 2],
+            gone: [false; 2],
+            clock: 1,
+            now_ms: 1,
+        }
+    }
+
     #[must_use]
     pub fn up(&self, side: Side) -> bool {
         self.up[side as usize]

@@ -67,10 +67,20 @@ pub enum TableStat {
     NearMisses,
     /// The same, because what was kept might no longer be true.
     NearVoids,
+    /// Times a source was asked.
+    Loads,
+    /// Of these, times it could not answer.
+    LoadFailures,
+    /// Lookups that waited for another one's load.
+    LoadWaits,
+    /// Of the hits, those past their time.
+    Stale,
+    /// Of the hits, those answered with "there is nothing", which a source had said.
+    NegHits,
 }
 
 impl TableStat {
-    pub const ALL: [(Self, &'static str); 17] = [
+    pub const ALL: [(Self, &'static str); 22] = [
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
         (Self::Sets, "sets"),
@@ -88,6 +98,11 @@ impl TableStat {
         (Self::NearAbsent, "near_absent"),
         (Self::NearMisses, "near_misses"),
         (Self::NearVoids, "near_voids"),
+        (Self::Loads, "loads"),
+        (Self::LoadFailures, "load_failures"),
+        (Self::LoadWaits, "load_waits"),
+        (Self::Stale, "stale"),
+        (Self::NegHits, "neg_hits"),
     ];
 }
 

@@ -77,11 +77,7 @@ pub fn digest(mut servers: Vec<(String, u32, &str)>) -> u64 {
 
 /// The key of the record, and of the one by which hosts with another list contradict it.
 pub(in crate::cluster) fn keys() -> [WireKey; 2] {
-    ["list", "other"].map(|kind| {
-        let mut key = WireKey::new();
-        let _ = key.record(kind, "", b"");
-        key
-    })
+    ["list", "other"].map(|kind| WireKey::of_record(kind, "", b""))
 }
 
 #[cfg(test)]

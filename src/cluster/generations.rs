@@ -30,15 +30,11 @@ pub struct Generations {
 
 impl Generations {
     pub fn new(shared: &'static Shared) -> Self {
-        let record = |kind: &str, table: &str| {
-            let mut key = WireKey::new();
-            let _ = key.record(kind, table, b"");
-            key
-        };
+        let tables = shared.config().tables.iter();
         Self {
             shared,
-            records: shared.config().tables.iter().map(|table| record("gen", &table.name)).collect(),
-            root: record("root", ""),
+            records: tables.map(|table| WireKey::of_record("gen", &table.name, b"")).collect(),
+            root: WireKey::of_record("root", "", b""),
             read_ms: Vec::new(),
             chart: Chart::default(),
             known: 0,

@@ -35,16 +35,12 @@ fn parse(text: &[u8]) -> Result<Vec<Listed>, ConfigError> {
 
 /// The key of the list with this digest.
 fn map_key(digest: u64) -> WireKey {
-    let mut key = WireKey::new();
-    let _ = key.record("map", "", format!("{digest:016x}").as_bytes());
-    key
+    WireKey::of_record("map", "", format!("{digest:016x}").as_bytes())
 }
 
 /// The key of one of a table's records.
 fn table_key(kind: &str, table: &str) -> WireKey {
-    let mut key = WireKey::new();
-    let _ = key.record(kind, table, b"");
-    key
+    WireKey::of_record(kind, table, b"")
 }
 
 #[cfg(test)]

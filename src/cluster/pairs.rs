@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 
+use crate::hash::{fnv1a, mix};
+
 /// What the choice looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
@@ -106,15 +108,7 @@ impl<'a> Circle<'a> {
 
 /// FNV-1a, mixed: the same on every host.
 fn hash(name: &str) -> u64 {
-    let step = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    mix(name.bytes().fold(0xcbf2_9ce4_8422_2325, step))
-}
-
-/// The finalizer of splitmix64.
-fn mix(number: u64) -> u64 {
-    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ number >> 31
+    mix(fnv1a(name.as_bytes()))
 }
 
 #[cfg(test)]

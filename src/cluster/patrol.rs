@@ -140,16 +140,6 @@ impl Patrol {
     }
 
     fn scene(&self, pair: &Pair) -> Scene<'_> {
-        let now_ms = clock::monotonic_ms();
-        Scene {
-            rules: &self.rules,
-            up: pair.servers.map(|server| self.shared.server_up(server)),
-            fresh: true,
-            isolated: self.shared.mostly_down(),
-            steady: pair.servers.map(|server| self.shared.steady(server, now_ms)),
-            gone: pair.servers.map(|server| self.shared.gone(server, now_ms, self.rules.patience_ms)),
-            clock: clock::wall_tenths(),
-            now_ms,
-        }
+        self.shared.pair_scene(&self.rules, pair, true, clock::monotonic_ms())
     }
 }

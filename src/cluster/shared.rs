@@ -150,7 +150,8 @@ impl Shared {
         let lists = Lists::new(std::mem::take(&mut config.servers), config.most_servers(servers.len()));
         let board = Board::map(lists.slots(&servers), config.tables.len(), lists.words(&servers))?;
         let local = if servers.is_empty() { Some(Self::store("local_size", config.local_mb)?) } else { None };
-        let nearby = local.is_none() && config.tables.iter().any(|table| table.near);
+        // A guest's watcher does not poll, so nothing near would ever be served.
+        let nearby = local.is_none() && !guest && config.has_near();
         let near = if nearby { Some(Self::store("near_size", config.near_mb)?) } else { None };
         let policy = Policy {
             soft_failures: config.soft_failures,

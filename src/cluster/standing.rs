@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::copies::{Rules, Scene};
+use super::courier::Pair;
 use super::layout::Layout;
 use super::{Event, ServerStat, Shared};
 use crate::clock;
@@ -43,6 +45,20 @@ impl Shared {
         let health = &self.server_cell(server).health;
         let refuses = health.health() == State::Down && health.reason().hard();
         !health.admits() && (refuses || health.since_ms() + patience_ms < now_ms)
+    }
+
+    /// What holds for the next exchange with a pair; `fresh`: the partner's last answered poll vouches for the home's mark.
+    pub(crate) fn pair_scene<'a>(&self, rules: &'a Rules, pair: &Pair, fresh: bool, now_ms: u64) -> Scene<'a> {
+        Scene {
+            rules,
+            up: pair.servers.map(|server| self.server_up(server)),
+            fresh,
+            isolated: self.mostly_down(),
+            steady: pair.servers.map(|server| self.steady(server, now_ms)),
+            gone: pair.servers.map(|server| self.gone(server, now_ms, rules.patience_ms)),
+            clock: clock::wall_tenths(),
+            now_ms,
+        }
     }
 
     /// The operator takes a server out of use, or gives it back.

@@ -44,8 +44,7 @@ enum Found {
 impl Stripes {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
-        let used = shared.config().tables.iter().any(|table| table.near);
-        Self { shared, used, servers: Vec::new(), turn: 0 }
+        Self { shared, used: shared.config().has_near(), servers: Vec::new(), turn: 0 }
     }
 
     /// The list of servers is another one: it has so many slots, of which these got another server.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::copies::{Mark, Side, View};
+use crate::hash::fnv1a;
 
 /// Bits of a mark within its word: tenths of seconds since 1970, doubled, fit until the year 3700.
 const MARK_BITS: u32 = 40;
@@ -49,13 +50,7 @@ fn mark(word: u64, tag: u32) -> Mark {
 /// The tag of a pair's name: 24 bits.
 #[must_use]
 pub fn tag(name: &[u8]) -> u32 {
-    (hash(name) >> MARK_BITS) as u32
-}
-
-/// FNV-1a: the same on every host.
-pub(super) fn hash(text: &[u8]) -> u64 {
-    let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    text.iter().fold(0xcbf2_9ce4_8422_2325, mix)
+    (fnv1a(name) >> MARK_BITS) as u32
 }
 
 #[cfg(test)]

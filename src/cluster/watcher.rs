@@ -81,8 +81,6 @@ pub struct Watcher {
 impl Watcher {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
-        let mut root = WireKey::new();
-        let _ = root.record("root", "", b"");
         let mut watcher = Self {
             shared,
             layout: Arc::default(),
@@ -95,7 +93,7 @@ impl Watcher {
             patrol: Patrol::new(shared),
             ushers: Ushers::new(shared),
             lookups: Lookups::default(),
-            root,
+            root: WireKey::of_record("root", "", b""),
             told: Told::default(),
             jitter: (clock::wall_us() as u32) | 1,
             turn: 0,

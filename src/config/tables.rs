@@ -1,7 +1,7 @@
 //! One table: `ipauth=>autoexpire=1800;copies=1`.
 
 use super::attrs::{Attrs, TABLE};
-use crate::table::{NEAR_TTL_MAX, TTL_MAX, Table, is_name};
+use crate::table::{NEAR_TTL_MAX, NEGEXPIRE, TTL_MAX, Table, is_name};
 
 /// Seconds a near copy serves at most, unless the operator says otherwise.
 const NEAR_TTL: u32 = 60;
@@ -18,7 +18,10 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
     let autoexpire = attrs.number("autoexpire", 0..=TTL_MAX)?.unwrap_or(0);
     let near = attrs.switch("near")?.unwrap_or(false);
     let near_ttl = near_ttl(&attrs, near)?;
-    Ok(Table { name: name.to_owned(), autoexpire, copies: copies(&attrs)?, near, near_ttl })
+    let negexpire = attrs.number("negexpire", 0..=TTL_MAX)?.unwrap_or(NEGEXPIRE);
+    let stale = stale(&attrs, autoexpire.max(negexpire), autoexpire)?;
+    let name = name.to_owned();
+    Ok(Table { name, autoexpire, copies: copies(&attrs)?, near, near_ttl, negexpire, stale })
 }
 
 fn copies(attrs: &Attrs<'_>) -> Result<u8, String> {
@@ -26,6 +29,19 @@ fn copies(attrs: &Attrs<'_>) -> Result<u8, String> {
         None | Some("1") => Ok(1),
         Some("2") => Ok(2),
         Some(other) => Err(format!("copies={other}: expected 1 or 2")),
+    }
+}
+
+fn stale(attrs: &Attrs<'_>, longest: u32, autoexpire: u32) -> Result<u32, String> {
+    match attrs.number("stale", 0..=TTL_MAX)?.unwrap_or(0) {
+        0 => Ok(0),
+        _ if autoexpire == 0 => {
+            Err("\"stale\" needs an autoexpire: what lives for ever does not become stale".to_owned())
+        }
+        stale if stale > TTL_MAX - longest => {
+            Err(format!("stale={stale}: expected {TTL_MAX} at most together with autoexpire or negexpire"))
+        }
+        stale => Ok(stale),
     }
 }
 

@@ -226,6 +226,12 @@ fn a_password_is_never_shown() {
     assert_eq!(shown, "server \"name=a;tls_ca=/etc/pass/ca.pem;x=1\": ", "nothing else is hidden");
 }
 
+/// `ipauth` without any attribute.
+fn plain() -> Table {
+    let name = "ipauth".into();
+    Table { name, autoexpire: 0, copies: 1, near: false, near_ttl: 60, negexpire: 60, stale: 0 }
+}
+
 #[test]
 fn a_table_may_be_written_in_many_ways() {
     for (text, autoexpire, copies) in [
@@ -238,14 +244,20 @@ fn a_table_may_be_written_in_many_ways() {
         ("ipauth=>", 0, 1),
         ("ipauth", 0, 1),
     ] {
-        let want = Table { name: "ipauth".into(), autoexpire, copies, near: false, near_ttl: 60 };
-        assert_eq!(table(text), Ok(want), "{text}");
+        assert_eq!(table(text), Ok(Table { autoexpire, copies, ..plain() }), "{text}");
     }
     for (text, near_ttl) in
         [("ipauth=>near=1", 60), ("ipauth=>near_ttl=1;near=1", 1), ("ipauth=>near=1;near_ttl=86400", 86_400)]
     {
-        let want = Table { name: "ipauth".into(), autoexpire: 0, copies: 1, near: true, near_ttl };
-        assert_eq!(table(text), Ok(want), "{text}");
+        assert_eq!(table(text), Ok(Table { near: true, near_ttl, ..plain() }), "{text}");
+    }
+    for (text, autoexpire, negexpire, stale) in [
+        ("ipauth=>negexpire=5", 0, 5, 0),
+        ("ipauth=>negexpire=0;stale=0", 0, 0, 0),
+        ("ipauth=>autoexpire=1800;negexpire=60;stale=600", 1800, 60, 600),
+        ("ipauth=>stale=315359940;autoexpire=1", 1, 60, 315_359_940),
+    ] {
+        assert_eq!(table(text), Ok(Table { autoexpire, negexpire, stale, ..plain() }), "{text}");
     }
 }
 
@@ -272,8 +284,13 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=>near=0;near_ttl=5", "\"near_ttl\" needs near=1"),
         ("ipauth=>near=1;near_ttl=0", "near_ttl=0: expected a number from 1 to 86400"),
         ("ipauth=>near_ttl=86401;near=1", "expected a number from 1 to 86400"),
-        ("ipauth=>negexpire=60", "\"negexpire\" is not available in this version"),
-        ("ipauth=>stale=600", "\"stale\" is not available in this version"),
+        ("ipauth=>negexpire=-1", "negexpire=-1: expected a number from 0 to 315360000"),
+        ("ipauth=>negexpire=315360001", "expected a number from 0 to 315360000"),
+        ("ipauth=>stale=soon;autoexpire=1", "stale=soon: expected a number"),
+        ("ipauth=>stale=600", "\"stale\" needs an autoexpire"),
+        ("ipauth=>stale=600;autoexpire=0", "\"stale\" needs an autoexpire"),
+        ("ipauth=>stale=315360000;autoexpire=1", "expected 315360000 at most together with autoexpire"),
+        ("ipauth=>stale=315359941;autoexpire=1", "at most together with autoexpire or negexpire"),
         ("ipauth=>source=sql", "unknown attribute \"source\""),
         ("ipauth=>tag=x", "\"tag\" is not available in this version"),
         ("ipauth=>holdoff=1", "\"holdoff\" is not available in this version"),
@@ -294,7 +311,9 @@ type Set = fn(&mut Config, i64) -> Result<(), ConfigError>;
 
 #[test]
 fn numbers_stay_within_their_range() {
-    let rows: [(&str, Set, i64, i64); 5] = [
+    let rows: [(&str, Set, i64, i64); 7] = [
+        ("load_timeout", Config::set_load_timeout, 1, 30),
+        ("load_wait", Config::set_load_wait, 0, 60_000),
         ("cmd_timeout", Config::set_cmd_timeout, 5, 10_000),
         ("probe_interval", Config::set_probe_interval, 20, 60_000),
         ("soft_failures", Config::set_soft_failures, 1, 100),
@@ -388,8 +407,9 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400)) {
-        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60) };
+    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400), negexpire in 0_u32..=157_680_000, stale in 0_u32..=157_680_000) {
+        let (autoexpire, stale) = if autoexpire > 157_680_000 { (autoexpire, 0) } else { (autoexpire, stale.min(autoexpire)) };
+        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60), negexpire, stale };
         prop_assert_eq!(table(&first.to_string()), Ok(first));
     }
 }

@@ -46,6 +46,7 @@ host_symbols! {
         fn register_fds(count: c_int) -> c_int;
         fn fork_basic_utimer(rank: c_int, name: *mut c_char, tcp: c_int, tick: tick_fn, arg: *mut c_void, us: c_int) -> c_int;
         fn route_lookup(list: *mut route_list, name: *mut c_char) -> c_int;
+        fn run_actions(ctx: *mut run_ctx, actions: *mut c_void, msg: *mut sip_msg) -> c_int;
         fn run_top_route(actions: *mut c_void, msg: *mut sip_msg, ctx: *mut run_ctx) -> c_int;
         fn faked_msg_get_next() -> *mut sip_msg;
         fn sr_kemi_route(engine: *mut c_void, msg: *mut sip_msg, kind: c_int, name: *mut kstr, data: *mut kstr) -> c_int;
@@ -55,6 +56,7 @@ host_symbols! {
     data {
         process_no: c_int;
         event_rt: route_list;
+        main_rt: route_list;
         route_type: c_int;
         log_stderr: c_int;
         log_color: c_int;

@@ -26,6 +26,18 @@ impl Answer for Verdict {
     }
 }
 
+/// A script function that ran a route: what the route said, or 0 where it ended the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed(pub c_int);
+
+impl Answer for Passed {
+    type C = c_int;
+    const BROKEN: c_int = Verdict::Failed as c_int;
+    fn into_c(self) -> c_int {
+        self.0
+    }
+}
+
 /// Something was refused, and why stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;

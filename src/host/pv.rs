@@ -95,10 +95,9 @@ pub unsafe fn assign(msg: *mut sip_msg, spec: *mut pv_spec, given: Given<'_>) ->
 /// As for [`assign`]; the result is valid until the host evaluates the next variable.
 #[must_use]
 pub unsafe fn value_of<'a>(msg: *mut sip_msg, spec: *mut pv_spec) -> Given<'a> {
-    let mut room = Digits::default();
-    let mut value = write(Given::Null, &mut room);
-    // SAFETY: the caller's promise; `value` is large enough for either layout.
+    // SAFETY: the caller's promise; numbers and pointers may be zero, and `value` is large enough for either layout.
     unsafe {
+        let mut value: pv_value = std::mem::zeroed();
         if (api().pv_get_spec_value)(msg, spec, &raw mut value) != 0 {
             return Given::Null;
         }

@@ -1,10 +1,11 @@
-//! Event routes of the script, run from a process of our own, and their counterpart in embedded languages.
+//! Routes of the script, and their counterparts in embedded languages: event routes, run from a process of our own, and
+//! plain ones, run while a function of ours is called.
 //!
 //! A route may leave by a long jump to the context it was given. The context is our own and the jump is taken inside
 //! the host's function, so no frame of ours is ever jumped over.
 
 use super::api::api;
-use super::ffi::{EVENT_ROUTE, run_ctx, sip_msg};
+use super::ffi::{EVENT_ROUTE, SCRIPT_ENDS, route_list, run_ctx, sip_msg};
 use super::text::view;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
@@ -13,19 +14,67 @@ use std::ptr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route(usize);
 
-/// Looks a route up by name; `None` when the script does not define it. To be called after the script was read.
+/// Looks an event route up by name; `None` when the script does not define it. To be called after the script was read.
 #[must_use]
 pub fn find(name: &CStr) -> Option<Route> {
+    index(api().event_rt, name).map(Route)
+}
+
+/// The place of a route that has a body.
+fn index(list: *mut route_list, name: &CStr) -> Option<usize> {
     // SAFETY: the list is the host's, the name NUL-terminated; a lookup adds nothing.
-    let index = unsafe { (api().route_lookup)(api().event_rt, name.as_ptr().cast_mut()) };
-    let route = Route(usize::try_from(index).ok()?);
-    (!route.actions().is_null()).then_some(route)
+    let index = unsafe { (api().route_lookup)(list, name.as_ptr().cast_mut()) };
+    let index = usize::try_from(index).ok()?;
+    (!actions(list, index).is_null()).then_some(index)
+}
+
+fn actions(list: *mut route_list, index: usize) -> *mut c_void {
+    // SAFETY: the host gave this index for its own list, which does not shrink.
+    unsafe { *(*list).routes.add(index) }
+}
+
+/// One route that others call: `route[NAME]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subroute(usize);
+
+/// How a route ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub code: c_int,
+    /// By `exit`, `drop` or `return 0`: the whole script ends.
+    pub script: bool,
+}
+
+/// Looks a route up by name, as [`find`].
+#[must_use]
+pub fn subroute(name: &[u8]) -> Option<Subroute> {
+    index(api().main_rt, &CString::new(name).ok()?).map(Subroute)
+}
+
+impl Subroute {
+    /// Runs the route for the message that the script handles.
+    ///
+    /// # Safety
+    /// `msg` must be the host's, of the running call.
+    pub unsafe fn call(self, msg: *mut sip_msg) -> Ended {
+        let mut ctx = run_ctx { room: [0; 128] };
+        // SAFETY: the caller's promise; the route is the host's own, the context ours, so that a jump out of the route
+        // ends within this call.
+        let code = unsafe { (api().run_actions)(&raw mut ctx, actions(api().main_rt, self.0), msg) };
+        Ended { code, script: ctx.flags() & SCRIPT_ENDS != 0 }
+    }
+}
+
+impl run_ctx {
+    /// What the host noted of the route's end: the second of its three numbers.
+    fn flags(&self) -> u32 {
+        (self.room[0] >> 32) as u32
+    }
 }
 
 impl Route {
     fn actions(self) -> *mut c_void {
-        // SAFETY: the host gave this index for its own list, which does not shrink.
-        unsafe { *(*api().event_rt).routes.add(self.0) }
+        actions(api().event_rt, self.0)
     }
 
     /// Runs the route with a made-up message. False when the host has none to give.
@@ -42,6 +91,27 @@ impl Route {
 pub fn has_language() -> bool {
     // SAFETY: a plain getter.
     !unsafe { (api().sr_kemi_eng_get)() }.is_null()
+}
+
+/// Calls a function of the embedded language for the message that it handles. False when no such language is loaded.
+///
+/// Whether there is such a function, and what it returns, the host does not tell.
+///
+/// # Safety
+/// `msg` must be the host's, of the running call.
+#[must_use]
+pub unsafe fn call_function(function: &[u8], msg: *mut sip_msg) -> bool {
+    // SAFETY: a plain getter.
+    let engine = unsafe { (api().sr_kemi_eng_get)() };
+    let Ok(function) = CString::new(function) else { return false };
+    if engine.is_null() {
+        return false;
+    }
+    let mut function = view(function.to_bytes());
+    // SAFETY: the caller's promise; the host only reads the name, which ends with NUL. Interpreters take a call by name for
+    // that of an event.
+    unsafe { (api().sr_kemi_route)(engine, msg, EVENT_ROUTE as c_int, &raw mut function, ptr::null_mut()) };
+    true
 }
 
 /// Calls `function` of the embedded language with the event's name. False when no such language is loaded.

@@ -15,6 +15,7 @@ pub use crate::key::STRIPES;
 pub use gauge::Gauge;
 pub use known::Known;
 
+use crate::hash::fnv1a;
 use crate::key::{STRIPE_ROOT, stripe_key};
 
 /// A counter that servers keep.
@@ -50,8 +51,7 @@ pub fn survey() -> impl Iterator<Item = Counter> {
 /// The stripe of a key, whatever the table's generation: FNV-1a of `table:key` in 64 bits, its eight bytes xored.
 #[must_use]
 pub fn stripe(table: &[u8], key: &[u8]) -> u8 {
-    let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let sum = table.iter().chain(b":").chain(key).fold(0xcbf2_9ce4_8422_2325, mix);
+    let sum = fnv1a(table.iter().chain(b":").chain(key));
     sum.to_le_bytes().into_iter().fold(0, |folded, byte| folded ^ byte)
 }
 

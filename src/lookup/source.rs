@@ -18,6 +18,13 @@ pub enum Loaded<'a> {
     Row(Vec<Column<'a>>),
     /// There is nothing under this key. That is kept too, for `negexpire` seconds.
     Nothing,
+    /// A yes or no, with or without a value.
+    Result {
+        yes: bool,
+        value: Option<Value<'a>>,
+    },
+    /// An answer for this caller alone, not to be kept.
+    Uncached,
     /// The source could not answer; the text is for `$shcst(err)`.
     Failed(&'static str),
 }

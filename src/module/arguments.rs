@@ -6,6 +6,7 @@
 use super::sparing;
 use super::worker::Worker;
 use crate::host::params::Argument;
+use crate::host::route::{self, Subroute};
 use crate::table::{TTL_MAX, is_name};
 use crate::value::{self, Value};
 use std::ops::RangeInclusive;
@@ -42,6 +43,8 @@ pub struct Bad(pub &'static str);
 #[derive(Clone, Copy, Debug)]
 pub struct Args<'a> {
     pub function: &'static str,
+    /// The table, where its name was looked up before.
+    pub table: Option<usize>,
     pub items: &'a [Arg<'a>],
     /// Identifies the SIP message: what was read for one is not compared for another.
     pub scope: u64,
@@ -69,7 +72,7 @@ impl<'a> Args<'a> {
     /// The table, if there is one of that name.
     #[must_use]
     pub fn known_table(&self, worker: &Worker) -> Option<usize> {
-        worker.cache.shared().table(self.at(0).text)
+        self.table.or_else(|| worker.cache.shared().table(self.at(0).text))
     }
 
     /// The key, always the second argument. Any bytes, but at least one.
@@ -129,6 +132,12 @@ impl<'a> Args<'a> {
         Err(self.refuse(i, "the result", expected, "bad xavp name"))
     }
 
+    /// A route of the script.
+    pub fn route(&self, i: usize) -> Result<Subroute, Bad> {
+        let unknown = || self.refuse(i, "the route", "the name of a route[...] of the script", "unknown route");
+        route::subroute(self.at(i).text).ok_or_else(unknown)
+    }
+
     /// What stands between keys: a comma when it was left out.
     pub fn separator(&self, i: usize) -> Result<&'a [u8], Bad> {
         match self.text(i).unwrap_or(b",") {
@@ -178,7 +187,7 @@ mod tests {
     use super::*;
 
     fn args<'a>(items: &'a [Arg<'a>]) -> Args<'a> {
-        Args { function: "test", items, scope: 0 }
+        Args { function: "test", table: None, items, scope: 0 }
     }
 
     #[test]

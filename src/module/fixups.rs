@@ -54,6 +54,17 @@ fixups! {
     };
 }
 
+/// `(table, key, route)`
+///
+/// # Safety
+/// To be called by the host, with a parameter of its own.
+pub unsafe extern "C" fn cached_route(param: *mut Param, number: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    entry("fixup", || unsafe {
+        fix(param, number, |args, number| if number == 3 { args.route(0).map(drop) } else { Ok(()) })
+    })
+}
+
 /// As [`store`]; and reads must bring tokens from now on.
 ///
 /// # Safety
@@ -103,7 +114,7 @@ unsafe fn fix(param: *mut Param, number: c_int, check: Check) -> Result<(), Refu
         }
         let items = [Arg::string(constant)];
         let function = "the script";
-        let args = Args { function, items: &items, scope: 0 };
+        let args = Args { function, table: None, items: &items, scope: 0 };
         // The second parameter is the key, or the keys, of every function.
         let checked = if number == 2 { args.key_at(0).map(drop) } else { check(&args, number) };
         checked.map_err(|_| Refused)

@@ -5,9 +5,9 @@
 
 use super::arguments::{Arg, Args};
 use super::operations::{self, Operation};
-use super::{fixups, sparing, worker};
+use super::{fixups, lookups, sparing, worker};
 use crate::cache::Verdict;
-use crate::host::entry::entry;
+use crate::host::entry::{Passed, entry};
 use crate::host::ffi::{ANY_ROUTE, cmd_export, pv_spec, sip_msg};
 use crate::host::log;
 use crate::host::params::Argument;
@@ -21,11 +21,13 @@ type Param = *mut c_void;
 macro_rules! functions {
     ($rows:literal: $($name:literal $count:literal $door:ident($($p:ident),*; $($unused:ident)?) $operation:path, $fix:path;)*) => {
         /// The rows Kamailio reads; the last one is empty.
-        pub const TABLE: [cmd_export; $rows + 2] = [
+        pub const TABLE: [cmd_export; $rows + 3] = [
             $(row(concat!($name, "\0"), $door as unsafe extern "C" fn(*mut sip_msg $(, door!($p))* $(, door!($unused))?) -> c_int as Param,
                 $count, $fix, fixups::free_texts),)*
             row("shc_get\0", get_3 as unsafe extern "C" fn(*mut sip_msg, Param, Param, Param) -> c_int as Param,
                 3, fixups::get, fixups::free_get),
+            row("shc_cached_route\0", cached_route_3 as unsafe extern "C" fn(*mut sip_msg, Param, Param, Param) -> c_int as Param,
+                3, fixups::cached_route, fixups::free_texts),
             END,
         ];
         $(unsafe extern "C" fn $door(msg: *mut sip_msg $(, $p: Param)* $(, $unused: Param)?) -> c_int {
@@ -90,6 +92,20 @@ const fn row(name: &'static str, function: Param, count: c_int, fix: Fixup, free
     }
 }
 
+/// `shc_cached_route(table, key, route)`: what the route said, or what it would say.
+unsafe extern "C" fn cached_route_3(msg: *mut sip_msg, t: Param, k: Param, route: Param) -> c_int {
+    entry("shc_cached_route", || {
+        // SAFETY: the host's message and the parameters that `fixups::cached_route` made.
+        unsafe {
+            let texts = [Argument::evaluate(msg, t), Argument::evaluate(msg, k), Argument::evaluate(msg, route)];
+            let [Some(t), Some(k), Some(route)] = &texts else { return Passed(unreadable("shc_cached_route").code()) };
+            let items = [Arg::from(t), Arg::from(k), Arg::from(route)];
+            let args = Args { function: "shc_cached_route", table: None, items: &items, scope: scope(msg) };
+            lookups::cached_route(msg, &args)
+        }
+    })
+}
+
 /// Evaluates the parameters, then runs the operation.
 unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, given: &[Param]) -> Verdict {
     let mut texts: [Argument; 5] = Default::default();
@@ -105,7 +121,7 @@ unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, 
         *item = Arg::from(text);
     }
     // SAFETY: the caller's promise.
-    let args = Args { function, items: &items[..given.len()], scope: unsafe { scope(msg) } };
+    let args = Args { function, table: None, items: &items[..given.len()], scope: unsafe { scope(msg) } };
     worker::with(|worker| operations::run(worker, operation, &args)).unwrap_or(Verdict::Failed)
 }
 

@@ -4,8 +4,8 @@
 //! 63 bits (steps, first numbers, fencing numbers, `setn`) are decimal strings, because integers have 32 bits here.
 
 use super::arguments::{Arg, Args, Bad};
+use super::lookups;
 use super::operations::{self, Operation};
-
 use super::worker::{self, Worker};
 use crate::cache::Verdict;
 use crate::host::api::api;
@@ -80,6 +80,12 @@ macro_rules! functions {
     ) => {
         /// The functions by the names that scripts use.
         pub(super) const ROWS: &[Row] = &[
+            Row {
+                name: c"cached_route",
+                answer: Answer::Code,
+                function: cached_route as *const c_void,
+                params: &[Param::Str, Param::Str, Param::Str],
+            },
             $({
                 unsafe extern "C" fn $code(msg: *const sip_msg, $($p: c!($kind)),*) -> c_int {
                     // SAFETY: the host passes the message that is handled.
@@ -153,6 +159,7 @@ functions! {
         unlock(t: text, k: text) operations::unlock;
         unlock_fence(t: text, k: text, fence: text) operations::unlock;
         bump(t: text) operations::bump;
+        result(code: int) lookups::result;
     }
     values {
         get(t: text, k: text) |worker, args| read(worker, operations::get, args, Reply::Null);
@@ -164,6 +171,17 @@ functions! {
         found(i: int) nth;
         st(field: text) state;
     }
+}
+
+/// `KSR.shc.cached_route(table, key, function)`: the function runs while this worker's state is at rest.
+unsafe extern "C" fn cached_route(msg: *mut sip_msg, t: *const kstr, k: *const kstr, function: *const kstr) -> c_int {
+    // SAFETY: the host passes the message that is handled, and texts that it keeps while the function runs.
+    let (scope, items) = unsafe { (scope(msg), [t, k, function].map(|text| Arg::string(lent(text)))) };
+    entry("kemi function", || {
+        let args = Args { function: "KSR.shc.cached_route", table: None, items: &items, scope };
+        // SAFETY: the message that is handled.
+        unsafe { lookups::cached_function(msg, &args) }
+    })
 }
 
 /// Gives the functions to the host, which keeps the table. To be called from mod_register.
@@ -212,7 +230,7 @@ fn call<R>(
             Given::Int(number) => Arg { text: value::decimal(number.into(), room), number: true, null: false },
         };
     }
-    let args = Args { function, items: &items[..given.len().min(MOST)], scope };
+    let args = Args { function, table: None, items: &items[..given.len().min(MOST)], scope };
     worker::with(|worker| act(worker, &args))
 }
 

@@ -55,7 +55,7 @@ macro_rules! take {
 }
 
 parameters! {
-    14:
+    16:
     text server add_server;
     text server_list set_server_list;
     number max_servers set_max_servers;
@@ -69,6 +69,8 @@ parameters! {
     number local_size set_local_size;
     number near_size set_near_size;
     number repair_rate set_repair_rate;
+    number load_timeout set_load_timeout;
+    number load_wait set_load_wait;
     text event_callback set_event_callback;
 }
 

@@ -8,7 +8,7 @@ use super::functions::scope;
 use super::operations::{self, Operation};
 use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, many, names, sparing, status};
+use super::{lifecycle, lookups, many, names, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
@@ -17,15 +17,17 @@ use crate::host::{log, text};
 use crate::value::{self, Digits, Value};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+use std::sync::OnceLock;
 
 /// The rows Kamailio reads; the last one is empty.
-pub const TABLE: [pv_export; 7] = [
+pub const TABLE: [pv_export; 8] = [
     row(c"shc", Some(get), Some(set), parse),
     row(c"shcex", Some(get_ttl), Some(set_ttl), parse),
     row(c"shcinc", Some(inc), None, parse),
     row(c"shcdec", Some(dec), None, parse),
     row(c"shcm", Some(many::get), None, many::parse),
     row(c"shcst", Some(status::get), None, status::parse),
+    pv_export { parse_name: None, ..row(c"shcval", Some(lookups::get), Some(lookups::set), parse) },
     END,
 ];
 
@@ -61,7 +63,16 @@ const END: pv_export = pv_export {
 #[derive(Debug)]
 struct Name {
     table: Box<[u8]>,
+    /// Which one that is, once it was asked: the tables are the same as long as the host runs.
+    number: OnceLock<usize>,
     key: Format,
+}
+
+impl Name {
+    fn number(&self) -> Option<usize> {
+        let look = || lifecycle::shared()?.table(&self.table).map(|number| *self.number.get_or_init(|| number));
+        self.number.get().copied().or_else(look)
+    }
 }
 
 unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
@@ -92,7 +103,7 @@ fn read(inner: &[u8]) -> Result<Name, Refused> {
         log::error(format_args!("\"{}\": the key cannot be read", whole()));
         Refused
     })?;
-    Ok(Name { table: table.into(), key })
+    Ok(Name { table: table.into(), number: OnceLock::new(), key })
 }
 
 unsafe extern "C" fn free(name: *mut c_void) {
@@ -245,7 +256,7 @@ unsafe fn with_key(
     let value = given.map(|given| argument(given, &mut room)).unwrap_or_default();
     let items = [Arg::string(&name.table), Arg::string(key), value];
     let items = &items[..if given.is_some() { 3 } else { 2 }];
-    worker::with(|worker| act(worker, &Args { function, items, scope }))
+    worker::with(|worker| act(worker, &Args { function, table: name.number(), items, scope }))
 }
 
 fn argument<'a>(given: Given<'a>, room: &'a mut Digits) -> Arg<'a> {
@@ -286,6 +297,6 @@ mod tests {
     #[test]
     fn the_last_row_is_empty_and_no_counter_can_be_assigned() {
         assert!(TABLE.last().is_some_and(|row| row.name.s.is_null()));
-        assert_eq!(TABLE.iter().filter(|row| row.set.is_some()).count(), 2);
+        assert_eq!(TABLE.iter().filter(|row| row.set.is_some()).count(), 3);
     }
 }

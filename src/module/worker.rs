@@ -4,6 +4,7 @@
 //! without a word. One per thread, because a host may run our code in several threads of one process.
 
 use super::lifecycle;
+use super::lookups::Lookups;
 use super::ring::Ring;
 use crate::cache::Cache;
 use std::cell::Cell;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub struct Worker {
     pub cache: Cache,
     pub ring: Ring,
+    pub lookups: Lookups,
     /// The key of the invalidation that is being told: `$shcst(key)`.
     pub told_key: Option<Vec<u8>>,
     born: u32,
@@ -56,15 +58,17 @@ pub fn watch_forks() {
 ///
 /// The state is out of its place meanwhile: should `act` panic, it is never used again.
 pub fn with<R>(act: impl FnOnce(&mut Worker) -> R) -> Option<R> {
-    let mut held = Held(Some(take()?));
-    let result = act(held.0.as_mut()?);
-    let worker = held.0.take()?;
-    let other = WORKER.replace(Box::into_raw(worker));
-    if !other.is_null() {
-        // SAFETY: put there by a nested call, from a box, and taken out just now.
-        drop(unsafe { Box::from_raw(other) });
-    }
-    Some(result)
+    WORKER.with(|place| {
+        let mut held = Held(Some(take(place)?));
+        let result = act(held.0.as_mut()?);
+        let worker = held.0.take()?;
+        let other = place.replace(Box::into_raw(worker));
+        if !other.is_null() {
+            // SAFETY: put there by a nested call, from a box, and taken out just now.
+            drop(unsafe { Box::from_raw(other) });
+        }
+        Some(result)
+    })
 }
 
 /// A worker at work. When that panics, the texts it gave out stay where they are: the host may still read them.
@@ -78,9 +82,9 @@ impl Drop for Held {
     }
 }
 
-fn take() -> Option<Box<Worker>> {
+fn take(place: &Cell<*mut Worker>) -> Option<Box<Worker>> {
     let forks = FORKS.load(Ordering::Relaxed);
-    let kept = WORKER.replace(ptr::null_mut());
+    let kept = place.replace(ptr::null_mut());
     if !kept.is_null() {
         // SAFETY: only `with` fills this place, from a box, and whoever empties it owns the box.
         let worker = unsafe { Box::from_raw(kept) };
@@ -89,5 +93,11 @@ fn take() -> Option<Box<Worker>> {
         }
     }
     let shared = lifecycle::shared()?;
-    Some(Box::new(Worker { cache: Cache::new(shared), ring: Ring::default(), told_key: None, born: forks }))
+    Some(Box::new(Worker {
+        cache: Cache::new(shared),
+        ring: Ring::default(),
+        lookups: Lookups::default(),
+        told_key: None,
+        born: forks,
+    }))
 }

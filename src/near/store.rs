@@ -10,6 +10,7 @@
 mod answer;
 mod chunk;
 mod evict;
+mod keyed;
 mod lock;
 mod number;
 mod raw;
@@ -37,10 +38,10 @@ pub use scan::{Entry, Page, Stats};
 use super::Region;
 use crate::clock::Deadline;
 use chunk::{At, Chunk, Head};
+use keyed::Keyed;
 use lock::Locked;
 use raw::Raw;
 use shard::{New, Shard};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -54,7 +55,7 @@ pub const MAX_VALUE: usize = 1_000_000;
 #[derive(Debug)]
 pub struct Store {
     raw: Raw,
-    hasher: RandomState,
+    keyed: Keyed,
 }
 
 impl Store {
@@ -64,7 +65,7 @@ impl Store {
     /// What the kernel says when it has no room.
     pub fn create(bytes: usize) -> io::Result<Self> {
         super::owner::forget_pid_on_fork();
-        Ok(Self { raw: Raw::new(Region::anonymous(bytes.max(raw::LEAST))?), hasher: RandomState::new() })
+        Ok(Self { raw: Raw::new(Region::anonymous(bytes.max(raw::LEAST))?), keyed: Keyed::new() })
     }
 
     /// The longest value that can be stored under a key of so many bytes.
@@ -141,7 +142,7 @@ impl Store {
 
     /// The shard's number, and the hash within it.
     fn place(&self, key: &[u8]) -> (usize, u32) {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.keyed.hash(key);
         ((hash >> 32) as usize, hash as u32)
     }
 

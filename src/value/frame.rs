@@ -112,6 +112,16 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// As [`shown`](Self::shown), but also the value of a "no", and no number for a yes without a value.
+    #[must_use]
+    pub fn told(self) -> Option<Value<'a>> {
+        match self {
+            Self::Result { value, .. } => value,
+            Self::Loading(Loading { old, .. }) => Self::from_wire(old?)?.told(),
+            item => item.shown(),
+        }
+    }
+
     /// Does it say that there is nothing, rather than nothing at all?
     #[must_use]
     pub fn negative(self) -> bool {

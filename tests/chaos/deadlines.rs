@@ -22,13 +22,14 @@ impl Waits {
     }
 }
 
-/// What `host` waited for in an outage; `stalled` is how much of a call's time the machine is to blame for.
-pub fn of(outage: &Outage, host: usize, calls: &[(Table, Call)], stalled: impl Fn(&Call) -> u64) -> Waits {
+/// What `host` waited for in an outage, in which it counted `paid` deadlines; `stalled` is how much of a call's time the machine is to
+/// blame for. A slow server that answers makes calls as long as a deadline, and costs none.
+pub fn of(outage: &Outage, host: usize, paid: u64, calls: &[(Table, Call)], stalled: impl Fn(&Call) -> u64) -> Waits {
     let meets = |call: &Call| call.host == host && (outage.begun..outage.whole).contains(&call.begun);
     let late = |(table, call): &&(Table, Call)| meets(call) && call.took() >= deadline(*table) + stalled(call);
     let mut waited: Vec<&Call> = calls.iter().filter(late).map(|(_, call)| call).collect();
     let needless = waited.iter().filter(|call| outage.covers(call)).count();
-    Waits { series: series(&mut waited), needless }
+    Waits { series: series(&mut waited).min(usize::try_from(paid).unwrap_or(usize::MAX)), needless }
 }
 
 /// What a call waits at least that meets a deadline, microseconds.

@@ -98,7 +98,8 @@ impl Outage {
 
     /// Counts what was called in the round.
     pub fn count(&mut self, calls: &[(Table, Call)], stalls: &Stalls) {
-        self.waits = std::array::from_fn(|host| deadlines::of(self, host, calls, |call| stalls.of(call)));
+        let paid = self.deadlines();
+        self.waits = std::array::from_fn(|host| deadlines::of(self, host, paid[host], calls, |call| stalls.of(call)));
         self.calls = calls.len();
         self.stall = stalls.longest(self.begun);
         self.longest = calls.iter().map(|(_, call)| call.took()).max().unwrap_or(0);

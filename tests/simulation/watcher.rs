@@ -99,7 +99,7 @@ fn mend(world: &mut World, at: usize, actor: &mut Actor) {
         note!(world, "K{} calls pair {} whole", actor.host, actor.pair);
         return world.send(at, actor, &request, LIMIT);
     };
-    let mut mend = Mend::new(view, watching.seen[key]);
+    let mut mend = Mend::new(view, watching.seen[key], watching.walk.calm(&rules, world.now / MS));
     let step = mend.start(&scene);
     watching.job = Job::Mend(mend);
     actor.place = Place { pair: actor.pair, key };

@@ -5,7 +5,7 @@ use super::kamailio::Kamailio;
 use super::script::{MODULES, SETTINGS};
 
 /// What both print.
-pub const STEPS: &str = "-1 nil,-1 ,-1 <<null>>,1 1,1 v,1 v,1 v,1 7,1 8,1 8,1 18,1 9,1 60,1 90,1 w,1 1,1 2,5000000000 5000000001,5000000001 1,-1 mc1,1 <>";
+pub const STEPS: &str = "-1 nil,-1 ,-1 <<null>>,1 1,1 v,1 v,1 v,1 7,1 8,1 8,1 18,1 9,1 60,1 90,1 w,1 1,1 2,5000000000 5000000001,5000000001 1,-1 mc1,1 <>,1 gold,1 gold,-1 2,-1 nil,-1 nil,-3 no result,-3 unknown table";
 
 const LUA: &str = r#"
 local out = {}
@@ -38,7 +38,27 @@ function steps()
     KSR.shc.mget("t", "w", "res"); note(KSR.pv.get("$xavp(res=>v[0])"), st())
     note(KSR.shc.rm("t", "none"), KSR.shc.st("server"))
     note(KSR.shc.bump("t"), "<" .. KSR.shc.gete("t", "k") .. ">")
+    runs = 0
+    note(KSR.shc.cached_route("t", "yes", "LOOKUP_YES"), KSR.pv.get("$shcval"))
+    note(KSR.shc.cached_route("t", "yes", "LOOKUP_YES"), KSR.pv.get("$shcval"))
+    note(KSR.shc.cached_route("t", "no", "LOOKUP_NO"), runs)
+    KSR.pv.sets("$shcval", "mine"); note(KSR.shc.cached_route("t", "no", "LOOKUP_NO"), KSR.pv.get("$shcval"))
+    note(KSR.shc.cached_route("t", "no", "LOOKUP_NO"), KSR.pv.get("$shcval"))
+    note(KSR.shc.cached_route("t", "silent", "LOOKUP_SILENT"), KSR.shc.st("err"))
+    note(KSR.shc.cached_route("none", "k", "LOOKUP_NO"), KSR.shc.st("err"))
     return table.concat(out, ",")
+end
+function LOOKUP_YES()
+    runs = runs + 1
+    KSR.pv.sets("$shcval", "gold")
+    KSR.shc.result(1)
+end
+function LOOKUP_NO()
+    runs = runs + 1
+    KSR.shc.result(-1)
+end
+function LOOKUP_SILENT()
+    KSR.x.exit()
 end
 function ksr_request_route()
     local ok, text = pcall(steps)
@@ -95,7 +115,29 @@ class kamailio:
         shc.mget("t", "w", "res"); note(KSR.pv.get("$xavp(res=>v[0])"), self.st())
         note(shc.rm("t", "none"), shc.st("server"))
         note(shc.bump("t"), "<" + shc.gete("t", "k") + ">")
+        self.runs = 0
+        note(shc.cached_route("t", "yes", "lookup_yes"), KSR.pv.get("$shcval"))
+        note(shc.cached_route("t", "yes", "lookup_yes"), KSR.pv.get("$shcval"))
+        note(shc.cached_route("t", "no", "lookup_no"), self.runs)
+        KSR.pv.sets("$shcval", "mine"); note(shc.cached_route("t", "no", "lookup_no"), KSR.pv.get("$shcval"))
+        note(shc.cached_route("t", "no", "lookup_no"), KSR.pv.get("$shcval"))
+        note(shc.cached_route("t", "silent", "lookup_silent"), shc.st("err"))
+        note(shc.cached_route("none", "k", "lookup_no"), shc.st("err"))
         return ",".join(self.out)
+
+    def lookup_yes(self, msg):
+        self.runs += 1
+        KSR.pv.sets("$shcval", "gold")
+        KSR.shc.result(1)
+        return 1
+
+    def lookup_no(self, msg):
+        self.runs += 1
+        KSR.shc.result(-1)
+        return 1
+
+    def lookup_silent(self, msg):
+        return 1
 
     def ksr_request_route(self, msg):
         try:

@@ -7,6 +7,7 @@ use crate::cache::Verdict;
 use crate::cache::batch::{Batch, Tally};
 use crate::cache::farm::Farm;
 use crate::value::Value;
+use crate::value::frame::{Item, Wire};
 
 /// Copies of more than this are given back after use, bytes.
 const KEPT: usize = 64 * 1024;
@@ -54,8 +55,8 @@ impl Mixed {
     }
 
     fn copy(&mut self, near: &Near) -> Pick {
+        let (Some(Wire { data, flags }), Some(_)) = (near.wire(), near.value()) else { return Pick::Absent };
         let start = self.data.len();
-        let (data, flags) = near.raw();
         self.data.extend_from_slice(data);
         Pick::Value { data: start..self.data.len(), flags }
     }
@@ -85,7 +86,8 @@ impl Mixed {
             Some(Pick::Absent) => (Verdict::Missing, None),
             Some(Pick::Asked(at)) => batch.found(*at),
             Some(Pick::Value { data, flags }) => {
-                (Verdict::Done, Some(Value::from_wire(&self.data[data.clone()], *flags)))
+                let wire = Wire { data: &self.data[data.clone()], flags: *flags };
+                (Verdict::Done, Item::from_wire(wire).and_then(Item::shown))
             }
         }
     }

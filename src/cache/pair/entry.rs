@@ -11,7 +11,7 @@ use crate::cluster::copies::{self, Commit, Count, Outcome, Read, Side, When, Wri
 use crate::cluster::courier::{Parcel, Want};
 use crate::key::Kind::Entry;
 use crate::key::{Part, behind_full_key};
-use crate::value::{Digits, Value};
+use crate::value::frame::Wire;
 use crate::wire::Reply;
 
 impl Call<'_> {
@@ -87,9 +87,8 @@ impl Call<'_> {
         Ok(false)
     }
 
-    pub fn put(mut self, mode: Mode, value: Value<'_>, ttl: u32) -> Answer {
-        let mut digits = Digits::default();
-        let goods = Goods::new(value, &mut digits);
+    pub fn put(mut self, mode: Mode, wire: Wire<'_>, ttl: u32) -> Answer {
+        let goods = Goods::new(wire);
         if goods.data.len() > self.room() {
             return Err(Fault::TooLarge);
         }

@@ -120,10 +120,10 @@ impl Commit {
         }
         // Absence is no token: another may have replaced the item and a third deleted it again. Another value, or a tombstone, on the
         // other side may be of a write that is on its way here. The repairer brings either in order soon.
-        let differs = match other.grade(self.view.of(side.other()), scene.rules) {
-            Grade::Gone => true,
+        let mark = self.view.of(side.other());
+        let differs = match other.grade(mark, scene.rules) {
             Grade::Item(item) => plan.replaced != Some(item.digest),
-            _ => false,
+            _ => other.tomb.is_some_and(|tomb| mark.verifies(tomb.stamp, scene.rules)),
         };
         if self.store.derived && (own.item.is_none() || differs) {
             return if self.tries > 0 { self.again(scene) } else { Step::Done(Outcome::Unavailable) };

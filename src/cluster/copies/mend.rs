@@ -34,6 +34,13 @@ enum At {
         from: Side,
         tomb: Option<u64>,
     },
+    /// A counter is copied to a side that may yet get a late count: does anybody miss an answer of either?
+    Notes {
+        from: Side,
+        hit: Hit,
+        /// What is replaced there.
+        over: Option<Hit>,
+    },
     /// A counter was added on the other side: did the source rest meanwhile?
     Counted {
         from: Side,
@@ -54,6 +61,8 @@ enum At {
 pub struct Mend {
     pub view: View,
     before: Option<Seen>,
+    /// Nothing was wrong for so long that no packet is late any more.
+    calm: bool,
     at: At,
     ttl: u32,
     /// Both sides were believed, and one of them is set right.
@@ -61,10 +70,10 @@ pub struct Mend {
 }
 
 impl Mend {
-    /// `before`: what the last look at this key left.
+    /// `before`: what the last look at this key left; `calm`: see [`super::Walk::calm`].
     #[must_use]
-    pub fn new(view: View, before: Option<Seen>) -> Self {
-        Self { view, before, at: At::Look, ttl: 0, corrects: false }
+    pub fn new(view: View, before: Option<Seen>, calm: bool) -> Self {
+        Self { view, before, calm, at: At::Look, ttl: 0, corrects: false }
     }
 
     pub fn start(&mut self, scene: &Scene<'_>) -> Step<Mended> {
@@ -81,6 +90,7 @@ impl Mend {
         match self.at {
             At::Look => self.looked(scene, legs),
             At::Added { from, tomb } => self.added(scene, legs, from, tomb),
+            At::Notes { from, hit, over } => self.noted(scene, legs, from, hit, over),
             At::Counted { from, hit } => self.counted(scene, legs, from, hit),
             At::Fenced { from } => match legs.of(from).answers[0] {
                 Answer::Stored(_) if legs.of(from).answered() => Step::Done(Mended::Acted),
@@ -142,14 +152,20 @@ impl Mend {
                     request.on(at).push(Command::Set { slot, mode, stamp, body, ttl: rules.tomb_ttl });
                 }
             }
-            Task::Recount { from } => return self.recount(scene, look, from),
+            Task::Recount { from } => {
+                let Some(hit) = look.of(from).counter else { return Step::Done(Mended::Wait(None)) };
+                let to = from.other();
+                return if look.of(to).complete(self.view.of(to), rules) {
+                    self.ask_notes(from, hit, None)
+                } else {
+                    self.recount(scene, from, hit)
+                };
+            }
             Task::Level => {
-                self.corrects = true;
                 let (Some(home), Some(partner)) = (look.home.counter, look.partner.counter) else {
                     return Step::Done(Mended::Wait(None));
                 };
-                let slot = sight::counter(self.view.partner, rules);
-                request.partner.push(number(slot, Mode::Cas(partner.cas), partner.stamp, &home));
+                return self.ask_notes(Side::Home, home, Some(partner));
             }
             Task::Orphan { at } => {
                 let slot = sight::counter(self.view.of(at), rules);
@@ -173,9 +189,34 @@ impl Mend {
         Step::Send(request)
     }
 
+    /// Whoever missed the answer of a count, and voided nothing, left a note before the second look.
+    fn ask_notes(&mut self, from: Side, hit: Hit, over: Option<Hit>) -> Step<Mended> {
+        if !self.calm {
+            return Step::Done(Mended::Wait(None));
+        }
+        self.at = At::Notes { from, hit, over };
+        let mut request = Request::default();
+        for side in Side::BOTH {
+            request.on(side).get(Slot::Ill(side.other()));
+        }
+        Step::Send(request)
+    }
+
+    fn noted(&mut self, scene: &Scene<'_>, legs: &Legs, from: Side, hit: Hit, over: Option<Hit>) -> Step<Mended> {
+        let quiet = |side: Side| legs.of(side).answered() && legs.of(side).answers[0] == Answer::Miss;
+        if !Side::BOTH.into_iter().all(quiet) {
+            return Step::Done(Mended::Wait(None));
+        }
+        let Some(old) = over else { return self.recount(scene, from, hit) };
+        (self.at, self.corrects) = (At::Last, true);
+        let to = from.other();
+        let mut request = Request::default();
+        request.on(to).push(number(sight::counter(self.view.of(to), scene.rules), Mode::Cas(old.cas), old.stamp, &hit));
+        Step::Send(request)
+    }
+
     /// Adds the number on the other side; it holds only if the source did not move meanwhile.
-    fn recount(&mut self, scene: &Scene<'_>, look: &Look, from: Side) -> Step<Mended> {
-        let Some(hit) = look.of(from).counter else { return Step::Done(Mended::Wait(None)) };
+    fn recount(&mut self, scene: &Scene<'_>, from: Side, hit: Hit) -> Step<Mended> {
         self.at = At::Counted { from, hit };
         let mut request = Request::default();
         let slot = sight::counter(self.view.of(from.other()), scene.rules);

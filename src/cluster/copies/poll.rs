@@ -267,16 +267,7 @@ mod tests {
     }
 
     const RULES: Rules = Rules::ALL;
-    const SCENE: Scene<'static> = Scene {
-        rules: &RULES,
-        up: [true; 2],
-        fresh: true,
-        isolated: false,
-        steady: [true; 2],
-        gone: [false; 2],
-        clock: 1,
-        now_ms: 1,
-    };
+    const SCENE: Scene<'static> = Scene::calm(&RULES);
 
     #[test]
     fn a_side_that_is_not_used_counts_as_not_reached_and_its_records_are_read() {

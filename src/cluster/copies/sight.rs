@@ -94,7 +94,8 @@ impl Sight {
     }
 
     /// Is every acknowledged write here that `mark` does not void?
-    fn complete(&self, mark: Mark, rules: &Rules) -> bool {
+    #[must_use]
+    pub fn complete(&self, mark: Mark, rules: &Rules) -> bool {
         rules.complete && mark.complete(self.full, rules)
     }
 }

@@ -11,16 +11,7 @@ const MARK: Mark = Mark(2001);
 const VIEW: View = View { home: MARK, partner: MARK };
 
 fn scene(up: [bool; 2]) -> Scene<'static> {
-    Scene {
-        rules: &Rules::ALL,
-        up,
-        fresh: true,
-        isolated: false,
-        steady: [true; 2],
-        gone: [false; 2],
-        clock: 5000,
-        now_ms: 0,
-    }
+    Scene { up, clock: 5000, now_ms: 0, ..Scene::calm(&Rules::ALL) }
 }
 
 fn hit(number: u64, stamp: u16) -> Answer {
@@ -161,7 +152,7 @@ fn what_is_about_to_end_is_not_copied() {
     for (ttl, copies) in [(Some(2), false), (Some(3), true), (None, true)] {
         let rules = Rules { two_looks: false, ..Rules::ALL };
         let scene = Scene { rules: &rules, ..scene([true, true]) };
-        let mut mend = Mend::new(VIEW, None);
+        let mut mend = Mend::new(VIEW, None, true);
         sent(mend.start(&scene));
         let item = Answer::Hit(Hit { stamp, cas: 3, ttl, digest: 5, number: None });
         let home = leg(&[item, Answer::Miss, hit(MARK.0, 0)]);
@@ -185,7 +176,10 @@ fn cas() -> Commit {
 #[test]
 fn a_cas_waits_while_the_other_side_holds_another_value_or_a_fresh_tombstone() {
     let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
-    for partner in [shows(Some(6), None, record), shows(None, Some(0), record)] {
+    // A counter that was made where the delete came already hides no tombstone.
+    let mut counted = shows(None, Some(0), record);
+    counted.answers[4] = hit(4, 0);
+    for partner in [shows(Some(6), None, record), shows(None, Some(0), record), counted] {
         let mut commit = cas();
         sent(commit.start(&scene));
         let legs = Legs { home: shows(Some(5), None, record), partner };
@@ -250,8 +244,10 @@ fn a_count_that_was_lost_beside_a_value_goes_on_when_its_side_is_void() {
 fn a_host_voids_nothing_on_the_word_of_a_side_that_failed_it_lately() {
     let scene = Scene { steady: [false, true], ..scene([true, false]) };
     let judge = |side: Side| Void::new(side).judge(&scene, &mut VIEW.clone(), &hit(MARK.0, 0), Some(MARK));
-    assert!(!done(judge(Side::Partner)));
-    sent(judge(Side::Home));
+    let noted = sent(judge(Side::Partner));
+    assert!(matches!(noted.home.commands(), [Command::Set { slot: Slot::Ill(Side::Partner), .. }]), "{noted:?}");
+    let voids = sent(judge(Side::Home));
+    assert!(matches!(voids.partner.commands(), [Command::Set { slot: Slot::Mark(Side::Home), .. }]), "{voids:?}");
 }
 
 /// A set that the home missed, up to the question whether the partner is complete.
@@ -355,4 +351,25 @@ fn a_new_lifetime_that_one_side_took_is_not_said_to_be_undone() {
     sent(count.next(&scene, &legs));
     sent(count.next(&scene, &legs));
     assert_eq!(done(count.next(&scene, &legs)), Outcome::Ambiguous);
+}
+
+#[test]
+fn counters_that_differ_are_made_level_when_no_count_can_be_late_any_more() {
+    let rules = Rules { two_looks: false, ..Rules::ALL };
+    let scene = Scene { rules: &rules, ..scene([true, true]) };
+    let counter = |number: u64| leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(number, 0)]);
+    let look = Legs { home: counter(5), partner: counter(4) };
+    let mend = |calm: bool| {
+        let mut mend = Mend::new(VIEW, None, calm);
+        sent(mend.start(&scene));
+        let step = mend.next(&scene, &look);
+        (mend, step)
+    };
+    assert_eq!(done(mend(false).1), Mended::Wait(None));
+    for (note, levels) in [(Answer::Miss, true), (hit(0, 0), false)] {
+        let (mut mend, step) = mend(true);
+        assert_eq!(sent(step).home.commands(), [Command::Get { slot: Slot::Ill(Side::Partner) }]);
+        let legs = Legs { home: leg(&[note]), partner: leg(&[Answer::Miss]) };
+        assert_eq!(matches!(mend.next(&scene, &legs), Step::Send(_)), levels);
+    }
 }

@@ -64,7 +64,7 @@ impl Void {
             return Step::Done(true);
         }
         if !scene.may_void(self.missed) {
-            return Step::Done(false);
+            return if scene.isolated { Step::Done(false) } else { self.note(scene) };
         }
         match full {
             _ if !rules.survivor || scene.gone(self.missed) => {}

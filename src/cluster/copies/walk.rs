@@ -48,6 +48,12 @@ impl Walk {
         self.troubled_ms + rules.calm_ms
     }
 
+    /// Was nothing wrong for so long that no packet given up before is still on its way?
+    #[must_use]
+    pub fn calm(&self, rules: &Rules, now_ms: u64) -> bool {
+        now_ms >= self.calm_ms(rules)
+    }
+
     /// The pass is over: what to send when all keys were whole, the marks stood still, and no leg that was given up before the
     /// calm can still be on its way.
     #[must_use]

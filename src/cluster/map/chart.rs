@@ -5,8 +5,8 @@
 
 use super::{map_key, table_key, text};
 use crate::cluster::record::key_ref;
-use crate::cluster::views::hash;
 use crate::cluster::{Layout, Shared};
+use crate::hash::fnv1a;
 use crate::key::WireKey;
 use crate::wire::{Link, Reply};
 
@@ -24,7 +24,7 @@ struct Sheet {
 
 impl Sheet {
     fn new(key: WireKey, text: String) -> Self {
-        Self { key, print: hash(text.as_bytes()) as u32, text }
+        Self { key, print: fnv1a(text.as_bytes()) as u32, text }
     }
 }
 

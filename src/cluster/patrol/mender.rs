@@ -43,9 +43,10 @@ impl Patrol {
         mender.jobs.clear();
         let pair = self.beats[beat].pair.clone();
         let view = self.shared.server_cell(pair.servers[0]).pair.view(pair.tag);
+        let calm = self.beats[beat].repair.calm(&self.rules, clock::monotonic_ms());
         for turn in &mender.turns {
             let Some(key) = self.beats[beat].repair.key(turn.at) else { continue };
-            let mut mend = Mend::new(view, turn.before);
+            let mut mend = Mend::new(view, turn.before, calm);
             let Step::Send(request) = mend.start(&self.scene(&pair)) else { continue };
             let generation = if key.kind == Kind::Entry { self.shared.generation(key.table) } else { 0 };
             let stripe = news::stripe(&self.shared.config().tables[key.table], key.kind, key.key);

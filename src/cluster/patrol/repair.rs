@@ -125,6 +125,11 @@ impl Repair {
         }
     }
 
+    /// Was nothing wrong with the pair for long enough?
+    pub fn calm(&self, rules: &Rules, now_ms: u64) -> bool {
+        self.walk.calm(rules, now_ms)
+    }
+
     fn begin(&mut self, view: &View, now_ms: u64) {
         self.walk.begin(view, now_ms);
         (self.started_ms, self.restless) = (now_ms, 0);

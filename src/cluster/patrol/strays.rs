@@ -79,7 +79,5 @@ fn delete(links: &mut [Link], server: usize, strays: &[Stray], deadline: Deadlin
 }
 
 fn record(pair: &Pair) -> WireKey {
-    let mut key = WireKey::new();
-    let _ = key.record("swept", "", pair.name.as_bytes());
-    key
+    WireKey::of_record("swept", "", pair.name.as_bytes())
 }

@@ -47,7 +47,7 @@ pub fn ask(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outco
 
 fn answer(call: &Call<'_>, loaded: &Loaded<'_>, took_us: u64, missing: impl FnOnce() -> String) -> Outcome {
     match loaded {
-        Loaded::Nothing => Err(Fault::absent(missing())),
+        Loaded::Nothing | Loaded::Result { .. } | Loaded::Uncached => Err(Fault::absent(missing())),
         Loaded::Failed(why) => Err(Fault(500, format!("failed: {why}"))),
         Loaded::Value(found) => {
             let reply = call.object()?;

@@ -202,7 +202,6 @@ pub(super) const fn value_room(chunks: usize, key_len: usize) -> usize {
 
 /// Up to 8 bytes as a word, filled up with zeros.
 pub(super) fn word_of(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_ne_bytes(word)
+    // So few bytes are faster one by one than copied.
+    bytes.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte)).to_le()
 }

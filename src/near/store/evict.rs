@@ -1,7 +1,7 @@
 //! What goes when the pool runs out: S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache
 //! eviction", SOSP 2023), counted in chunks.
 //!
-//! New entries stand in a small queue, a tenth of the chunks. Who was used there more than once goes on into the main
+//! New entries stand in a small queue, a twentieth of the chunks. Who was used there more than once goes on into the main
 //! queue when its turn comes, everybody else goes and leaves the hash behind as a ghost; a new entry whose ghost is still
 //! there begins in the main queue. That one is gone round like a clock: each use, up to three, spares an entry one round.
 //! So a scan passes through the small queue and leaves the main one alone. What has expired goes first where it is met.
@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 const MERCY: u32 = 64;
 
 /// The small queue's part of the chunks.
-const SMALL_PART: u64 = 10;
+const SMALL_PART: u64 = 20;
 
 /// Uses that take an entry out of the small queue into the main one.
 const PROVEN: u8 = 2;

@@ -115,13 +115,23 @@ impl<'a> View<'a> {
 
     /// The entry of `key`, expired or not.
     pub fn find(self, hash: u32, key: &[u8]) -> Option<(At, &'a Chunk)> {
-        self.entries(self.bucket(hash)).find(|(at, chunk)| chunk.is(hash, key.len()) && self.has_key(*at, key))
+        self.entries(self.bucket(hash)).find(|(at, chunk)| chunk.is(hash, key.len()) && self.has_key(*at, chunk, key))
     }
 
-    fn has_key(self, at: At, key: &[u8]) -> bool {
-        let places = self.parts(at, 0, words_for(key.len())).flatten();
-        let same = places.zip(key.chunks(8)).take_while(|(place, bytes)| place.load(Relaxed) == word_of(bytes));
-        same.count() == words_for(key.len())
+    fn has_key(self, at: At, chunk: &Chunk, key: &[u8]) -> bool {
+        // Most keys lie in one piece.
+        if let Some(words) = chunk.data(true).get(..words_for(key.len())) {
+            return holds(words, key);
+        }
+        let mut rest = key;
+        for part in self.parts(at, 0, words_for(key.len())) {
+            let (here, behind) = rest.split_at(rest.len().min(part.len() * 8));
+            if !holds(part, here) {
+                return false;
+            }
+            rest = behind;
+        }
+        rest.is_empty()
     }
 
     /// The entry's stream of words, from word `skip` on, `len` of them or as many as there are.
@@ -169,4 +179,11 @@ impl<'a> View<'a> {
 /// One of `count` places, from the whole range of hashes.
 pub(super) fn scale(hash: u32, count: usize) -> usize {
     ((u64::from(hash) * count as u64) >> 32) as usize
+}
+
+/// Are these the words of `bytes`, of which there are as many?
+fn holds(words: &[AtomicU64], bytes: &[u8]) -> bool {
+    let (whole, rest) = bytes.as_chunks();
+    let same = words.iter().zip(whole).all(|(word, bytes)| word.load(Relaxed) == u64::from_ne_bytes(*bytes));
+    same && (rest.is_empty() || words.last().is_some_and(|word| word.load(Relaxed) == word_of(rest)))
 }

@@ -35,17 +35,8 @@ fn seen(now_ms: u64) -> Mended {
         leg
     };
     let legs = Legs { home: leg(mark(Side::Home), Side::Home), partner: leg(Answer::Miss, Side::Partner) };
-    let scene = Scene {
-        rules: &RULES,
-        up: [true; 2],
-        fresh: true,
-        isolated: false,
-        steady: [true; 2],
-        gone: [false; 2],
-        clock: 1,
-        now_ms,
-    };
-    match Mend::new(VIEW, None).next(&scene, &legs) {
+    let scene = Scene { now_ms, ..Scene::calm(&RULES) };
+    match Mend::new(VIEW, None, true).next(&scene, &legs) {
         Step::Done(mended) => mended,
         Step::Send(_) => panic!("one look is not enough"),
     }

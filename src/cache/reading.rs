@@ -1,0 +1,157 @@
+//! What a read means where the entry is more than a plain value, and what read-through needs of the cache.
+
+use super::{Answer, Ask, Back, Cache, Fault, Last, Mode, Token, Verdict, on_back};
+use crate::cluster::TableStat;
+use crate::lookup::Seen;
+use crate::value::frame::{Item, Wire};
+use crate::value::{Value, framed};
+
+/// An entry of the worker's own, shown in place of what the store holds.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    used: bool,
+    data: Vec<u8>,
+    /// `None`: nothing is shown.
+    flags: Option<u32>,
+}
+
+impl Own {
+    pub fn used(&self) -> bool {
+        self.used
+    }
+
+    pub fn drop(&mut self) {
+        self.used = false;
+    }
+
+    pub fn item(&self) -> Option<Item<'_>> {
+        Item::from_wire(self.wire()?)
+    }
+
+    fn wire(&self) -> Option<Wire<'_>> {
+        Some(Wire { data: &self.data, flags: self.flags? })
+    }
+
+    fn keep(&mut self, wire: Option<Wire<'_>>) {
+        (self.used, self.flags) = (true, wire.map(|wire| wire.flags));
+        self.data.clear();
+        self.data.extend_from_slice(wire.map_or(b"", |wire| wire.data));
+    }
+}
+
+impl Cache {
+    /// As `settle`, after a read: marks that read-through left are no values.
+    pub(super) fn settle_read(&mut self, table: usize, answer: Answer) -> Verdict {
+        self.own.drop();
+        let item = if answer == Ok(true) { self.wire().filter(|wire| framed(wire.flags)) } else { None };
+        let item = item.map(Item::from_wire);
+        let negative = item.flatten().is_some_and(Item::negative);
+        let hidden = item.is_some_and(|item| item.and_then(Item::shown).is_none());
+        let rc = match hidden {
+            true if negative => {
+                self.settle(table, answer, TableStat::Hits);
+                self.tally(table, TableStat::NegHits);
+                self.last.rc = Verdict::Missing;
+                Verdict::Missing
+            }
+            true => self.settle(table, Ok(false), TableStat::Hits),
+            false => self.settle(table, answer, TableStat::Hits),
+        };
+        if rc == Verdict::Done && self.past_its_time(table) {
+            self.last.stale = true;
+            self.tally(table, TableStat::Stale);
+        }
+        rc
+    }
+
+    fn past_its_time(&mut self, table: usize) -> bool {
+        let stale = self.shared.config().tables[table].stale;
+        stale > 0 && (1..=stale).contains(&self.left()) && !on_back!(self, back => back.stands_in())
+    }
+
+    /// Counts what happened in read-through.
+    pub(crate) fn tally(&self, table: usize, stat: TableStat) {
+        self.shared.table_cell(table).counts.add(stat as usize, 1);
+    }
+
+    /// Reads an entry as it is, whatever it means; `near`: from this host's own memory, if it is there. Nothing else is
+    /// counted; [`wire`](Self::wire) holds it.
+    pub(crate) fn see(&mut self, table: usize, key: &[u8], near: bool) -> Result<Option<Seen<Token>>, Fault> {
+        self.own.drop();
+        let found = match near {
+            true => on_back!(self, back => back.get(table, key, Ask::All)),
+            false => on_back!(self, back => back.fetch(table, key, Ask::All)),
+        };
+        if !found? {
+            return Ok(None);
+        }
+        let left = self.left();
+        Ok(Some(on_back!(self, back => Seen { token: back.token(), left, stands_in: back.stands_in() })))
+    }
+
+    /// The last entry read, as it is.
+    pub(crate) fn wire(&self) -> Option<Wire<'_>> {
+        match (&self.own, &self.back) {
+            (own, _) if own.used() => own.wire(),
+            (_, Back::Servers(back)) => back.wire(),
+            (_, Back::Local(back)) => back.wire(),
+        }
+    }
+
+    /// Stores an entry as it is, for `ttl` seconds (0 = for ever). Nothing is counted.
+    pub(crate) fn place(&mut self, mode: Mode, table: usize, key: &[u8], wire: Wire<'_>, ttl: u32) -> Answer {
+        on_back!(self, back => back.put(mode, table, key, wire, ttl))
+    }
+
+    /// What a lookup gives besides its verdict: the value of a "no" too.
+    #[must_use]
+    pub fn told(&self) -> Option<Value<'_>> {
+        match self.wire() {
+            None => self.value(),
+            Some(wire) => Item::from_wire(wire)?.told(),
+        }
+    }
+
+    /// Ends a lookup with what was read last.
+    pub(crate) fn conclude_found(&mut self, table: usize, stale: bool) -> Verdict {
+        let negative = self.wire().and_then(Item::from_wire).is_some_and(Item::negative);
+        self.concluded(table, negative, stale)
+    }
+
+    /// Ends a lookup with an entry from elsewhere.
+    pub(crate) fn conclude_with(&mut self, table: usize, wire: Wire<'_>, stale: bool) -> Verdict {
+        self.own.keep(Some(wire));
+        let negative = Item::from_wire(wire).is_some_and(Item::negative);
+        self.concluded(table, negative, stale)
+    }
+
+    fn concluded(&mut self, table: usize, negative: bool, stale: bool) -> Verdict {
+        if self.own.used() || !on_back!(self, back => back.counted()) {
+            self.tally(table, TableStat::Hits);
+        }
+        let rc = if negative { Verdict::Missing } else { Verdict::Done };
+        if negative {
+            self.tally(table, TableStat::NegHits);
+        }
+        self.note(rc, "");
+        if stale {
+            self.last.stale = true;
+            self.tally(table, TableStat::Stale);
+        }
+        rc
+    }
+
+    /// Ends a lookup without an entry.
+    pub(crate) fn conclude_without(&mut self, table: usize, rc: Verdict, err: &'static str) -> Verdict {
+        self.own.keep(None);
+        if rc == Verdict::Unavailable {
+            self.tally(table, TableStat::Unavailable);
+        }
+        self.note(rc, err);
+        rc
+    }
+
+    fn note(&mut self, rc: Verdict, err: &'static str) {
+        self.last = Last::new(rc, on_back!(self, back => back.asked()), err);
+    }
+}

@@ -1,0 +1,264 @@
+//! Who loads a key, and what becomes of what was loaded: the same whoever keeps the entries, one copy or two.
+//!
+//! [`open`] reads the entry. Where it is missing, past its time or due, the caller tries to take its place: by `add` where
+//! nothing is, else by `cas` over exactly what it read, which goes on to serve the others from within that place. One of
+//! all hosts' workers succeeds. It loads, and [`close`] stores by `cas` over its own place: who was overtaken by an
+//! invalidation or by time stores nothing. Whoever finds the place taken, and nothing to serve in it, looks again in
+//! short sleeps until his time is up, and then loads for himself alone.
+//!
+//! Time, chance and the store are arguments.
+
+use super::policy::{Age, Policy};
+use crate::cache::Fault;
+use crate::value::frame::{Item, Loading, Wire};
+
+/// How often a caller tries to take a place that others change under him.
+const TRIES: usize = 8;
+/// So many reads may fail while a caller waits.
+const FAULTS: usize = 2;
+/// Sleeps between two looks grow from the first to the last, milliseconds.
+const SLEEPS_MS: [u64; 2] = [2, 20];
+/// A place that is given back stays visible to those who wait for it, seconds.
+const GIVEN_UP_TTL: u32 = 1;
+
+/// One key of a store, the clock and the dice.
+pub trait Store {
+    /// What an entry's replacement has to name.
+    type Token: Copy;
+
+    /// Reads the entry.
+    fn read(&mut self) -> Result<Option<Seen<Self::Token>>, Fault>;
+    /// What the last read found.
+    fn found(&self) -> Wire<'_>;
+    /// Stores for `ttl` seconds where nothing is, or over what was read with the token. False where something else is.
+    fn put(&mut self, over: Option<Self::Token>, wire: Wire<'_>, ttl: u32) -> Result<bool, Fault>;
+    fn now_ms(&self) -> u64;
+    fn sleep(&mut self, ms: u64);
+    fn random(&mut self) -> u64;
+}
+
+/// What is known of an entry besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<T> {
+    pub token: T,
+    /// Seconds to live; 0 = for ever.
+    pub left: u32,
+    /// Its home is away. Entries live shortly there, and are never past their time.
+    pub stands_in: bool,
+}
+
+/// What a lookup came to.
+#[derive(Debug)]
+pub struct Opened<T> {
+    pub next: Next<T>,
+    /// The caller had to wait for another loader.
+    pub waited: bool,
+}
+
+#[derive(Debug)]
+pub enum Next<T> {
+    /// What the last read found is the answer.
+    Serve { stale: bool },
+    /// The caller has to load.
+    Load(Place<T>),
+    /// The loader that was waited for got no answer from the source.
+    Failed,
+}
+
+/// From where a caller loads.
+#[derive(Debug)]
+pub enum Place<T> {
+    /// It holds the entry's place; `old` lay there before and may be served.
+    Own { token: T, old: Option<Old> },
+    /// For itself, nothing is stored.
+    Alone,
+    /// The same, because the cache is not there.
+    Down,
+}
+
+/// Bytes and flags of an entry, kept while its place is taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Old {
+    data: Vec<u8>,
+    flags: u32,
+    /// Past its time.
+    pub stale: bool,
+}
+
+impl Old {
+    pub fn wire(&self) -> Wire<'_> {
+        Wire { data: &self.data, flags: self.flags }
+    }
+}
+
+/// What an entry means for this caller.
+enum Sight {
+    Serve {
+        stale: bool,
+    },
+    /// To be taken: the old value goes on to be served, for as long as it would have lived.
+    Take {
+        old: Option<Old>,
+        left: u32,
+    },
+    Taken {
+        loader: u64,
+    },
+    GivenUp {
+        failed: bool,
+    },
+}
+
+/// Begins a lookup.
+pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
+    let end_ms = store.now_ms() + policy.wait_ms;
+    let (mut awaited, mut tries, mut faults, mut sleep_ms) = (None, 0, 0, SLEEPS_MS[0]);
+    let next = loop {
+        let seen = match store.read() {
+            Ok(seen) => seen,
+            // Who waits for a loader is not put off by a server that stumbles.
+            Err(Fault::Wire(_)) if awaited.is_some() && faults < FAULTS => {
+                faults += 1;
+                continue;
+            }
+            Err(fault) => break Next::Load(alone(fault)),
+        };
+        let sight = match seen {
+            None => Sight::Take { old: None, left: 0 },
+            Some(seen) => {
+                // Who could not take a place to load it anew serves what is there.
+                let random = if tries == 0 { Some(store.random()) } else { None };
+                sight(store.found(), seen, policy, random)
+            }
+        };
+        match sight {
+            Sight::Serve { stale } => break Next::Serve { stale },
+            Sight::GivenUp { failed: true } if awaited.is_some() => break Next::Failed,
+            Sight::GivenUp { failed: false } if awaited.is_some() => break Next::Load(Place::Alone),
+            Sight::Taken { .. } if store.now_ms() >= end_ms => break Next::Load(Place::Alone),
+            Sight::Taken { loader } => {
+                awaited = Some(loader);
+                store.sleep(sleep_ms);
+                sleep_ms = (sleep_ms * 2).min(SLEEPS_MS[1]);
+            }
+            Sight::GivenUp { .. } | Sight::Take { .. } if tries == TRIES => break Next::Load(Place::Alone),
+            Sight::GivenUp { .. } => {
+                tries += 1;
+                if let Some(place) = take(store, policy, seen.map(|seen| seen.token), None, 0) {
+                    break Next::Load(place);
+                }
+            }
+            Sight::Take { old, left } => {
+                tries += 1;
+                if let Some(place) = take(store, policy, seen.map(|seen| seen.token), old, left) {
+                    break Next::Load(place);
+                }
+            }
+        }
+    };
+    Opened { next, waited: awaited.is_some() }
+}
+
+fn alone<T>(fault: Fault) -> Place<T> {
+    if fault.unavailable() { Place::Down } else { Place::Alone }
+}
+
+/// What lies there and means this. Without `random` nothing that can be served is loaded anew.
+fn sight<T>(found: Wire<'_>, seen: Seen<T>, policy: &Policy, random: Option<u64>) -> Sight {
+    let age = |negative| match random {
+        _ if seen.stands_in => Age::Fresh,
+        Some(random) => policy.age(seen.left, negative, random),
+        None => policy.age(seen.left, negative, 0),
+    };
+    let old = |wire: Wire<'_>, stale| Some(Old { data: wire.data.to_vec(), flags: wire.flags, stale });
+    match Item::from_wire(found) {
+        None => Sight::Take { old: None, left: 0 },
+        Some(Item::GivenUp { failed }) => Sight::GivenUp { failed },
+        Some(Item::Loading(Loading { loader, life, old: kept })) => {
+            let over = policy.over(life, seen.left);
+            match kept {
+                None if over => Sight::Take { old: None, left: 0 },
+                None => Sight::Taken { loader },
+                Some(kept) => {
+                    let negative = Item::from_wire(kept).is_some_and(Item::negative);
+                    let stale = age(negative) == Age::Stale;
+                    if over && random.is_some() {
+                        Sight::Take { old: old(kept, stale), left: seen.left }
+                    } else {
+                        Sight::Serve { stale }
+                    }
+                }
+            }
+        }
+        Some(item) => match age(item.negative()) {
+            Age::Fresh => Sight::Serve { stale: false },
+            age if random.is_some() => Sight::Take { old: old(found, age == Age::Stale), left: seen.left },
+            age => Sight::Serve { stale: age == Age::Stale },
+        },
+    }
+}
+
+/// Tries to take the entry's place; `None` when somebody else was there first.
+fn take<S: Store>(
+    store: &mut S,
+    policy: &Policy,
+    over: Option<S::Token>,
+    old: Option<Old>,
+    left: u32,
+) -> Option<Place<S::Token>> {
+    let (loader, life) = (store.random(), if old.is_some() { left.max(1) } else { policy.lease });
+    let mut room = Vec::new();
+    let mark = Item::Loading(Loading { loader, life, old: old.as_ref().map(Old::wire) });
+    match store.put(over, mark.to_wire(&mut room), life) {
+        Ok(true) | Err(Fault::Ambiguous) => {}
+        Ok(false) => return None,
+        // What can be served is served at the next look; one that stumbled is asked again.
+        Err(Fault::Wire(_)) => return None,
+        Err(_) if old.is_some() => return None,
+        Err(fault) => return Some(alone(fault)),
+    }
+    match store.read() {
+        Ok(Some(Seen { token, .. })) => match Item::from_wire(store.found()) {
+            Some(Item::Loading(found)) if found.loader == loader => Some(Place::Own { token, old }),
+            _ => None,
+        },
+        Ok(None) => None,
+        Err(fault) => Some(alone(fault)),
+    }
+}
+
+/// What is to be done with a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End<'a> {
+    /// This was loaded.
+    Keep(Item<'a>),
+    /// Something was, but it is not to be kept.
+    Uncached,
+    /// The source did not answer.
+    Failed,
+}
+
+/// Ends a load: stores what is to be kept. An old value goes on to be served when nothing better was loaded, and nobody
+/// else tries before the place has had its time.
+pub fn close<S: Store>(store: &mut S, policy: &Policy, place: &Place<S::Token>, end: End<'_>) {
+    let Place::Own { token, old } = place else { return };
+    let mut room = Vec::new();
+    if let End::Keep(item) = end {
+        let random = store.random();
+        if let Some(life) = policy.life(item.negative(), random) {
+            match store.put(Some(*token), item.to_wire(&mut room), life) {
+                Err(Fault::TooLarge | Fault::Refused) => {}
+                _ => return,
+            }
+        }
+    }
+    if old.is_none() {
+        let given_up = Item::GivenUp { failed: end == End::Failed };
+        // Unheard, the place ends by itself.
+        let _ = store.put(Some(*token), given_up.to_wire(&mut room), GIVEN_UP_TTL);
+    }
+}
+
+#[cfg(test)]
+#[path = "flow/tests.rs"]
+mod tests;
