@@ -157,6 +157,7 @@ impl Clerk {
             };
             self.follow(answer.as_ref().err());
             self.drain.heed(answer.unwrap_or(Outcome::Failed), begun_ms, monotonic_ms());
+            self.show_lease();
             if monotonic_ms().saturating_sub(turn_ms) >= TURN_MS {
                 break;
             }
