@@ -16,4 +16,4 @@ pub mod sql;
 pub(crate) use flow::Seen;
 
 pub use desk::{Desk, Lease, Opened};
-pub use source::{Column, Loaded, Source};
+pub use source::{Column, Failure, Loaded, Source};

@@ -6,7 +6,7 @@ mod support;
 use shardcache::cache::{Cache, Verdict};
 use shardcache::cluster::{Shared, TableStat, Watcher};
 use shardcache::config::Config;
-use shardcache::lookup::{Desk, Loaded, Opened, Source};
+use shardcache::lookup::{Desk, Failure, Loaded, Opened, Source};
 use shardcache::value::Value;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -30,13 +30,27 @@ impl Source for Slow<'_> {
         thread::sleep(self.takes);
         Loaded::Value(Value::Bytes(b"loaded"))
     }
+
+    fn failed(&mut self, _key: &[u8], why: Failure, _told: Verdict) {
+        panic!("{why:?}");
+    }
 }
 
-struct Failing;
+/// A database that is down.
+#[derive(Default)]
+struct Failing {
+    /// What its callers were told.
+    told: Vec<Verdict>,
+}
 
 impl Source for Failing {
     fn load(&mut self, _key: &[u8]) -> Loaded<'_> {
-        Loaded::Failed("no database")
+        Loaded::Failed(Failure::Down)
+    }
+
+    fn failed(&mut self, _key: &[u8], why: Failure, told: Verdict) {
+        assert_eq!(why, Failure::Down);
+        self.told.push(told);
     }
 }
 
@@ -212,8 +226,9 @@ fn without_a_cache_the_source_is_asked_once_per_worker_and_moment() {
             assert_eq!(worker.text().as_deref(), Some("loaded"));
         }
         assert_eq!(loads.load(Relaxed), 1);
-        assert_eq!(worker.look("other", &mut Failing), Verdict::Unavailable);
-        assert_eq!(worker.cache.last().err, "no database");
+        let mut failing = Failing::default();
+        assert_eq!(worker.look("other", &mut failing), Verdict::Unavailable);
+        assert_eq!((worker.cache.last().err, failing.told), ("database down", vec![Verdict::Unavailable]));
         servers[0].revive();
     });
 }
@@ -228,10 +243,12 @@ fn a_source_that_fails_is_answered_for_by_what_is_stale() {
             let cache = &mut worker.cache;
             assert_eq!(cache.set(0, b"k", Value::Bytes(b"old"), Some(500)), Verdict::Done);
             assert_eq!((cache.get(0, b"k", 0), cache.last().stale), (Verdict::Done, true), "{table}");
+            let mut failing = Failing::default();
             for _ in 0..3 {
-                assert_eq!(worker.look("k", &mut Failing), Verdict::Done);
+                assert_eq!(worker.look("k", &mut failing), Verdict::Done);
                 assert_eq!((worker.text().as_deref(), worker.cache.last().stale), (Some("old"), true));
             }
+            assert_eq!(failing.told, [Verdict::Done]);
             assert_eq!(host.table_count(0, TableStat::LoadFailures), 1, "it is left alone for a while");
             assert_eq!(worker.cache.get(0, b"k", 0), Verdict::Done, "a plain read sees the old value too");
             assert_eq!(worker.text().as_deref(), Some("old"));
@@ -255,7 +272,7 @@ fn nothing_is_kept_too_and_seen_as_nothing() {
             assert_eq!(worker.cache.get(0, b"k", 0), Verdict::Missing, "a loader's place is nothing to others");
             assert_eq!(worker.desk.close(&mut worker.cache, &lease, Loaded::Nothing), Verdict::Missing);
             let before = host.table_count(0, TableStat::NegHits);
-            assert_eq!(worker.look("k", &mut Failing), Verdict::Missing, "{table}");
+            assert_eq!(worker.look("k", &mut Failing::default()), Verdict::Missing, "{table}");
             assert_eq!(worker.cache.get(0, b"k", 0), Verdict::Missing);
             assert_eq!(host.table_count(0, TableStat::NegHits), before + 2);
             assert!(worker.cache.dump(0, "", 100).unwrap().entries.iter().all(|entry| entry.key != b"k"));

@@ -48,10 +48,14 @@ pub struct Desk {
 impl Desk {
     /// Begins a lookup.
     pub fn open(&mut self, cache: &mut Cache, table: usize, key: &[u8]) -> Opened {
+        self.open_within(cache, table, key, u64::MAX)
+    }
+
+    fn open_within(&mut self, cache: &mut Cache, table: usize, key: &[u8], wait_ms: u64) -> Opened {
         if self.under_way.len() == DEPTH || self.under_way.iter().any(|(at, of)| *at == table && of == key) {
             return Opened::Answered(cache.fail(Some(table), "lookup within itself"));
         }
-        let policy = Policy::new(cache.shared().config(), table);
+        let policy = Policy::new(cache.shared().config(), table).waiting(wait_ms);
         let opened = flow::open(&mut Shelf { cache, dice: &mut self.dice, table, key, looked: false }, &policy);
         if opened.waited {
             cache.tally(table, TableStat::LoadWaits);
@@ -99,10 +103,10 @@ impl Desk {
             (End::Uncached, _) => cache.conclude_without(*table, Verdict::Failed, "not kept"),
             (End::Failed, place) => {
                 cache.tally(*table, TableStat::LoadFailures);
-                let Loaded::Failed(err) = loaded else { return Verdict::Failed };
+                let Loaded::Failed(why) = loaded else { return Verdict::Failed };
                 match place {
                     Place::Own { old: Some(old), .. } => cache.conclude_with(*table, old.wire(), old.stale),
-                    _ => cache.conclude_without(*table, Verdict::Unavailable, err),
+                    _ => cache.conclude_without(*table, Verdict::Unavailable, why.as_str()),
                 }
             }
         }
@@ -110,13 +114,29 @@ impl Desk {
 
     /// Answers a lookup, from `source` where need be. The value is in the cache.
     pub fn look(&mut self, cache: &mut Cache, table: usize, key: &[u8], source: &mut dyn Source) -> Verdict {
-        match self.open(cache, table, key) {
-            Opened::Answered(verdict) => verdict,
-            Opened::Load(lease) => {
-                let loaded = source.load(key);
-                self.close(cache, &lease, loaded)
-            }
+        self.look_within(cache, table, key, u64::MAX, source)
+    }
+
+    /// The same by one who cannot wait longer than `wait_ms` milliseconds for what another one loads.
+    pub fn look_within(
+        &mut self,
+        cache: &mut Cache,
+        table: usize,
+        key: &[u8],
+        wait_ms: u64,
+        source: &mut dyn Source,
+    ) -> Verdict {
+        let lease = match self.open_within(cache, table, key, wait_ms) {
+            Opened::Answered(verdict) => return verdict,
+            Opened::Load(lease) => lease,
+        };
+        let loaded = source.load(key);
+        let failure = if let Loaded::Failed(why) = loaded { Some(why) } else { None };
+        let verdict = self.close(cache, &lease, loaded);
+        if let Some(why) = failure {
+            source.failed(key, why, verdict);
         }
+        verdict
     }
 }
 

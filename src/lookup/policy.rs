@@ -47,6 +47,12 @@ impl Policy {
         }
     }
 
+    /// The same for a caller who can wait so many milliseconds at most.
+    #[must_use]
+    pub fn waiting(self, wait_ms: u64) -> Self {
+        Self { wait_ms: self.wait_ms.min(wait_ms), ..self }
+    }
+
     /// How old an entry is that has `left` seconds to live (0 = for ever). In the last tenth of the fresh time a caller
     /// loads it anew with a chance that grows from none to certainty; `random` draws.
     #[must_use]

@@ -3,13 +3,15 @@
 //! What all processes share (drivers, and whether a database is up) is made before the host forks; each process opens
 //! connections of its own when it first asks.
 
-use super::source::{Column, Loaded, Source};
+use super::source::{Column, Failure, Loaded, Source};
+use crate::cache::Verdict;
 use crate::clock::monotonic_ms;
 use crate::cluster::Counts;
 use crate::config::{Config, ConfigError, SourceSpec};
 use crate::host::db::{Database, DbError, Driver, Fault, Rows, Select};
 use crate::host::log;
 use crate::near::Region;
+use crate::table::Table;
 use breaker::{Breaker, Policy, Turn};
 use question::Question;
 use std::sync::Arc;
@@ -20,8 +22,10 @@ pub mod question;
 
 /// A question that is unanswered for so long is a sign to all workers that the database is down, milliseconds.
 const PATIENCE_MS: u64 = 500;
-/// Between two lines of the log about refused statements of one source, milliseconds.
+/// Between two lines of the log about loads of one source that failed, milliseconds.
 const SAID_EVERY_MS: u64 = 10_000;
+/// So much of a key is told in them, bytes.
+const SHOWN: usize = 64;
 
 /// What is counted per source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +33,7 @@ const SAID_EVERY_MS: u64 = 10_000;
 pub enum SourceStat {
     /// Questions sent to the database.
     Queries,
-    /// Of these, those it did not answer or answered too late.
+    /// Of these, those it did not answer.
     Failures,
     /// Of these, those it refused.
     Refused,
@@ -52,14 +56,18 @@ impl SourceStat {
 struct Cell {
     breaker: Breaker,
     counts: Counts<{ SourceStat::ALL.len() }>,
-    /// When a refused statement was last told of.
+    /// When a failed load was last told of.
     said_ms: AtomicU64,
+    /// Failed loads that were not told of since.
+    hushed: AtomicU64,
 }
 
 /// The sources of a host.
 #[derive(Debug)]
 pub struct Sources {
     list: Vec<Entry>,
+    /// By the table's place.
+    of_table: Vec<Option<usize>>,
     cells: Region,
     policy: Policy,
 }
@@ -95,15 +103,17 @@ impl Sources {
             Err(unbound) => Err(spec.refused(&unbound)),
         };
         let list = specs.iter().map(entry).collect::<Result<Vec<Entry>, ConfigError>>()?;
+        let of_table = |table: &Table| specs.iter().position(|spec| spec.name == table.name);
+        let of_table = config.tables.iter().map(of_table).collect();
         let cells = Region::anonymous(list.len() * size_of::<Cell>())?;
         let policy = Policy { patience_ms: PATIENCE_MS, retry_ms: u64::from(config.source_retry_ms) };
-        Ok(Box::leak(Box::new(Self { list, cells, policy })))
+        Ok(Box::leak(Box::new(Self { list, of_table, cells, policy })))
     }
 
-    /// The source of a table, by the table's name.
+    /// The source of a table, by the table's place.
     #[must_use]
-    pub fn find(&self, table: &str) -> Option<usize> {
-        self.list.iter().position(|entry| entry.spec.name == table)
+    pub fn find(&self, table: usize) -> Option<usize> {
+        *self.of_table.get(table)?
     }
 
     /// How many there are.
@@ -120,6 +130,12 @@ impl Sources {
     #[must_use]
     pub fn spec(&self, source: usize) -> &SourceSpec {
         &self.list[source].spec
+    }
+
+    /// May a database be asked for this key at all?
+    #[must_use]
+    pub fn takes(&self, source: usize, key: &[u8]) -> bool {
+        question::sound(self.spec(source), key)
     }
 
     #[must_use]
@@ -166,12 +182,12 @@ impl SqlSource {
     }
 
     /// Asks the database, if it is up, and keeps its first row.
-    fn ask(&mut self, conditions: &question::Conditions<'_>) -> Result<(), &'static str> {
+    fn ask(&mut self, conditions: &question::Conditions<'_>) -> Result<(), Failure> {
         let Self { sources, at, database, rows } = self;
         let (breaker, policy) = (sources.breaker(*at), &sources.policy);
         let Some(leave) = breaker.admit(monotonic_ms(), policy) else {
             sources.add(*at, SourceStat::Spared);
-            return Err("database down");
+            return Err(Failure::Down);
         };
         sources.add(*at, SourceStat::Queries);
         let spec = &sources.list[*at].spec;
@@ -184,8 +200,8 @@ impl SqlSource {
         self.tell(turn, answer.as_ref().err());
         match answer {
             Ok(()) => Ok(()),
-            Err(DbError { fault: Fault::Down, .. }) => Err("database down"),
-            Err(_) => Err("database refused"),
+            Err(DbError { fault: Fault::Down, .. }) => Err(Failure::Down),
+            Err(DbError { fault: Fault::Refused, .. }) => Err(Failure::Refused),
         }
     }
 
@@ -206,18 +222,20 @@ impl SqlSource {
             (Turn::Down(pause_ms), None) => {
                 log::error(format_args!("source of table {name}: an answer took too long; next in {pause_ms} ms"));
             }
-            (Turn::Same, Some(error)) if error.fault == Fault::Refused && self.may_say() => {
-                log::error(format_args!("source of table {name}: {error}; why stands in the driver's own line"));
-            }
             (Turn::Same, _) => {}
         }
     }
 
-    fn may_say(&self) -> bool {
-        let said_ms = &self.sources.cells()[self.at].said_ms;
+    /// `None` when nothing more may be said for now, else how many were not told of before.
+    fn may_say(&self) -> Option<u64> {
+        let Cell { said_ms, hushed, .. } = &self.sources.cells()[self.at];
         let (last, now_ms) = (said_ms.load(Relaxed), monotonic_ms());
-        (last == 0 || now_ms.saturating_sub(last) >= SAID_EVERY_MS)
-            && said_ms.compare_exchange(last, now_ms, Relaxed, Relaxed).is_ok()
+        let due = last == 0 || now_ms.saturating_sub(last) >= SAID_EVERY_MS;
+        if due && said_ms.compare_exchange(last, now_ms, Relaxed, Relaxed).is_ok() {
+            return Some(hushed.swap(0, Relaxed));
+        }
+        hushed.fetch_add(1, Relaxed);
+        None
     }
 }
 
@@ -230,7 +248,7 @@ impl Source for SqlSource {
         let asked = match question::of(spec, key) {
             Question::Ask(conditions) => self.ask(&conditions),
             Question::Nothing => return Loaded::Nothing,
-            Question::Bad => return Loaded::Failed("bad key"),
+            Question::Bad => return Loaded::Failed(Failure::BadKey),
         };
         if let Err(why) = asked {
             return Loaded::Failed(why);
@@ -244,5 +262,25 @@ impl Source for SqlSource {
         let column =
             |(at, name): (usize, &'static String)| Column { name: name.as_bytes(), value: self.rows.get(0, at) };
         Loaded::Row(spec.columns.iter().enumerate().map(column).collect())
+    }
+
+    /// Writes down what could not be loaded from where, and what the caller got instead: now and then.
+    fn failed(&mut self, key: &[u8], why: Failure, told: Verdict) {
+        let Some(hushed) = self.may_say() else { return };
+        let SourceSpec { name, url, table, .. } = &self.sources.list[self.at].spec;
+        let shown = String::from_utf8_lossy(&key[..key.len().min(SHOWN)]);
+        let why = match why {
+            Failure::Refused => "database refused, the driver's own line says why",
+            other => other.as_str(),
+        };
+        let now = match told {
+            Verdict::Done | Verdict::Missing => "the cached answer serves on",
+            Verdict::Unavailable | Verdict::Failed => "the call ends with -2",
+        };
+        let others = if hushed == 0 { String::new() } else { format!(" ({hushed} such loads before it)") };
+        log::error(format_args!(
+            "source of table {name}: \"{}\" was not loaded from {url}, table {table}: {why}; {now}{others}",
+            shown.escape_debug()
+        ));
     }
 }

@@ -14,7 +14,7 @@ use crate::host::entry::{Passed, Refused, entry};
 use crate::host::ffi::{pv_param, pv_value, sip_msg};
 use crate::host::pv::{self, Getter, Given};
 use crate::host::route;
-use crate::lookup::{Desk, Lease, Loaded, Opened};
+use crate::lookup::{Desk, Failure, Lease, Loaded, Opened};
 use crate::value::{Digits, Value};
 
 /// What `$shcval` holds.
@@ -171,7 +171,7 @@ fn finish(worker: &mut Worker, run: Run, said: Option<Said>) -> Verdict {
     lookups.result = run.result;
     let loaded = match said {
         None => Loaded::Uncached,
-        Some(Said::Failed) => Loaded::Failed("lookup failed"),
+        Some(Said::Failed) => Loaded::Failed(Failure::Lookup),
         Some(said) => Loaded::Result { yes: said == Said::Yes, value: value.value() },
     };
     let verdict = lookups.desk.close(cache, &run.lease, loaded);

@@ -1,6 +1,5 @@
 //! The sources of tables: found once before the host forks, opened by each process for itself when it first asks.
 
-use super::lifecycle;
 use crate::cluster::Shared;
 use crate::host::entry::Refused;
 use crate::host::log;
@@ -8,8 +7,12 @@ use crate::lookup::sql::{Sources, SqlSource};
 use once_cell::sync::OnceCell;
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 static SOURCES: OnceCell<&'static Sources> = OnceCell::new();
+
+/// Set in a process that must not wait.
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
 type Opened = Vec<Option<SqlSource>>;
 
@@ -34,10 +37,26 @@ pub fn all() -> Option<&'static Sources> {
     SOURCES.get().copied()
 }
 
-/// Works with the source of a table, by the table's place; `None` where it has none.
-pub fn with<R>(table: usize, act: impl FnOnce(&mut SqlSource) -> R) -> Option<R> {
+/// The source of a table, by the table's place.
+#[must_use]
+pub fn of(table: usize) -> Option<usize> {
+    all()?.find(table)
+}
+
+/// From now on this process asks no database: it must not wait.
+pub fn close() {
+    CLOSED.store(true, Ordering::Relaxed);
+}
+
+/// May this process ask databases?
+#[must_use]
+pub fn loads_here() -> bool {
+    !CLOSED.load(Ordering::Relaxed)
+}
+
+/// Works with a source; `None` before `mod_init`.
+pub fn with<R>(at: usize, act: impl FnOnce(&mut SqlSource) -> R) -> Option<R> {
     let sources = all()?;
-    let at = sources.find(&lifecycle::shared()?.config().tables[table].name)?;
     let opened = OPENED.replace(ptr::null_mut());
     let mut opened = match opened.is_null() {
         true => Box::new((0..sources.len()).map(|_| None).collect::<Opened>()),

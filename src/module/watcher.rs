@@ -1,6 +1,7 @@
 //! Our own process, one per host: it probes the servers, writes down what changed and lets the script know.
 
 use super::events::Listeners;
+use super::sources;
 use crate::clock::monotonic_ms;
 use crate::cluster::{Shared, Watcher};
 use crate::host::entry::Refused;
@@ -51,6 +52,7 @@ struct Round {
 
 impl Round {
     fn new(shared: &'static Shared) -> Self {
+        sources::close();
         let listeners = Listeners::find(shared.config().event_callback.as_deref());
         Self { shared, watcher: Watcher::new(shared), listeners, journal: Journal::default(), next_ms: 0 }
     }

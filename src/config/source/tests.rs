@@ -38,6 +38,19 @@ fn all_attributes_arrive() {
 }
 
 #[test]
+fn a_url_is_shown_without_its_password() {
+    for (url, want) in [
+        ("mysql://kam:hunter2@db:3306/kam", "mysql://kam@db:3306/kam"),
+        ("mysql://kam:hun@ter:2@db/kam", "mysql://kam@db/kam"),
+        ("postgres://kam@db/kam", "postgres://kam@db/kam"),
+        ("mysql://db:3306/kam", "mysql://db:3306/kam"),
+        ("sqlite:////var/lib/kam.sqlite", "sqlite:////var/lib/kam.sqlite"),
+    ] {
+        assert_eq!(Url(url.into()).to_string(), want);
+    }
+}
+
+#[test]
 fn what_nobody_said_is_simple() {
     let got = source(&format!("t=>{URL};table=grp;key=username;column=grp")).unwrap();
     assert_eq!((got.delim.as_str(), got.conditions.len(), got.row, got.order), ("@", 0, false, None));

@@ -20,9 +20,11 @@ pub enum Question<'q> {
 /// The question for `key`. Its parts are bound as values and never become text of a statement.
 #[must_use]
 pub fn of<'q>(spec: &'q SourceSpec, key: &'q [u8]) -> Question<'q> {
-    let Some(parts) = parts(key, spec.delim.as_bytes(), spec.key.len()) else { return Question::Bad };
+    if !sound(spec, key) {
+        return Question::Bad;
+    }
     let mut conditions = Conditions::with_capacity(spec.key.len() + spec.conditions.len());
-    for (column, part) in spec.key.iter().zip(parts) {
+    for (column, part) in spec.key.iter().zip(parts(key, spec)) {
         let value = match (column.integer, value::integer(part)) {
             (false, _) => Value::Bytes(part),
             (true, Some(number)) => Value::Int(number),
@@ -35,22 +37,25 @@ pub fn of<'q>(spec: &'q SourceSpec, key: &'q [u8]) -> Question<'q> {
     Question::Ask(conditions)
 }
 
-/// Exactly `n` parts; a text of SQL has no NUL.
-fn parts<'k>(key: &'k [u8], delim: &[u8], n: usize) -> Option<Vec<&'k [u8]>> {
-    if key.contains(&0) {
-        return None;
-    }
-    if n == 1 {
-        return Some(vec![key]);
-    }
-    let mut parts = Vec::with_capacity(n);
+/// Has the key a part for each column? A text of SQL has no NUL.
+#[must_use]
+pub fn sound(spec: &SourceSpec, key: &[u8]) -> bool {
+    !key.contains(&0) && ends(key, spec).count() == spec.key.len()
+}
+
+fn parts<'k>(key: &'k [u8], spec: &SourceSpec) -> impl Iterator<Item = &'k [u8]> {
     let mut from = 0;
-    for at in memmem::find_iter(key, delim) {
-        parts.push(&key[from..at]);
-        from = at + delim.len();
-    }
-    parts.push(&key[from..]);
-    (parts.len() == n).then_some(parts)
+    ends(key, spec).map(move |end| {
+        let part = &key[from..end];
+        from = end + spec.delim.len();
+        part
+    })
+}
+
+/// Where the parts end. A key for one column is one part.
+fn ends(key: &[u8], spec: &SourceSpec) -> impl Iterator<Item = usize> {
+    let inner = if spec.key.len() == 1 { &[] } else { key };
+    memmem::find_iter(inner, spec.delim.as_bytes()).chain([key.len()])
 }
 
 #[cfg(test)]

@@ -36,11 +36,13 @@ pub fn ask(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outco
     let key = args::key(call)?;
     args::end(call)?;
     let name = &shared.config().tables[table].name;
-    let asked = sources::with(table, |source| {
-        let begun_ns = monotonic_ns();
-        let loaded = source.load(&key);
-        let took_us = (monotonic_ns() - begun_ns) / 1_000;
-        answer(call, &loaded, took_us, || format!("the source of table '{name}' has no '{}'", args::shown(&key)))
+    let asked = sources::of(table).and_then(|at| {
+        sources::with(at, |source| {
+            let begun_ns = monotonic_ns();
+            let loaded = source.load(&key);
+            let took_us = (monotonic_ns() - begun_ns) / 1_000;
+            answer(call, &loaded, took_us, || format!("the source of table '{name}' has no '{}'", args::shown(&key)))
+        })
     });
     asked.unwrap_or_else(|| Err(Fault::absent(format!("table '{name}' has no source"))))
 }
@@ -48,7 +50,7 @@ pub fn ask(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outco
 fn answer(call: &Call<'_>, loaded: &Loaded<'_>, took_us: u64, missing: impl FnOnce() -> String) -> Outcome {
     match loaded {
         Loaded::Nothing | Loaded::Result { .. } | Loaded::Uncached => Err(Fault::absent(missing())),
-        Loaded::Failed(why) => Err(Fault(500, format!("failed: {why}"))),
+        Loaded::Failed(why) => Err(Fault(500, format!("failed: {}", why.as_str()))),
         Loaded::Value(found) => {
             let reply = call.object()?;
             value(&reply, *found, usize::MAX)?;
