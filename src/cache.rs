@@ -11,6 +11,7 @@ mod farm;
 mod fault;
 mod goods;
 mod local;
+mod many;
 mod near;
 mod news;
 mod pair;
@@ -184,11 +185,8 @@ impl Cache {
     /// [`cas`](Self::cas) may follow.
     pub fn get(&mut self, table: usize, key: &[u8], scope: u64) -> Verdict {
         let answer = on_back!(self, back => back.get(table, key, Ask::All));
-        self.settle_read(table, answer);
-        if self.last.rc == Verdict::Done {
-            let (token, ttl) = on_back!(self, back => (back.token(), back.left()));
-            self.tokens.keep(scope, table, key, token);
-            self.last.age = self.age(table, ttl);
+        if self.settle_read(table, answer) == Verdict::Done {
+            self.remember(table, key, scope);
         }
         self.last.rc
     }
@@ -297,34 +295,6 @@ impl Cache {
     pub fn invalidate(&mut self, table: usize, key: &[u8]) -> Verdict {
         let answer = on_back!(self, back => back.remove(table, key));
         self.settle(table, answer.map(|_| true), TableStat::Invalidations)
-    }
-
-    /// Reads many entries of one table at once; [`found`](Self::found) gives each. `Done` when at least one was found,
-    /// `Unavailable` when none was and a server could not answer.
-    pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Verdict {
-        let tally = on_back!(self, back => back.mget(table, keys));
-        let cell = self.shared.table_cell(table);
-        cell.counts.add(TableStat::Hits as usize, tally.hits);
-        cell.counts.add(TableStat::Misses as usize, tally.misses);
-        cell.counts.add(TableStat::Unavailable as usize, tally.unanswered);
-        cell.counts.add(TableStat::Errors as usize, tally.failed);
-        let rc = match tally {
-            batch::Tally { hits: 1.., .. } | batch::Tally { near: 1.., .. } => Verdict::Done,
-            batch::Tally { unanswered: 1.., .. } => Verdict::Unavailable,
-            batch::Tally { failed: 1.., .. } => Verdict::Failed,
-            _ => Verdict::Missing,
-        };
-        self.last = Last::new(rc, None, tally.err);
-        rc
-    }
-
-    /// What the last [`mget`](Self::mget) found for its `i`-th key.
-    #[must_use]
-    pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
-        match &self.back {
-            Back::Servers(back) => back.found(i),
-            Back::Local(back) => back.found(i),
-        }
     }
 
     /// Takes the advisory lock of a key for `ttl` seconds; `Missing` when somebody holds it.

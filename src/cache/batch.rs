@@ -73,6 +73,15 @@ enum Found {
     Value { data: Range<usize>, flags: u32 },
 }
 
+/// Why nothing is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blank {
+    Missing,
+    Unanswered,
+    /// This host's own memory has nothing to say, and counted that.
+    Near,
+}
+
 /// What came with a value, for those who keep it.
 #[derive(Clone, Copy, Debug)]
 struct Detail {
@@ -150,6 +159,25 @@ impl Batch {
                 found => (Verdict::Done, found),
             },
         }
+    }
+
+    /// Is nothing known of key `i`? A "there is nothing" is known.
+    pub fn blank(&self, i: usize) -> Option<Blank> {
+        match &self.wants.get(i)?.found {
+            Found::Missing => Some(Blank::Missing),
+            Found::Unanswered => Some(Blank::Unanswered),
+            Found::Failed => None,
+            Found::Value { data, flags } => {
+                let item = Item::from_wire(Wire { data: &self.data[data.clone()], flags: *flags });
+                let known = item.is_some_and(|item| item.negative() || item.shown().is_some() || item.row().is_some());
+                (!known).then_some(Blank::Missing)
+            }
+        }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.wants.len()
     }
 
     /// Notes what came with the value of key `at`, which servers confirmed.

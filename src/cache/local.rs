@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::batch::{Batch, Tally};
+use super::batch::{Batch, Blank, Tally};
 use super::dump::{Entry, PATIENCE, Page, Unread};
 use super::single::FENCE_TTL;
 use super::token::Token;
@@ -174,6 +174,16 @@ impl Local {
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
         self.batch.found(i)
+    }
+
+    /// Is nothing known of the `i`-th key?
+    pub fn blank(&self, i: usize) -> Option<Blank> {
+        self.batch.blank(i)
+    }
+
+    /// This is what became known of the `i`-th key.
+    pub fn amend(&mut self, i: usize, answer: Result<Option<(&[u8], u32)>, Fault>) {
+        self.batch.set(i, answer);
     }
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {

@@ -3,7 +3,7 @@
 use super::{Answer, Ask, Back, Cache, Fault, Last, Mode, Token, Verdict, on_back};
 use crate::cluster::TableStat;
 use crate::lookup::Seen;
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::{Item, Row, Wire};
 use crate::value::{Value, framed};
 
 /// An entry of the worker's own, shown in place of what the store holds.
@@ -64,6 +64,15 @@ impl Cache {
         rc
     }
 
+    /// Notes the token of the entry read last, for a [`cas`](Self::cas) in the same `scope`, and its age.
+    pub(crate) fn remember(&mut self, table: usize, key: &[u8], scope: u64) {
+        if !self.own.used() {
+            let (token, ttl) = on_back!(self, back => (back.token(), back.left()));
+            self.tokens.keep(scope, table, key, token);
+            self.last.age = self.age(table, ttl);
+        }
+    }
+
     fn past_its_time(&mut self, table: usize) -> bool {
         let stale = self.shared.config().tables[table].stale;
         stale > 0 && (1..=stale).contains(&self.left()) && !on_back!(self, back => back.stands_in())
@@ -112,9 +121,20 @@ impl Cache {
         }
     }
 
+    /// Does the entry read last say that there is nothing, and not nothing at all?
+    pub(crate) fn says_no(&self) -> bool {
+        self.wire().and_then(Item::from_wire).is_some_and(Item::negative)
+    }
+
+    /// The entry read last, if it is a row.
+    #[must_use]
+    pub fn row(&self) -> Option<Row<'_>> {
+        Item::from_wire(self.wire()?)?.row()
+    }
+
     /// Ends a lookup with what was read last.
     pub(crate) fn conclude_found(&mut self, table: usize, stale: bool) -> Verdict {
-        let negative = self.wire().and_then(Item::from_wire).is_some_and(Item::negative);
+        let negative = self.says_no();
         self.concluded(table, negative, stale)
     }
 

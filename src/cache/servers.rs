@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::batch::Tally;
+use super::batch::{Blank, Tally};
 use super::dump::{Page, Unread};
 use super::farm::Farm;
 use super::near::{Brought, Mixed, Near, Said};
@@ -184,6 +184,18 @@ impl Servers {
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
         if self.mixed.is_empty() { self.farm.found(i) } else { self.mixed.found(&self.farm.batch, i) }
+    }
+
+    /// Is nothing known of the `i`-th key?
+    pub fn blank(&self, i: usize) -> Option<Blank> {
+        if self.mixed.is_empty() { self.farm.batch.blank(i) } else { self.mixed.blank(&self.farm.batch, i) }
+    }
+
+    /// This is what became known of the `i`-th key.
+    pub fn amend(&mut self, i: usize, answer: Result<Option<(&[u8], u32)>, Fault>) {
+        let batch = &mut self.farm.batch;
+        let at = if self.mixed.is_empty() { i } else { self.mixed.place(batch, i) };
+        batch.set(at, answer);
     }
 
     pub fn bump(&mut self, table: usize) -> Answer {

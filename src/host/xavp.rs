@@ -22,9 +22,27 @@ pub fn set_list<'v>(
     name: &[u8],
     values: impl DoubleEndedIterator<Item = Option<Value<'v>>>,
 ) -> Result<(), OutOfMemory> {
+    set(name, |api, chain| build(api, values, chain))
+}
+
+/// Sets `$xavp(name=>column)` for each column, `$null` where it has no value. A name that is there twice shows the first.
+pub fn set_row<'v>(
+    name: &[u8],
+    columns: impl DoubleEndedIterator<Item = (&'v [u8], Option<Value<'v>>)>,
+) -> Result<(), OutOfMemory> {
+    set(name, |api, chain| {
+        columns.rev().try_for_each(|(column, value)| {
+            let mut room = Digits::default();
+            add(api, column, child_value(value, &mut room), chain)
+        })
+    })
+}
+
+/// Sets the variable to the chain that `build` makes.
+fn set(name: &[u8], build: impl FnOnce(&Api, &mut *mut xavp) -> Result<(), OutOfMemory>) -> Result<(), OutOfMemory> {
     let api = api();
     let mut chain: *mut xavp = ptr::null_mut();
-    let done = build(api, values, &mut chain).and_then(|()| add(api, name, list_value(chain), ptr::null_mut()));
+    let done = build(api, &mut chain).and_then(|()| add(api, name, list_value(chain), ptr::null_mut()));
     if done.is_err() {
         // SAFETY: the chain was built here and nobody else knows it.
         unsafe { (api.xavp_destroy_list)(&raw mut chain) };
@@ -193,6 +211,14 @@ mod tests {
             }
             assert_eq!(shown(), [root, "v=\"a\"", "v=null", "v=7", large, "n=4"]);
         }
+    }
+
+    #[test]
+    fn the_columns_of_a_row_have_their_names() {
+        host(Series::V6_1);
+        let columns = [(&b"id"[..], Some(Value::Int(7))), (b"grp", None), (b"mail", Some(Value::Bytes(b"a@b")))];
+        assert_eq!(set_row(b"p", columns.into_iter()), Ok(()));
+        assert_eq!(shown(), ["p 5", "id=7", "grp=null", "mail=\"a@b\""]);
     }
 
     #[test]

@@ -122,6 +122,16 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// The row that it is, or that goes on to be served in a loader's place.
+    #[must_use]
+    pub fn row(self) -> Option<Row<'a>> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Loading(Loading { old, .. }) => Self::from_wire(old?)?.row(),
+            _ => None,
+        }
+    }
+
     /// Does it say that there is nothing, rather than nothing at all?
     #[must_use]
     pub fn negative(self) -> bool {

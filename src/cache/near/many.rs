@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Claim, Near, Said};
 use crate::cache::Verdict;
-use crate::cache::batch::{Batch, Tally};
+use crate::cache::batch::{Batch, Blank, Tally};
 use crate::cache::farm::Farm;
 use crate::value::Value;
 use crate::value::frame::{Item, Wire};
@@ -90,6 +90,25 @@ impl Mixed {
                 (Verdict::Done, Item::from_wire(wire).and_then(Item::shown))
             }
         }
+    }
+
+    /// Is nothing known of the `i`-th key?
+    pub fn blank(&self, batch: &Batch, i: usize) -> Option<Blank> {
+        match self.picks.get(i)? {
+            Pick::Value { .. } => None,
+            Pick::Absent => Some(Blank::Near),
+            Pick::Asked(at) => batch.blank(*at),
+        }
+    }
+
+    /// Where in the servers' batch the answer of the `i`-th key lies, from now on.
+    pub fn place(&mut self, batch: &mut Batch, i: usize) -> usize {
+        if let Pick::Asked(at) = self.picks[i] {
+            return at;
+        }
+        batch.push(Ok(None));
+        self.picks[i] = Pick::Asked(batch.len() - 1);
+        batch.len() - 1
     }
 
     /// Forgets the last batch.
