@@ -3,7 +3,7 @@
 //! [`exports`] holds the tables. Parameters are collected by [`parameters`] while the configuration is read,
 //! [`lifecycle`] turns them into the shared state before fork, and each process makes its own [`worker`] on first use.
 //! The script comes in through [`functions`] and [`variables`], embedded languages through [`kemi`]; all of them end in
-//! [`operations`]. The operator comes in through [`rpc`] and [`stats`]. One process of our own, the [`watcher`], keeps
+//! [`operations`]; what a table's source has to be asked for goes [`through`] to it. The operator comes in through [`rpc`] and [`stats`]. One process of our own, the [`watcher`], keeps
 //! the state of the servers true and tells the script's [`events`]; another one, the [`clerk`], drains an outbox.
 
 pub mod arguments;
@@ -26,6 +26,7 @@ pub mod sources;
 pub mod sparing;
 pub mod stats;
 pub mod status;
+pub mod through;
 pub mod variables;
 pub mod watcher;
 pub mod worker;

@@ -41,6 +41,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("table", "ipauth=>copies=3", "expected 1 or 2"),
     ("table", "ipauth=>near=2", "expected 0 or 1"),
     ("table", "ipauth=>near_ttl=5", "needs near=1"),
+    ("source", "table=g;key=k;column=v", "table=>url="),
+    ("source", "t=>table=g;key=k;column=v", "url"),
     ("outbox", "table=shc_outbox", "url"),
     ("outbox", "lease=1", "lease"),
     ("table", "ipauth=>negexpire=soon", "negexpire=soon"),
@@ -62,6 +64,8 @@ const NUMBERS: &[(&str, i64)] = &[
     ("load_timeout", 31),
     ("load_wait", -1),
     ("load_wait", 60_001),
+    ("source_retry", 99),
+    ("source_retry", 60_001),
     ("local_size", 0),
     ("local_size", 65_537),
     ("near_size", 0),
@@ -165,6 +169,8 @@ fn a_wrong_script_stops_the_start() {
         ("shc_lock(\"t\", \"k\", \"0\")", "at least one second"),
         ("shc_mget(\"t\", \"a,b\", \"two words\")", "two words"),
         ("shc_mget(\"t\", \"a,b\", \"\", \"\")", "the separator"),
+        ("shc_row(\"t\", \"k\", \"two words\")", "two words"),
+        ("shc_row(\"t\", \"k\", \"\")", "the name of an xavp"),
     ];
     let told = wrong.iter().map(|(call, named)| {
         let script = Script::new().table("t=>").route("r", &format!("{call};"));
@@ -245,6 +251,7 @@ fn rpc_tells_what_is_wrong() {
         ("shc.hash", &[json!("nosuch"), json!("k")]),
         ("shc.bump", &[]),
         ("shc.bump", &[json!("nosuch")]),
+        ("shc.source", &[json!("t")]),
         ("shc.set_state", &[json!("mc1")]),
         ("shc.set_state", &[json!("nosuch"), json!("drain")]),
         ("shc.set_state", &[json!("mc1"), json!("sleep")]),

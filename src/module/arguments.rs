@@ -132,6 +132,12 @@ impl<'a> Args<'a> {
         Err(self.refuse(i, "the result", expected, "bad xavp name"))
     }
 
+    /// The name of an xavp for a result that has no other place.
+    pub fn needed_xavp(&self, i: usize) -> Result<&'a [u8], Bad> {
+        let expected = "the name of an xavp, 1 to 32 letters, digits and '_'";
+        self.xavp(i)?.ok_or_else(|| self.refuse(i, "the result", expected, "bad xavp name"))
+    }
+
     /// A route of the script.
     pub fn route(&self, i: usize) -> Result<Subroute, Bad> {
         let unknown = || self.refuse(i, "the route", "the name of a route[...] of the script", "unknown route");

@@ -46,6 +46,8 @@ fixups! {
         5 => args.ttl(0).map(drop),
         _ => Ok(()),
     };
+    /// `(table, key, xavp)`
+    row |args, number| if number == 3 { args.needed_xavp(0).map(drop) } else { Ok(()) };
     /// `(table, keys[, xavp[, separator]])`
     mget |args, number| match number {
         3 => args.xavp(0).map(drop),

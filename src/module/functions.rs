@@ -47,7 +47,7 @@ macro_rules! door {
 }
 
 functions! {
-    26:
+    27:
     "shc_set" 3 set_3(t, k, v;) operations::set, fixups::store;
     "shc_set" 4 set_4(t, k, v, ttl;) operations::set, fixups::store;
     "shc_add" 3 add_3(t, k, v;) operations::add, fixups::store;
@@ -67,6 +67,7 @@ functions! {
     "shc_dec" 5 dec_5(t, k, n, init, ttl;) operations::dec, fixups::count;
     "shc_rm" 2 rm_2(t, k;) operations::remove, fixups::texts;
     "shc_invalidate" 2 invalidate_2(t, k;) operations::invalidate, fixups::texts;
+    "shc_row" 3 row_3(t, k, name;) operations::row, fixups::row;
     "shc_mget" 2 mget_2(t, keys;) operations::mget, fixups::mget;
     "shc_mget" 3 mget_3(t, keys, name;) operations::mget, fixups::mget;
     "shc_mget" 4 mget_4(t, keys, name, separator;) operations::mget, fixups::mget;

@@ -153,6 +153,7 @@ functions! {
         dec_ttl(t: text, k: text, n: text, init: text, ttl: int) operations::dec;
         rm(t: text, k: text) operations::remove;
         invalidate(t: text, k: text) operations::invalidate;
+        row(t: text, k: text, xavp: text) operations::row;
         mget(t: text, keys: text, xavp: text) operations::mget;
         mget_sep(t: text, keys: text, xavp: text, sep: text) operations::mget;
         lock(t: text, k: text, ttl: int) operations::lock;

@@ -3,9 +3,12 @@
 //! Each checks its arguments and asks the cache; what was read stays in the worker's cache until the next call.
 
 use super::arguments::{Args, Bad};
+use super::sources;
+use super::through::{self, Behind};
 use super::worker::{self, Worker};
 use crate::cache::Verdict;
 use crate::host::xavp;
+use crate::lookup::Column;
 
 type Outcome = Result<Verdict, Bad>;
 
@@ -19,15 +22,45 @@ pub fn run(worker: &mut Worker, operation: Operation, args: &Args<'_>) -> Verdic
 
 /// `(table, key)`; the value is in the cache. Of a script that asks for no more, only the value is read.
 pub fn look(worker: &mut Worker, args: &Args<'_>) -> Outcome {
-    if worker::stamps_wanted() {
-        return get(worker, args);
-    }
-    Ok(worker.cache.peek(args.table(worker)?, args.key()?))
+    read(worker, args, worker::stamps_wanted())
 }
 
 /// `(table, key)`; the value is in the cache.
 pub fn get(worker: &mut Worker, args: &Args<'_>) -> Outcome {
-    Ok(worker.cache.get(args.table(worker)?, args.key()?, args.scope))
+    read(worker, args, true)
+}
+
+fn read(worker: &mut Worker, args: &Args<'_>, stamps: bool) -> Outcome {
+    let (table, key) = (args.table(worker)?, args.key()?);
+    match sources::of(table) {
+        Some(source) => through::look(worker, args, Behind { table, source }, key),
+        None if stamps => Ok(worker.cache.get(table, key, args.scope)),
+        None => Ok(worker.cache.peek(table, key)),
+    }
+}
+
+/// `(table, key, xavp)`: `$xavp(name=>column)` becomes each column of a row, or `$xavp(name=>value)` another entry's value.
+/// An older variable of that name is removed first, also when the call fails.
+pub fn row(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let name = args.needed_xavp(2)?;
+    xavp::remove(name);
+    let verdict = get(worker, args)?;
+    if verdict != Verdict::Done {
+        return Ok(verdict);
+    }
+    let cache = &mut worker.cache;
+    let columns: Vec<Column<'_>> = match cache.row() {
+        Some(row) => row.columns().collect(),
+        None => vec![Column { name: b"value", value: cache.value() }],
+    };
+    match xavp::set_row(name, columns.into_iter().map(|column| (column.name, column.value))) {
+        Ok(()) => Ok(verdict),
+        Err(xavp::OutOfMemory) => Ok(without_memory(worker, args)),
+    }
+}
+
+fn without_memory(worker: &mut Worker, args: &Args<'_>) -> Verdict {
+    worker.cache.fail(args.known_table(worker), "out of the host's shared memory")
 }
 
 /// `(table, key, value[, ttl])`
@@ -116,12 +149,15 @@ pub fn mget(worker: &mut Worker, args: &Args<'_>) -> Outcome {
     if keys.iter().any(|key: &&[u8]| key.is_empty()) {
         return Err(args.refuse(1, "the list of keys", "at least one byte in each", "empty key"));
     }
-    let verdict = worker.cache.mget(table, &keys);
+    let verdict = match sources::of(table) {
+        Some(source) => through::look_many(worker, args, Behind { table, source }, &keys)?,
+        None => worker.cache.mget(table, &keys),
+    };
     let Some(name) = name else { return Ok(verdict) };
     let values = (0..keys.len()).map(|i| worker.cache.found(i).1);
     match xavp::set_list(name, values) {
         Ok(()) => Ok(verdict),
-        Err(xavp::OutOfMemory) => Ok(worker.cache.fail(Some(table), "out of the host's shared memory")),
+        Err(xavp::OutOfMemory) => Ok(without_memory(worker, args)),
     }
 }
 

@@ -5,7 +5,7 @@ use super::kamailio::Kamailio;
 use super::script::{MODULES, SETTINGS};
 
 /// What both print.
-pub const STEPS: &str = "-1 nil,-1 ,-1 <<null>>,1 1,1 v,1 v,1 v,1 7,1 8,1 8,1 18,1 9,1 60,1 90,1 w,1 1,1 2,5000000000 5000000001,5000000001 1,-1 mc1,1 <>,1 gold,1 gold,-1 2,-1 nil,-1 nil,-3 no result,-3 unknown table";
+pub const STEPS: &str = "-1 nil,-1 ,-1 <<null>>,1 1,1 v,1 v,1 v,1 7,1 8,1 8,1 18,1 9,1 60,1 90,1 w,1 1,1 2,1 v,5000000000 5000000001,5000000001 1,-1 mc1,1 <>,1 gold,1 gold,-1 2,-1 nil,-1 nil,-3 no result,-3 unknown table";
 
 const LUA: &str = r#"
 local out = {}
@@ -34,6 +34,7 @@ function steps()
     KSR.shc.get("t", "m"); note(KSR.shc.cas("t", "m", "w"), KSR.shc.get("t", "m"))
     note(KSR.shc.lock("t", "l", 30), KSR.shc.unlock("t", "l"))
     note(KSR.shc.mget("t", "k,m", "res"), KSR.pv.get("$xavp(res=>n)"))
+    note(KSR.shc.row("t", "k", "row"), KSR.pv.get("$xavp(row=>value)"))
     KSR.shc.setn("t", "w", "5000000000"); v = KSR.pv.get("$shc(t=>w)"); note(v, KSR.pv.get("$shcinc(t=>w)"))
     KSR.shc.mget("t", "w", "res"); note(KSR.pv.get("$xavp(res=>v[0])"), st())
     note(KSR.shc.rm("t", "none"), KSR.shc.st("server"))
@@ -111,6 +112,7 @@ class kamailio:
         shc.get("t", "m"); note(shc.cas("t", "m", "w"), shc.get("t", "m"))
         note(shc.lock("t", "l", 30), shc.unlock("t", "l"))
         note(shc.mget("t", "k,m", "res"), KSR.pv.get("$xavp(res=>n)"))
+        note(shc.row("t", "k", "row"), KSR.pv.get("$xavp(row=>value)"))
         shc.setn("t", "w", "5000000000"); v = KSR.pv.get("$shc(t=>w)"); note(v, KSR.pv.get("$shcinc(t=>w)"))
         shc.mget("t", "w", "res"); note(KSR.pv.get("$xavp(res=>v[0])"), self.st())
         note(shc.rm("t", "none"), shc.st("server"))
