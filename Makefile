@@ -57,7 +57,7 @@ bench:
 fuzz:
 	fuzz/run $(FUZZ_SECONDS)
 
-# MODULES_DIR=/dir and DESTDIR=/dir are heeded.
+# MODULES_DIR=/dir, SHARE_DIR=/dir and DESTDIR=/dir are heeded.
 install: all
 	scripts/install $(TARGET)/release/libshardcache.so
 
