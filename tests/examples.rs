@@ -11,19 +11,20 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cfg-examples")
 }
 
-fn database(dir: &Path) -> String {
+fn database(dir: &Path) -> PathBuf {
     let file = dir.join("test.sqlite");
     let sql = std::fs::File::open(examples().join("ipauth.sql")).expect("ipauth.sql");
     let made = Command::new(process::need("sqlite3")).arg(&file).stdin(sql).status().expect("sqlite3");
     assert!(made.success());
-    format!("\"sqlite:///{}\"", file.display())
+    file
 }
 
 #[test]
 fn every_example_boots_and_answers() {
     let servers = Memcached::many(3);
     let dir = tempfile::tempdir().expect("temporary directory");
-    let url = database(dir.path());
+    let url = format!("sqlite:///{}", database(dir.path()).display());
+    let source = |table: &str, rest: &str| format!("\"{table}=>url={url};{rest}\"");
     let mut tried = 0;
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(examples()).expect("cfg-examples").map(|f| f.expect("file").path()).collect();
@@ -34,7 +35,9 @@ fn every_example_boots_and_answers() {
         let one_line = text.contains("#!ifdef ONE_LINE");
         let script = |name: &str| format!("\"{}\"", examples().join(name).display());
         let mut host = Kamailio::cfg(text).ready(Ready::Sip).define("SIP_PORT", "%%SIP_PORT%%");
-        host = host.define("HTTP_PORT", &ports::free().to_string()).define("DBURL", &url);
+        host = host.define("HTTP_PORT", &ports::free().to_string()).define("DBURL", &format!("\"{url}\""));
+        host = host.define("SOURCE_IPAUTH", &source("ipauth", "table=grp;key=username;where=grp:ipauth;column=grp"));
+        host = host.define("SOURCE_PROFILE", &source("profile", "table=subscriber;key=username;columns=id,domain"));
         host = host.define("LUA_FILE", &script("lua/ipauth.lua")).define("PY_FILE", &script("python/ipauth.py"));
         for (server, name) in servers.iter().zip(["mc1", "mc2", "mc3"]) {
             host = host.define(&name.to_uppercase(), &format!("\"{}\"", server.spec(name)));
