@@ -13,7 +13,7 @@ use super::single::{Look, Spot};
 use super::token::Token;
 use super::{Fault, Verdict};
 use crate::key::{Kind, Prefix, Space};
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::Wire;
 use crate::value::{Value, framed};
 use crate::wire::Values;
 
@@ -169,7 +169,7 @@ impl Batch {
     }
 
     fn shown(&self, data: &Range<usize>, flags: u32) -> Option<Value<'_>> {
-        Item::from_wire(Wire { data: &self.data[data.clone()], flags })?.shown()
+        Wire { data: &self.data[data.clone()], flags }.shown()
     }
 
     pub fn tally(&self) -> Tally {

@@ -10,7 +10,7 @@ use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
 use shardcache::config::ServerSpec;
 use shardcache::key::{behind_full_key, full_length};
-use shardcache::value::frame::{Item, Wire};
+use shardcache::value::frame::Wire;
 use shardcache::value::{Digits, Value, integer};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -55,7 +55,7 @@ fn get(args: &Args, table: &str, key: &[u8], raw: bool) -> Result<(), Trouble> {
         other => return Err(odd(&farm, home, "a value", other)),
     };
     let flags = flag(&answer, b'f').and_then(|text| text.parse().ok()).unwrap_or(0);
-    let value = Item::from_wire(Wire { data, flags }).and_then(Item::shown).ok_or_else(missing)?;
+    let value = Wire { data, flags }.shown().ok_or_else(missing)?;
     let ttl = flag(&answer, b't').and_then(|text| text.parse().ok());
     show::value(&Shown { table, key, value, ttl, server: &farm.server(home).name }, args.json, raw);
     Ok(())
