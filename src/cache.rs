@@ -209,7 +209,7 @@ impl Cache {
     #[must_use]
     pub fn value(&self) -> Option<Value<'_>> {
         match (&self.own, &self.back) {
-            (own, _) if own.used() => own.item()?.shown(),
+            (own, _) if own.used() => own.wire()?.shown(),
             (_, Back::Servers(back)) => back.value(),
             (_, Back::Local(back)) => back.value(),
         }

@@ -106,6 +106,27 @@ fn an_entry_with_two_copies_stays_invalidated_when_a_server_dies() {
 }
 
 #[test]
+fn an_entry_is_changed_while_its_home_is_dead() {
+    for dead in [0, 1] {
+        let mut servers = Memcached::many(3);
+        let mut host = host(&servers, &["t=>copies=2"]);
+        host.until_whole();
+        let key = key_on(&mut host.cache, "mc1");
+        let sides = [1, partner(host.shared, "mc1")];
+        host.set(&key, "old");
+        servers[sides[dead]].kill();
+        let mut guest = join(&servers[sides[1 - dead]], &["t"]);
+        assert_eq!(
+            guest.set(0, key.as_bytes(), Value::Bytes(b"new"), None),
+            Verdict::Done,
+            "{dead}: {:?}",
+            guest.last()
+        );
+        assert_eq!(host.get(&key).as_deref(), Some("new"), "{dead}");
+    }
+}
+
+#[test]
 fn a_stand_in_is_found_and_no_seat_is_moved() {
     let mut servers = Memcached::many(3);
     let mut host = host(&servers, &["t=>copies=1"]);

@@ -10,8 +10,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use support::certs::Certs;
-use support::{Fake, Memcached};
+use support::{Fake, Memcached, Script, until};
 
+const LIMIT: Duration = Duration::from_secs(20);
 const PYTHON: &str = "/usr/bin/python3";
 
 /// `shcctl` with its servers already named.
@@ -41,7 +42,7 @@ impl Tool {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shcctl"));
-        command.args(&self.0).args(words);
+        command.arg("--plain").args(&self.0).args(words);
         command
     }
 
@@ -82,6 +83,49 @@ fn an_entry_is_stored_read_and_removed() {
     assert_eq!(tool.out(&["delete", "t", "alice"]), "deleted on mc0\n");
     assert_eq!(code(&tool.run(&["delete", "t", "alice"])), 1);
     assert_eq!(code(&tool.run(&["get", "t", "alice"])), 1);
+}
+
+#[test]
+fn it_reads_and_writes_as_a_proxy_does() {
+    let mut servers = Memcached::many(3);
+    let script = Script::new().table("two=>copies=2;autoexpire=90").route("get", "$var(out) = $shc(two=>alice);");
+    let host = servers.iter().enumerate().fold(script, |s, (i, server)| s.server(&server.spec(&format!("mc{i}"))));
+    let host = host.start();
+    let tool = |server: &Memcached, words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shcctl"));
+        command.args(["--timeout", "3000", "--server", &server.addr()]).args(words).output().expect("shcctl runs")
+    };
+    let told = |output: Output| match code(&output) {
+        0 => Ok(String::from_utf8(output.stdout).expect("text")),
+        other => Err(format!("{other}: {}", said(&output))),
+    };
+    until("the farm to be known", LIMIT, || told(tool(&servers[0], &["set", "two", "alice", "old"])));
+    assert_eq!(host.out("get"), "old");
+    until("whole copies", LIMIT, || {
+        let list = host.ask("shc.list", &[]);
+        let whole = list.as_array().expect("servers").iter().all(|server| server["whole"] == "yes");
+        if whole { Ok(()) } else { Err(list) }
+    });
+    let ask = ["--json", "get", "two", "alice"];
+    let entry: serde_json::Value = serde_json::from_str(&told(tool(&servers[1], &ask)).unwrap()).expect("JSON");
+    assert!((1..=90).contains(&entry["ttl"].as_u64().unwrap()), "the table's lifetime: {entry}");
+    let home = entry["server"].as_str().unwrap().trim_start_matches("mc").parse::<usize>().unwrap();
+    servers[home].kill();
+    let other = &servers[(home + 1) % 3];
+    assert_eq!(told(tool(other, &["get", "two", "alice"])), Ok("old\n".into()));
+    assert_eq!(told(tool(other, &["set", "two", "alice", "new", "--ttl", "0"])), Ok("stored two=>alice\n".into()));
+    until("the host to see it", LIMIT, || match host.out("get") {
+        new if new == "new" => Ok(()),
+        old => Err(old),
+    });
+    assert_eq!(told(tool(other, &["delete", "two", "alice"])), Ok("deleted two=>alice\n".into()));
+    let gone = tool(other, &["get", "two", "alice"]);
+    assert_eq!((code(&gone), said(&gone)), (1, "shcctl: two=>alice: not found\n".into()));
+    let unknown = tool(other, &["set", "nobodys", "alice", "v"]);
+    assert!(code(&unknown) == 1 && said(&unknown).contains("nobodys"), "{}", said(&unknown));
+    let strange = Memcached::tcp();
+    let output = tool(&strange, &["get", "two", "alice"]);
+    assert!(code(&output) == 2 && said(&output).contains("--plain"), "{}", said(&output));
 }
 
 #[test]

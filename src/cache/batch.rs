@@ -13,7 +13,7 @@ use super::single::{Look, Spot};
 use super::token::Token;
 use super::{Fault, Verdict};
 use crate::key::{Kind, Prefix, Space};
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::Wire;
 use crate::value::{Value, framed};
 use crate::wire::Values;
 
@@ -168,8 +168,8 @@ impl Batch {
             Found::Unanswered => Some(Blank::Unanswered),
             Found::Failed => None,
             Found::Value { data, flags } => {
-                let item = Item::from_wire(Wire { data: &self.data[data.clone()], flags: *flags });
-                let known = item.is_some_and(|item| item.negative() || item.shown().is_some() || item.row().is_some());
+                let wire = Wire { data: &self.data[data.clone()], flags: *flags };
+                let known = wire.negative() || wire.shown().is_some() || wire.row().is_some();
                 (!known).then_some(Blank::Missing)
             }
         }
@@ -197,7 +197,7 @@ impl Batch {
     }
 
     fn shown(&self, data: &Range<usize>, flags: u32) -> Option<Value<'_>> {
-        Item::from_wire(Wire { data: &self.data[data.clone()], flags })?.shown()
+        Wire { data: &self.data[data.clone()], flags }.shown()
     }
 
     pub fn tally(&self) -> Tally {

@@ -14,7 +14,7 @@ use crate::clock::{self, Deadline};
 use crate::cluster::listing::{self, Listed, spelled};
 use crate::key::{self, Form, Kind, Part, split_full};
 use crate::value::Value;
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::Wire;
 use crate::wire::{self, KeyRef, Link, Reply, WireError};
 
 /// How long a page may take in all: a process of the host waits for it.
@@ -251,7 +251,7 @@ fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<(Part, Entry)>
             None => (wire_key.clone(), data),
         },
     };
-    let value = Item::from_wire(Wire { data, flags })?.shown()?;
+    let value = Wire { data, flags }.shown()?;
     let text = match value {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Bytes(bytes) => bytes.to_vec(),

@@ -17,7 +17,7 @@ use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
 use crate::health::Seen;
 use crate::key::{self, Part, Space, WireKey};
 use crate::value::Value;
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::Wire;
 use crate::wire::{self, Kind, Link, Reply, WireError};
 
 /// How often a leg follows a generation that moved under it.
@@ -158,7 +158,7 @@ impl Farm {
         match self.held {
             Held::Nothing => None,
             Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
-            Held::Reply { .. } => Item::from_wire(self.wire()?)?.shown(),
+            Held::Reply { .. } => self.wire()?.shown(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::cluster::seats::Seat;
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
 use crate::near::{self, Delta, Put, Removed, Store, Terms};
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::Wire;
 use crate::value::{Digits, Value};
 
 /// One worker's way to the host's own store.
@@ -56,7 +56,7 @@ impl Local {
         match self.held {
             Held::Nothing => None,
             Held::Number(number) => i64::try_from(number).ok().map(Value::Int),
-            Held::Data { .. } => Item::from_wire(self.wire()?)?.shown(),
+            Held::Data { .. } => self.wire()?.shown(),
         }
     }
 
@@ -308,17 +308,21 @@ fn terms(flags: u32, ttl: u32) -> Terms {
     Terms { flags, ttl: ttl.into(), now: seconds(), ..Terms::default() }
 }
 
+/// The seconds that an entry has left; `None` = it never expires.
+fn left(hit: &near::Hit, now_s: u64) -> Option<u64> {
+    (hit.expires > 0).then(|| hit.expires.saturating_sub(now_s))
+}
+
 fn held(hit: &near::Hit, now_s: u64) -> Held {
-    let ttl = (hit.expires > 0).then(|| hit.expires.saturating_sub(now_s).cast_signed());
-    Held::Data { flags: hit.flags, cas: hit.cas, ttl }
+    Held::Data { flags: hit.flags, cas: hit.cas, ttl: left(hit, now_s).map(u64::cast_signed) }
 }
 
 /// The entry, if a read would bring a value.
 fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Option<Entry> {
-    let value = Item::from_wire(Wire { data: &item.value, flags: item.hit.flags })?.shown()?;
+    let value = Wire { data: &item.value, flags: item.hit.flags }.shown()?;
     let is_int = matches!(value, Value::Int(_));
     let mut digits = Digits::default();
     let value = value.to_wire(&mut digits).0.to_vec();
-    let left = if item.hit.expires == 0 { 0 } else { item.hit.expires.saturating_sub(now_s) };
-    Some(Entry { key: item.key[prefix..].to_vec(), value, is_int, ttl: u32::try_from(left).unwrap_or(0) })
+    let ttl = left(&item.hit, now_s).and_then(|left| u32::try_from(left).ok()).unwrap_or(0);
+    Some(Entry { key: item.key[prefix..].to_vec(), value, is_int, ttl })
 }

@@ -4,7 +4,7 @@ use super::batch::{Blank, Tally};
 use super::{Back, Cache, Fault, Last, Verdict, on_back};
 use crate::cluster::TableStat;
 use crate::value::Value;
-use crate::value::frame::Wire;
+use crate::value::frame::{Kept, Wire};
 
 impl Cache {
     /// Reads many entries of one table at once; [`found`](Self::found) gives each. `Done` when at least one was found,
@@ -41,9 +41,10 @@ impl Cache {
 
     /// Key `i` of the last batch was looked up since, with this verdict.
     pub(crate) fn amend(&mut self, i: usize, verdict: Verdict) {
-        let told = self.wire().map(|Wire { data, flags }| (data.to_vec(), flags));
+        let told: Option<Kept> = self.wire().map(Kept::from);
+        let told = told.as_ref().map(Kept::wire);
         let answer = match verdict {
-            Verdict::Done | Verdict::Missing => Ok(told.as_ref().map(|(data, flags)| (data.as_slice(), *flags))),
+            Verdict::Done | Verdict::Missing => Ok(told.map(|Wire { data, flags }| (data, flags))),
             Verdict::Unavailable => Err(Fault::Down),
             Verdict::Failed => Err(Fault::Refused),
         };

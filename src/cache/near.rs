@@ -161,7 +161,7 @@ impl Near {
     }
 
     pub fn value(&self) -> Option<Value<'_>> {
-        Item::from_wire(self.wire()?)?.shown()
+        self.wire()?.shown()
     }
 
     /// The last entry found, as it is.

@@ -3,16 +3,16 @@
 use super::{Answer, Ask, Back, Cache, Fault, Last, Mode, Token, Verdict, on_back};
 use crate::cluster::TableStat;
 use crate::lookup::Seen;
-use crate::value::frame::{Item, Row, Wire};
+use crate::value::frame::{Item, Kept, Row, Wire};
 use crate::value::{Value, framed};
 
 /// An entry of the worker's own, shown in place of what the store holds.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     used: bool,
-    data: Vec<u8>,
-    /// `None`: nothing is shown.
-    flags: Option<u32>,
+    /// Nothing is shown.
+    empty: bool,
+    kept: Kept,
 }
 
 impl Own {
@@ -24,18 +24,15 @@ impl Own {
         self.used = false;
     }
 
-    pub fn item(&self) -> Option<Item<'_>> {
-        Item::from_wire(self.wire()?)
-    }
-
-    fn wire(&self) -> Option<Wire<'_>> {
-        Some(Wire { data: &self.data, flags: self.flags? })
+    pub fn wire(&self) -> Option<Wire<'_>> {
+        if self.empty { None } else { Some(self.kept.wire()) }
     }
 
     fn keep(&mut self, wire: Option<Wire<'_>>) {
-        (self.used, self.flags) = (true, wire.map(|wire| wire.flags));
-        self.data.clear();
-        self.data.extend_from_slice(wire.map_or(b"", |wire| wire.data));
+        (self.used, self.empty) = (true, wire.is_none());
+        if let Some(wire) = wire {
+            self.kept.keep(wire);
+        }
     }
 }
 
@@ -43,10 +40,9 @@ impl Cache {
     /// As `settle`, after a read: marks that read-through left are no values.
     pub(super) fn settle_read(&mut self, table: usize, answer: Answer) -> Verdict {
         self.own.drop();
-        let item = if answer == Ok(true) { self.wire().filter(|wire| framed(wire.flags)) } else { None };
-        let item = item.map(Item::from_wire);
-        let negative = item.flatten().is_some_and(Item::negative);
-        let hidden = item.is_some_and(|item| item.and_then(Item::shown).is_none());
+        let frame = if answer == Ok(true) { self.wire().filter(|wire| framed(wire.flags)) } else { None };
+        let negative = frame.is_some_and(Wire::negative);
+        let hidden = frame.is_some_and(|frame| frame.shown().is_none());
         let rc = match hidden {
             true if negative => {
                 self.settle(table, answer, TableStat::Hits);
@@ -123,13 +119,13 @@ impl Cache {
 
     /// Does the entry read last say that there is nothing, and not nothing at all?
     pub(crate) fn says_no(&self) -> bool {
-        self.wire().and_then(Item::from_wire).is_some_and(Item::negative)
+        self.wire().is_some_and(Wire::negative)
     }
 
     /// The entry read last, if it is a row.
     #[must_use]
     pub fn row(&self) -> Option<Row<'_>> {
-        Item::from_wire(self.wire()?)?.row()
+        self.wire()?.row()
     }
 
     /// Ends a lookup with what was read last.
@@ -141,7 +137,7 @@ impl Cache {
     /// Ends a lookup with an entry from elsewhere.
     pub(crate) fn conclude_with(&mut self, table: usize, wire: Wire<'_>, stale: bool) -> Verdict {
         self.own.keep(Some(wire));
-        let negative = Item::from_wire(wire).is_some_and(Item::negative);
+        let negative = wire.negative();
         self.concluded(table, negative, stale)
     }
 

@@ -49,7 +49,7 @@ impl Servers {
     }
 
     pub fn asked(&self) -> Option<usize> {
-        if self.held_near().is_some() { None } else { self.farm.asked() }
+        if self.counted() { None } else { self.farm.asked() }
     }
 
     pub fn value(&self) -> Option<Value<'_>> {

@@ -53,6 +53,15 @@ pub enum Event {
         /// By this host.
         repaired: u64,
     },
+    /// What is at home on a server in tables with one copy is kept on another, because another host does not use the home.
+    SeatLeft {
+        home: usize,
+        stand_in: usize,
+    },
+    /// It is kept at home again.
+    SeatBack {
+        home: usize,
+    },
     /// All copies are whole again.
     Whole,
     /// A server makes no list of its keys: what it lacks cannot be found.

@@ -9,7 +9,7 @@ use super::copies::{Packet, Request, Side, Step};
 use super::courier::{Courier, Load, Pair, Parcels, Want};
 use super::patrol::{Desk, place};
 use super::seats::{Phase, Poll, Rules, Scene, Seat, Watch};
-use super::{Layout, Shared};
+use super::{Event, Layout, Shared};
 use crate::clock::{self, Deadline};
 
 /// What all processes of the host know of a home's seat. All zero: nothing.
@@ -67,6 +67,28 @@ struct Watched {
     round: Option<Round>,
     /// The number that was last looked at between two ticks.
     hurried: Seat,
+    absence: Absence,
+}
+
+/// What was told of a home that is left.
+#[derive(Debug, Default)]
+struct Absence {
+    /// This host did not use it either: it told so.
+    own: bool,
+    told: bool,
+}
+
+impl Absence {
+    /// Is it news who serves now? `up`: this host uses the home.
+    fn news(&mut self, phase: Phase, up: bool) -> bool {
+        self.own = !up || (self.own && phase != Phase::Home);
+        let told = match phase {
+            Phase::Home => false,
+            Phase::StandIn if !self.own => true,
+            _ => self.told,
+        };
+        std::mem::replace(&mut self.told, told) != told
+    }
 }
 
 /// A poll under way.
@@ -95,6 +117,7 @@ impl Ushers {
             watch: Watch::new(&self.rules),
             round: None,
             hurried: Seat::UNKNOWN,
+            absence: Absence::default(),
         };
         self.seats = pairs.map(watched).collect();
     }
@@ -175,6 +198,17 @@ impl Ushers {
         courier.send(desk, deadline);
         self.hear(courier, desk);
     }
+
+    /// What became of homes that this host uses and others do not, since the last call.
+    pub fn news(&mut self, news: &mut Vec<Event>) {
+        for Watched { pair, absence, .. } in &mut self.seats {
+            let [home, stand_in] = pair.servers;
+            let phase = self.shared.server_cell(home).seat.get().phase();
+            if absence.news(phase, self.shared.server_up(home)) {
+                news.push(if absence.told { Event::SeatLeft { home, stand_in } } else { Event::SeatBack { home } });
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -223,6 +257,28 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_home_that_others_left_is_told_of_once_and_so_is_its_return() {
+        let told = |own_trouble: bool| {
+            let mut absence = Absence::default();
+            let steps = [
+                (Phase::Home, true),
+                (Phase::Fenced, !own_trouble),
+                (Phase::StandIn, !own_trouble),
+                (Phase::StandIn, true),
+                (Phase::Closing, true),
+                (Phase::Home, true),
+                (Phase::Home, true),
+            ];
+            steps.map(|(phase, up)| absence.news(phase, up))
+        };
+        assert_eq!(told(false), [false, false, true, false, false, true, false]);
+        assert_eq!(told(true), [false; 7], "the server's own line said it");
+        let mut absence = Absence::default();
+        let both = [(Phase::StandIn, true), (Phase::StandIn, false), (Phase::Home, true)];
+        assert_eq!(both.map(|(phase, up)| absence.news(phase, up)), [true, false, true], "what was told ends");
+    }
 
     #[test]
     fn a_seat_only_grows_and_a_reading_is_young_for_a_while() {

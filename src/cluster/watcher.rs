@@ -341,6 +341,7 @@ impl Watcher {
         }
         self.told.news(self.shared, &self.layout, &mut news);
         self.patrol.news(&mut news);
+        self.ushers.news(&mut news);
         news.extend(self.ledger.news());
         news
     }

@@ -10,7 +10,7 @@
 
 use super::policy::{Age, Policy};
 use crate::cache::Fault;
-use crate::value::frame::{Item, Loading, Wire};
+use crate::value::frame::{Item, Kept, Loading, Wire};
 
 /// How often a caller tries to take a place that others change under him.
 const TRIES: usize = 8;
@@ -76,18 +76,17 @@ pub enum Place<T> {
     Down,
 }
 
-/// Bytes and flags of an entry, kept while its place is taken.
+/// What lay in an entry's place before it was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Old {
-    data: Vec<u8>,
-    flags: u32,
+    entry: Kept,
     /// Past its time.
     pub stale: bool,
 }
 
 impl Old {
     pub fn wire(&self) -> Wire<'_> {
-        Wire { data: &self.data, flags: self.flags }
+        self.entry.wire()
     }
 }
 
@@ -101,9 +100,7 @@ enum Sight {
         old: Option<Old>,
         left: u32,
     },
-    Taken {
-        loader: u64,
-    },
+    Taken,
     GivenUp {
         failed: bool,
     },
@@ -112,12 +109,12 @@ enum Sight {
 /// Begins a lookup.
 pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
     let end_ms = store.now_ms() + policy.wait_ms;
-    let (mut awaited, mut tries, mut faults, mut sleep_ms) = (None, 0, 0, SLEEPS_MS[0]);
+    let (mut waited, mut tries, mut faults, mut sleep_ms) = (false, 0, 0, SLEEPS_MS[0]);
     let next = loop {
         let seen = match store.read() {
             Ok(seen) => seen,
             // Who waits for a loader is not put off by a server that stumbles.
-            Err(Fault::Wire(_)) if awaited.is_some() && faults < FAULTS => {
+            Err(Fault::Wire(_)) if waited && faults < FAULTS => {
                 faults += 1;
                 continue;
             }
@@ -131,32 +128,29 @@ pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
                 sight(store.found(), seen, policy, random)
             }
         };
-        match sight {
+        let (old, left) = match sight {
             Sight::Serve { stale } => break Next::Serve { stale },
-            Sight::GivenUp { failed: true } if awaited.is_some() => break Next::Failed,
-            Sight::GivenUp { failed: false } if awaited.is_some() => break Next::Load(Place::Alone),
-            Sight::Taken { .. } if store.now_ms() >= end_ms => break Next::Load(Place::Alone),
-            Sight::Taken { loader } => {
-                awaited = Some(loader);
+            Sight::GivenUp { failed: true } if waited => break Next::Failed,
+            Sight::GivenUp { failed: false } if waited => break Next::Load(Place::Alone),
+            Sight::Taken if store.now_ms() >= end_ms => break Next::Load(Place::Alone),
+            Sight::Taken => {
+                waited = true;
                 store.sleep(sleep_ms);
                 sleep_ms = (sleep_ms * 2).min(SLEEPS_MS[1]);
+                continue;
             }
-            Sight::GivenUp { .. } | Sight::Take { .. } if tries == TRIES => break Next::Load(Place::Alone),
-            Sight::GivenUp { .. } => {
-                tries += 1;
-                if let Some(place) = take(store, policy, seen.map(|seen| seen.token), None, 0) {
-                    break Next::Load(place);
-                }
-            }
-            Sight::Take { old, left } => {
-                tries += 1;
-                if let Some(place) = take(store, policy, seen.map(|seen| seen.token), old, left) {
-                    break Next::Load(place);
-                }
-            }
+            Sight::GivenUp { .. } => (None, 0),
+            Sight::Take { old, left } => (old, left),
+        };
+        if tries == TRIES {
+            break Next::Load(Place::Alone);
+        }
+        tries += 1;
+        if let Some(place) = take(store, policy, seen.map(|seen| seen.token), old, left) {
+            break Next::Load(place);
         }
     };
-    Opened { next, waited: awaited.is_some() }
+    Opened { next, waited }
 }
 
 fn alone<T>(fault: Fault) -> Place<T> {
@@ -167,20 +161,19 @@ fn alone<T>(fault: Fault) -> Place<T> {
 fn sight<T>(found: Wire<'_>, seen: Seen<T>, policy: &Policy, random: Option<u64>) -> Sight {
     let age = |negative| match random {
         _ if seen.stands_in => Age::Fresh,
-        Some(random) => policy.age(seen.left, negative, random),
-        None => policy.age(seen.left, negative, 0),
+        random => policy.age(seen.left, negative, random.unwrap_or(0)),
     };
-    let old = |wire: Wire<'_>, stale| Some(Old { data: wire.data.to_vec(), flags: wire.flags, stale });
+    let old = |wire: Wire<'_>, stale| Some(Old { entry: wire.into(), stale });
     match Item::from_wire(found) {
         None => Sight::Take { old: None, left: 0 },
         Some(Item::GivenUp { failed }) => Sight::GivenUp { failed },
-        Some(Item::Loading(Loading { loader, life, old: kept })) => {
+        Some(Item::Loading(Loading { life, old: kept, .. })) => {
             let over = policy.over(life, seen.left);
             match kept {
                 None if over => Sight::Take { old: None, left: 0 },
-                None => Sight::Taken { loader },
+                None => Sight::Taken,
                 Some(kept) => {
-                    let negative = Item::from_wire(kept).is_some_and(Item::negative);
+                    let negative = kept.negative();
                     let stale = age(negative) == Age::Stale;
                     if over && random.is_some() {
                         Sight::Take { old: old(kept, stale), left: seen.left }

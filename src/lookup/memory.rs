@@ -1,23 +1,22 @@
 //! What one worker loaded while the cache could not be asked, for as long as a change may go unnoticed anyway.
 
-use crate::value::frame::Wire;
+use crate::value::frame::{Kept, Wire};
 
 /// How many entries are remembered; the oldest makes room.
-const KEPT: usize = 16;
+const SLOTS: usize = 16;
 
 #[derive(Debug, Default)]
 struct Slot {
     table: usize,
     key: Vec<u8>,
-    data: Vec<u8>,
-    flags: u32,
+    entry: Kept,
     until_ms: u64,
 }
 
 /// The last entries loaded without a cache.
 #[derive(Debug, Default)]
 pub struct Memory {
-    slots: [Slot; KEPT],
+    slots: [Slot; SLOTS],
     next: usize,
 }
 
@@ -27,20 +26,19 @@ impl Memory {
         let known = self.slots.iter().position(|slot| slot.table == table && slot.key == key);
         let slot = &mut self.slots[known.unwrap_or(self.next)];
         if known.is_none() {
-            self.next = (self.next + 1) % KEPT;
+            self.next = (self.next + 1) % SLOTS;
         }
         slot.key.clear();
         slot.key.extend_from_slice(key);
-        slot.data.clear();
-        slot.data.extend_from_slice(wire.data);
-        (slot.table, slot.flags, slot.until_ms) = (table, wire.flags, until_ms);
+        slot.entry.keep(wire);
+        (slot.table, slot.until_ms) = (table, until_ms);
     }
 
     /// An entry that was kept and may still be used at `now_ms`.
     #[must_use]
     pub fn find(&self, table: usize, key: &[u8], now_ms: u64) -> Option<Wire<'_>> {
         let slot = self.slots.iter().find(|slot| slot.table == table && slot.key == key && now_ms < slot.until_ms)?;
-        Some(Wire { data: &slot.data, flags: slot.flags })
+        Some(slot.entry.wire())
     }
 }
 
@@ -57,7 +55,7 @@ mod tests {
         assert_eq!(memory.find(0, b"alice", 19), Some(wire(b"new")));
         assert_eq!(memory.find(0, b"alice", 20), None, "its moment is over");
         assert_eq!(memory.find(1, b"alice", 0), None, "another table");
-        for i in 0..KEPT {
+        for i in 0..SLOTS {
             memory.keep(0, format!("k{i}").as_bytes(), wire(b""), 20);
         }
         assert_eq!(memory.find(0, b"alice", 0), None);

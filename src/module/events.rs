@@ -72,6 +72,7 @@ impl Listeners {
             Event::AllDown => (ALL_DOWN, self.all_down, None, "no server answers"),
             Event::Whole => (WHOLE, self.whole, None, ""),
             Event::PairTorn { .. } | Event::PairWhole { .. } | Event::NoList { .. } => return,
+            Event::SeatLeft { .. } | Event::SeatBack { .. } => return,
             Event::ListsDiffer { server, .. } => (LISTS_DIFFER, self.lists_differ, Some(server), "lists differ"),
             Event::ListsAgree => (LISTS_AGREE, self.lists_agree, None, ""),
         };

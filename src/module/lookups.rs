@@ -15,29 +15,28 @@ use crate::host::ffi::{pv_param, pv_value, sip_msg};
 use crate::host::pv::{self, Getter, Given};
 use crate::host::route;
 use crate::lookup::{Desk, Failure, Lease, Loaded, Opened};
+use crate::value::frame::{Kept, Wire};
 use crate::value::{Digits, Value};
 
 /// What `$shcval` holds.
 #[derive(Debug, Default)]
-struct Kept {
-    data: Vec<u8>,
-    /// `None`: no value.
-    flags: Option<u32>,
+struct Held {
+    there: bool,
+    kept: Kept,
 }
 
-impl Kept {
+impl Held {
     fn set(&mut self, value: Option<Value<'_>>) {
-        self.data.clear();
-        self.flags = value.map(|value| {
+        self.there = value.is_some();
+        if let Some(value) = value {
             let mut digits = Digits::default();
             let (data, flags) = value.to_wire(&mut digits);
-            self.data.extend_from_slice(data);
-            flags
-        });
+            self.kept.keep(Wire { data, flags });
+        }
     }
 
     fn value(&self) -> Option<Value<'_>> {
-        Some(Value::from_wire(&self.data, self.flags?))
+        if self.there { self.kept.wire().shown() } else { None }
     }
 }
 
@@ -46,9 +45,9 @@ impl Kept {
 pub struct Lookups {
     pub desk: Desk,
     /// What `$shcval` shows: the last assignment or the last lookup's value.
-    shown: Kept,
+    shown: Held,
     /// What the running route assigned to it.
-    assigned: Kept,
+    assigned: Held,
     /// What the running function of an embedded language said.
     result: Option<Said>,
 }
@@ -56,7 +55,7 @@ pub struct Lookups {
 /// A lookup under way: what the script had said before belongs to the route around it.
 struct Run {
     lease: Lease,
-    assigned: Kept,
+    assigned: Held,
     result: Option<Said>,
 }
 

@@ -27,6 +27,13 @@ pub struct Wire<'a> {
     pub flags: u32,
 }
 
+/// Bytes and client flags of one's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    data: Vec<u8>,
+    flags: u32,
+}
+
 /// What lies under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
@@ -76,6 +83,44 @@ impl<'a> Wire<'a> {
     pub fn counts(self) -> bool {
         self.flags & (TEXT | BLANKS) == 0 && super::integer(self.data).is_some()
     }
+
+    /// What a plain read brings; see [`Item::shown`].
+    #[must_use]
+    pub fn shown(self) -> Option<Value<'a>> {
+        Item::from_wire(self)?.shown()
+    }
+
+    /// Its columns, if it is a row; see [`Item::row`].
+    #[must_use]
+    pub fn row(self) -> Option<Row<'a>> {
+        Item::from_wire(self)?.row()
+    }
+
+    /// Does it say that there is nothing? See [`Item::negative`].
+    #[must_use]
+    pub fn negative(self) -> bool {
+        Item::from_wire(self).is_some_and(Item::negative)
+    }
+}
+
+impl Kept {
+    /// Keeps this; the room of what was kept before serves again.
+    pub fn keep(&mut self, wire: Wire<'_>) {
+        self.data.clear();
+        self.data.extend_from_slice(wire.data);
+        self.flags = wire.flags;
+    }
+
+    #[must_use]
+    pub fn wire(&self) -> Wire<'_> {
+        Wire { data: &self.data, flags: self.flags }
+    }
+}
+
+impl From<Wire<'_>> for Kept {
+    fn from(wire: Wire<'_>) -> Self {
+        Self { data: wire.data.to_vec(), flags: wire.flags }
+    }
 }
 
 impl<'a> Item<'a> {
@@ -107,7 +152,7 @@ impl<'a> Item<'a> {
             Self::Value(value) => Some(value),
             Self::Row(row) => row.columns().find_map(|column| column.value),
             Self::Result { yes: true, value } => Some(value.unwrap_or(Value::Int(1))),
-            Self::Loading(Loading { old, .. }) => Self::from_wire(old?)?.shown(),
+            Self::Loading(Loading { old, .. }) => old?.shown(),
             Self::Nothing | Self::GivenUp { .. } | Self::Result { yes: false, .. } => None,
         }
     }
@@ -137,7 +182,7 @@ impl<'a> Item<'a> {
     pub fn negative(self) -> bool {
         match self {
             Self::Nothing | Self::Result { yes: false, .. } => true,
-            Self::Loading(Loading { old: Some(old), .. }) => Self::from_wire(old).is_some_and(Self::negative),
+            Self::Loading(Loading { old: Some(old), .. }) => old.negative(),
             _ => false,
         }
     }

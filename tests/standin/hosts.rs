@@ -1,10 +1,11 @@
 //! Several hosts: a key is never served by two servers.
 
 use super::support::proxy::Mode;
-use super::support::{Memcached, Proxy, Script, Worker as _, until};
+use super::support::{Memcached, Proxy, Script, Stepped, Worker as _, until};
 use super::{MISS, PATIENCE, start, start_at};
 use serde_json::json;
 use shardcache::cache::Verdict;
+use shardcache::cluster::Event;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -21,9 +22,14 @@ fn a_home_that_one_host_cannot_reach_is_left_by_both() {
     well.set(&key, "old");
     assert_eq!(cut.read(&key), Ok("old".to_owned()));
     proxy.set(Mode::Cut);
+    let mut heard = Vec::new();
+    let mut step = |host: &mut Stepped, of_the_well: bool| {
+        let moved = |event: &Event| matches!(event, Event::SeatLeft { .. } | Event::SeatBack { .. });
+        heard.extend(host.step().into_iter().filter(moved).map(|event| (of_the_well, event)));
+    };
     until("both hosts to go to the stand-in", PATIENCE, || {
-        let mut servers = [&mut cut, &mut well].map(|host| {
-            host.step();
+        let mut servers = [(&mut cut, false), (&mut well, true)].map(|(host, of_the_well)| {
+            step(host, of_the_well);
             host.read(&key).ok();
             host.last().0
         });
@@ -35,21 +41,25 @@ fn a_home_that_one_host_cannot_reach_is_left_by_both() {
     assert_eq!(well.read(&key), Ok("new".to_owned()));
     let stays = Instant::now();
     while stays.elapsed() < Duration::from_secs(2) {
-        cut.step();
-        well.step();
+        step(&mut cut, false);
+        step(&mut well, true);
         assert_eq!((well.read(&key), cut.read(&key)), (Ok("new".to_owned()), Ok("new".to_owned())), "cut off still");
         std::thread::sleep(Duration::from_millis(20));
     }
     proxy.set(Mode::Forward);
     until("both hosts to be back at home", PATIENCE, || {
-        let servers = [&mut cut, &mut well].map(|host| {
-            host.step();
+        let servers = [(&mut cut, false), (&mut well, true)].map(|(host, of_the_well)| {
+            step(host, of_the_well);
             let found = host.read(&key);
             assert!(found != Ok("old".to_owned()));
             (host.last().0, found)
         });
         if servers == [(Some(0), MISS), (Some(0), MISS)] { Ok(()) } else { Err(format!("{servers:?}")) }
     });
+    // The last change may be told at the next round.
+    (0..2).for_each(|_| heard.extend(well.round().into_iter().map(|event| (true, event))));
+    let want = [Event::SeatLeft { home: 0, stand_in: partner }, Event::SeatBack { home: 0 }].map(|event| (true, event));
+    assert_eq!(heard, want, "it has told of the server itself where it does not use it");
 }
 
 #[test]

@@ -39,8 +39,8 @@ impl Stepped {
     }
 
     /// The watcher's round when it is due, else a step of its work.
-    pub fn step(&mut self) {
-        self.rounds.step();
+    pub fn step(&mut self) -> Vec<Event> {
+        self.rounds.step()
     }
 
     /// Lets the watcher run as it does in its process, until `happened`.

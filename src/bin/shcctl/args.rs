@@ -10,11 +10,13 @@ use std::time::Duration;
 
 const AFTER: &str = "Exit codes: 0 done, 1 not found, 2 a server is unavailable, 3 bad arguments.
 
-get, set, delete, hash and servers use the servers that are named. invalidate and bump need one of them that works,
-and learn the others, and how the table is kept, from what the hosts left there.
+get, set, delete, invalidate and bump do what a proxy does. They need one server that works, and learn the others, and
+how the table is kept, from what the proxies left there. With --plain, get, set and delete take the servers that are named for
+all there are, and no proxy need have used them. hash and servers always use those that are named.
 
-Examples: shcctl --server 10.0.0.11:11211 --server 10.0.0.12:11211 get ipauth alice
-          shcctl --server 10.0.0.11 invalidate ipauth alice bob";
+Examples: shcctl --server 10.0.0.11 get ipauth alice
+          shcctl --server 10.0.0.11 invalidate ipauth alice bob
+          shcctl --plain --server 10.0.0.11 --server 10.0.0.12 set ipauth alice yes";
 
 /// Look into a shardcache cluster and change entries of it.
 #[derive(Parser)]
@@ -35,6 +37,10 @@ pub struct Args {
     /// Answer in JSON
     #[arg(long, global = true)]
     pub json: bool,
+
+    /// get, set and delete: no proxies are asked about; the servers named are all there are
+    #[arg(long, global = true)]
+    pub plain: bool,
 
     #[command(subcommand)]
     pub verb: Verb,
@@ -63,9 +69,9 @@ pub enum Verb {
         /// The value; `-` reads it from standard input
         #[arg(allow_negative_numbers = true)]
         value: OsString,
-        /// Seconds until the entry expires; 0 = never
-        #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(TTL_MAX)))]
-        ttl: u32,
+        /// Seconds until the entry expires; 0 = never. Unless given: the table's autoexpire; with --plain: 0
+        #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(0..=i64::from(TTL_MAX)))]
+        ttl: Option<u32>,
         /// Store a string even if it looks like an integer
         #[arg(long)]
         string: bool,

@@ -1,31 +1,60 @@
 //! Commands that must hold for the whole farm: it is joined, and what a host does is done.
 
 use crate::Trouble;
-use crate::args::Args;
-use crate::show;
+use crate::args::{Args, Verb};
+use crate::show::{self, Shown};
 use shardcache::cache::{Cache, Verdict};
 use shardcache::clock::{Deadline, monotonic_ns};
 use shardcache::cluster::Shared;
 use shardcache::cluster::map::guest::{self, GuestError};
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
+use shardcache::value::Value;
 use std::thread;
 use std::time::Duration;
 
 /// A key may change its server just now: then the command is tried again after so long.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Deletes entries; those that cannot be are named at the end.
-pub fn invalidate(args: &Args, table: &str, keys: &[OsString]) -> Result<(), Trouble> {
-    if keys.iter().any(|key| key.is_empty()) {
-        return Err(Trouble::Argument(format!("{table}: a key is empty")));
+/// Prints the value of an entry.
+pub fn get(args: &Args, table: &str, key: &[u8], raw: bool) -> Result<(), Trouble> {
+    let mut cache = Cache::new(join(args, table)?);
+    if !patiently(args, &mut cache, |cache| cache.fetch(0, key)).map_err(|why| unavailable(table, key, &why))? {
+        return Err(missing(table, key));
     }
-    let mut cache = Cache::new(join(args, &[table])?);
+    let left = cache.left();
+    let value = cache.value().ok_or_else(|| missing(table, key))?;
+    let server = cache.last().server.map_or("", |server| cache.server_name(server));
+    let ttl = (left > 0).then_some(left.into());
+    show::value(&Shown { table, key, value, ttl, server }, args.json, raw);
+    Ok(())
+}
+
+/// Stores an entry. `ttl` in seconds; unless given, the table's own.
+pub fn set(args: &Args, table: &str, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Result<(), Trouble> {
+    let mut cache = Cache::new(join(args, table)?);
+    let done = patiently(args, &mut cache, |cache| cache.set(0, key, value, ttl));
+    done.map_err(|why| unavailable(table, key, &why))?;
+    show::farm_done("stored", table, Some(key), args.json);
+    Ok(())
+}
+
+/// Deletes an entry that is there.
+pub fn delete(args: &Args, table: &str, key: &[u8]) -> Result<(), Trouble> {
+    let mut cache = Cache::new(join(args, table)?);
+    if !patiently(args, &mut cache, |cache| cache.remove(0, key)).map_err(|why| unavailable(table, key, &why))? {
+        return Err(missing(table, key));
+    }
+    show::farm_done("deleted", table, Some(key), args.json);
+    Ok(())
+}
+
+/// Deletes entries; those that cannot be are named at the end.
+pub fn invalidate(args: &Args, table: &str, keys: &[&[u8]]) -> Result<(), Trouble> {
+    let mut cache = Cache::new(join(args, table)?);
     let mut failed = Vec::new();
-    for key in keys.iter().map(|key| key.as_bytes()) {
+    for key in keys {
         match patiently(args, &mut cache, |cache| cache.invalidate(0, key)) {
-            Ok(()) => show::farm_done("invalidated", table, Some(key), args.json),
-            Err(why) => failed.push(format!("{table}=>{}: {why}", String::from_utf8_lossy(key))),
+            Ok(_) => show::farm_done("invalidated", table, Some(key), args.json),
+            Err(why) => failed.push(unavailable(table, key, &why).to_string()),
         }
     }
     if failed.is_empty() { Ok(()) } else { Err(Trouble::Unavailable(failed.join("\nshcctl: "))) }
@@ -33,24 +62,41 @@ pub fn invalidate(args: &Args, table: &str, keys: &[OsString]) -> Result<(), Tro
 
 /// Empties a table.
 pub fn bump(args: &Args, table: &str) -> Result<(), Trouble> {
-    let mut cache = Cache::new(join(args, &[table])?);
+    let mut cache = Cache::new(join(args, table)?);
     let done = patiently(args, &mut cache, |cache| cache.bump(0));
     done.map_err(|why| Trouble::Unavailable(format!("{table}: {why}")))?;
     show::farm_done("bumped", table, None, args.json);
     Ok(())
 }
 
-fn join(args: &Args, tables: &[&str]) -> Result<&'static Shared, Trouble> {
-    guest::join(&args.config()?.servers, tables, args.timeout).map_err(|error| match &error {
+fn join(args: &Args, table: &str) -> Result<&'static Shared, Trouble> {
+    guest::join(&args.config()?.servers, &[table], args.timeout).map_err(|error| match &error {
         GuestError::NoTable(_) => Trouble::Missing(error.to_string()),
+        GuestError::NoMap(_) if matches!(args.verb, Verb::Get { .. } | Verb::Set { .. } | Verb::Delete { .. }) => {
+            Trouble::Unavailable(format!("{error}, or --plain"))
+        }
         _ => Trouble::Unavailable(error.to_string()),
     })
 }
 
-/// Does what may be done twice until it is done or the time is up; then tells why it was not.
-fn patiently(args: &Args, cache: &mut Cache, act: impl Fn(&mut Cache) -> Verdict) -> Result<(), String> {
+fn missing(table: &str, key: &[u8]) -> Trouble {
+    Trouble::Missing(format!("{table}=>{}: not found", String::from_utf8_lossy(key)))
+}
+
+fn unavailable(table: &str, key: &[u8], why: &str) -> Trouble {
+    Trouble::Unavailable(format!("{table}=>{}: {why}", String::from_utf8_lossy(key)))
+}
+
+/// Does what may be done twice until it is done (true), there is nothing to do it with (false), or the time is up; then
+/// tells why it was not.
+fn patiently(args: &Args, cache: &mut Cache, act: impl Fn(&mut Cache) -> Verdict) -> Result<bool, String> {
     let deadline = Deadline::after(args.budget());
-    while act(cache) != Verdict::Done {
+    loop {
+        match act(cache) {
+            Verdict::Done => return Ok(true),
+            Verdict::Missing => return Ok(false),
+            Verdict::Unavailable | Verdict::Failed => {}
+        }
         if deadline.passed(monotonic_ns()) {
             let last = cache.last();
             let server = last.server.map_or(String::new(), |server| format!(" (server {})", cache.server_name(server)));
@@ -58,5 +104,4 @@ fn patiently(args: &Args, cache: &mut Cache, act: impl Fn(&mut Cache) -> Verdict
         }
         thread::sleep(PAUSE);
     }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
 use shardcache::config::ServerSpec;
 use shardcache::key::{behind_full_key, full_length};
-use shardcache::value::frame::{Item, Wire};
+use shardcache::value::frame::Wire;
 use shardcache::value::{Digits, Value, integer};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -27,12 +27,30 @@ const RELATIVE_TTL_MAX: u32 = 60 * 60 * 24 * 30;
 /// Runs the command; its answer goes to standard output.
 pub fn run(args: &Args) -> Result<(), Trouble> {
     match &args.verb {
-        Verb::Get { table: name, key, raw } => get(args, table(name)?, key.as_bytes(), *raw),
-        Verb::Set { table: name, key, value, ttl, string } => {
-            set(args, table(name)?, key.as_bytes(), &input(value)?, *ttl, *string)
+        Verb::Get { table: name, key, raw } => {
+            let get = if args.plain { get } else { guest::get };
+            get(args, table(name)?, filled(name, key)?, *raw)
         }
-        Verb::Delete { table: name, key } => delete(args, table(name)?, key.as_bytes()),
-        Verb::Invalidate { table: name, keys } => guest::invalidate(args, table(name)?, keys),
+        Verb::Set { table: name, key, value, ttl, string } => {
+            let (table, key, bytes) = (table(name)?, filled(name, key)?, input(value)?);
+            if bytes.len() > VALUE_MAX {
+                let text = format!("{}: expected at most {VALUE_MAX} bytes, got {}", named(table, key), bytes.len());
+                return Err(Trouble::Argument(text));
+            }
+            let set = if args.plain { set } else { guest::set };
+            set(args, table, key, typed(&bytes, *string), *ttl)
+        }
+        Verb::Delete { table: name, key } => {
+            let delete = if args.plain { delete } else { guest::delete };
+            delete(args, table(name)?, filled(name, key)?)
+        }
+        Verb::Invalidate { .. } | Verb::Bump { .. } if args.plain => {
+            Err(Trouble::Argument("--plain: expected with get, set or delete".into()))
+        }
+        Verb::Invalidate { table: name, keys } => {
+            let keys: Result<Vec<_>, _> = keys.iter().map(|key| filled(name, key)).collect();
+            guest::invalidate(args, table(name)?, &keys?)
+        }
         Verb::Bump { table: name } => guest::bump(args, table(name)?),
         Verb::Hash { table: name, key } => hash(args, table(name)?, key.as_bytes()),
         Verb::Servers => servers(args),
@@ -55,29 +73,24 @@ fn get(args: &Args, table: &str, key: &[u8], raw: bool) -> Result<(), Trouble> {
         other => return Err(odd(&farm, home, "a value", other)),
     };
     let flags = flag(&answer, b'f').and_then(|text| text.parse().ok()).unwrap_or(0);
-    let value = Item::from_wire(Wire { data, flags }).and_then(Item::shown).ok_or_else(missing)?;
+    let value = Wire { data, flags }.shown().ok_or_else(missing)?;
     let ttl = flag(&answer, b't').and_then(|text| text.parse().ok());
     show::value(&Shown { table, key, value, ttl, server: &farm.server(home).name }, args.json, raw);
     Ok(())
 }
 
-fn set(args: &Args, table: &str, key: &[u8], bytes: &[u8], ttl: u32, string: bool) -> Result<(), Trouble> {
-    if bytes.len() > VALUE_MAX {
-        let text = format!("{}: expected at most {VALUE_MAX} bytes, got {}", named(table, key), bytes.len());
-        return Err(Trouble::Argument(text));
-    }
+fn set(args: &Args, table: &str, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Result<(), Trouble> {
     let mut farm = Farm::open(args)?;
     let place = farm.place(table, key)?;
     let home = place.order[0];
     let mut digits = Digits::default();
-    let value = typed(bytes, string);
     let (data, flags) = value.to_wire(&mut digits);
     let stored = match place.key.full() {
         // A server has to be able to count with a number.
         Some(full) if !matches!(value, Value::Int(_)) => [&full_length(full), full, data].concat(),
         _ => data.to_vec(),
     };
-    let mut ask = command(MetaOp::Set, &place.key).value(stored).flag(format!("T{}", expiry(ttl)));
+    let mut ask = command(MetaOp::Set, &place.key).value(stored).flag(format!("T{}", expiry(ttl.unwrap_or(0))));
     if flags != 0 {
         ask = ask.flag(format!("F{flags}"));
     }
@@ -145,6 +158,10 @@ fn status(server: &ServerSpec, budget: Duration) -> Result<Status, String> {
     let latency = start.elapsed();
     let [items, used, limit, uptime] = text.stats(["curr_items", "bytes", "limit_maxbytes", "uptime"])?;
     Ok(Status { version, latency, items, used, limit, uptime })
+}
+
+fn filled<'a>(table: &str, key: &'a OsStr) -> Result<&'a [u8], Trouble> {
+    if key.is_empty() { Err(Trouble::Argument(format!("{table}: a key is empty"))) } else { Ok(key.as_bytes()) }
 }
 
 fn typed(bytes: &[u8], string: bool) -> Value<'_> {

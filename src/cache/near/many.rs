@@ -7,7 +7,7 @@ use crate::cache::Verdict;
 use crate::cache::batch::{Batch, Blank, Tally};
 use crate::cache::farm::Farm;
 use crate::value::Value;
-use crate::value::frame::{Item, Wire};
+use crate::value::frame::Wire;
 
 /// Copies of more than this are given back after use, bytes.
 const KEPT: usize = 64 * 1024;
@@ -87,7 +87,7 @@ impl Mixed {
             Some(Pick::Asked(at)) => batch.found(*at),
             Some(Pick::Value { data, flags }) => {
                 let wire = Wire { data: &self.data[data.clone()], flags: *flags };
-                (Verdict::Done, Item::from_wire(wire).and_then(Item::shown))
+                (Verdict::Done, wire.shown())
             }
         }
     }

@@ -79,7 +79,7 @@ impl Model {
     fn serves(&mut self) -> (Vec<u8>, bool) {
         match open(self, &POLICY).next {
             Next::Serve { stale } => {
-                let found = Item::from_wire(self.found()).unwrap().shown();
+                let found = self.found().shown();
                 let Some(Value::Bytes(text)) = found else { panic!("{found:?}") };
                 (text.to_vec(), stale)
             }

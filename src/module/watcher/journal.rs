@@ -9,6 +9,7 @@ use crate::config::ServerSpec;
 use crate::host::log::Level;
 use lines::{Line, Lines};
 
+const SINGLE: &str = "what is at home there in tables with one copy";
 const LISTS: &str = "the hosts' lists of servers";
 
 /// What was said about each server and all of them.
@@ -34,6 +35,8 @@ struct Subject {
     lines: Lines,
     /// About the copies of what is at home there.
     copies: Lines,
+    /// About where its single entries are kept.
+    seat: Lines,
 }
 
 impl Default for Journal {
@@ -86,6 +89,16 @@ impl Journal {
                 let (pair, after) = (self.pair(*home, *partner)?, seconds(*after_ms));
                 let text = format!("{pair} are whole after {after}, {repaired} keys repaired by this host");
                 self.servers[*home].copies.say(Level::Notice, text, now_ms)
+            }
+            Event::SeatLeft { home, stand_in } => {
+                let (title, stand_in) = (&self.servers.get(*home)?.title, &self.servers.get(*stand_in)?.name);
+                let text =
+                    format!("{title} is not used by another host; {SINGLE} is kept on {stand_in} until all use it");
+                self.servers[*home].seat.say(Level::Warning, text, now_ms)
+            }
+            Event::SeatBack { home } => {
+                let Subject { title, seat, .. } = self.servers.get_mut(*home)?;
+                seat.say(Level::Notice, format!("{title} is used by all hosts again; {SINGLE} is kept there"), now_ms)
             }
             Event::Whole => {
                 let text = "all copies are whole: the next server may fail";
@@ -140,6 +153,8 @@ impl Journal {
                 format!("copies of what is at home on {} were or ceased to be whole {more} more times", subject.name)
             };
             said.extend(subject.copies.hushed(now_ms).map(title).map(within));
+            let moved = |more| format!("other hosts left and took up {} {more} more times", subject.title);
+            said.extend(subject.seat.hushed(now_ms).map(moved).map(within));
         }
         let all_copies = self.copies.hushed(now_ms).map(|more| format!("all copies became whole {more} more times"));
         said.extend(all_copies.map(within));
@@ -157,7 +172,14 @@ impl Default for Subject {
 
 impl Subject {
     fn new(name: String, title: String) -> Self {
-        Self { name, title, down_since: None, lines: Lines::default(), copies: Lines::default() }
+        Self {
+            name,
+            title,
+            down_since: None,
+            lines: Lines::default(),
+            copies: Lines::default(),
+            seat: Lines::default(),
+        }
     }
 
     fn server(spec: &ServerSpec) -> Self {

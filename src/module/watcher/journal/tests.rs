@@ -143,6 +143,21 @@ fn copies_that_are_no_longer_whole_are_told_with_why_and_what_to_leave_alone() {
 }
 
 #[test]
+fn a_home_that_others_left_is_told_with_who_keeps_its_entries() {
+    let mut journal = journal();
+    let want = "server mc1 (10.0.0.11:11211) is not used by another host; what is at home there in tables with one copy is \
+                kept on mc2 until all use it";
+    assert_eq!(journal.line(&Event::SeatLeft { home: 0, stand_in: 1 }, "", 0), Some((Level::Warning, want.to_owned())));
+    let want = "server mc1 (10.0.0.11:11211) is used by all hosts again; what is at home there in tables with one copy is \
+                kept there";
+    assert_eq!(journal.line(&Event::SeatBack { home: 0 }, "", 1), Some((Level::Notice, want.to_owned())));
+    let lines = (0..20).filter_map(|now| journal.line(&Event::SeatBack { home: 0 }, "", now)).count();
+    let more =
+        format!("other hosts left and took up server mc1 (10.0.0.11:11211) {} more times within a minute", 20 - lines);
+    assert_eq!(journal.summary(60_000, |_| true), [more]);
+}
+
+#[test]
 fn a_server_without_lists_is_told_with_what_that_means() {
     let line = journal().line(&Event::NoList { server: 1 }, "", 0);
     let want = "server mc2 (unix:/run/mc2) makes no lists of its keys (memcached -o no_lru_crawler): what it lacks cannot \
@@ -154,7 +169,8 @@ fn a_server_without_lists_is_told_with_what_that_means() {
 fn an_event_of_an_unknown_server_is_no_line() {
     let whole = Event::PairWhole { home: 0, partner: 9, after_ms: 0, repaired: 0 };
     let torn = Event::PairTorn { home: 0, partner: 9, why: Torn::Unknown };
-    for event in [Event::ServerUp { server: 9 }, Event::NoList { server: 9 }, whole, torn] {
+    let left = Event::SeatLeft { home: 0, stand_in: 9 };
+    for event in [Event::ServerUp { server: 9 }, Event::NoList { server: 9 }, whole, torn, left] {
         assert_eq!(journal().line(&event, "", 0), None);
     }
 }
