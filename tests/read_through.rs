@@ -89,11 +89,10 @@ fn on(servers: &[Memcached], sql: &dyn Sql, copies: usize) -> Script {
         .fold(script, |script, (table, source)| behind(script, sql, &format!("{table};copies={copies}"), source))
 }
 
-/// Waits until the servers are in use: before that each host asks for itself.
+/// Waits until all servers are in use: before that each host asks for itself.
 fn ready(host: &Host, table: &str) {
-    until_true("the cache to be in use", LIMIT, || {
-        host.rpc("shc.set", &[json!(table), json!("ready"), json!("1")]).is_ok()
-    });
+    let stores = |i: i32| host.rpc("shc.set", &[json!(table), json!(format!("ready{i}")), json!("1")]).is_ok();
+    until_true("the cache to be in use", LIMIT, || (0..16).all(stores));
 }
 
 fn a_table_answers_by_its_database(sql: &dyn Sql, settings: &[(usize, usize)]) {
@@ -127,6 +126,31 @@ fn a_table_answers_by_mariadb() {
 #[test]
 fn a_table_answers_by_postgres() {
     a_table_answers_by_its_database(&Postgres::start(), &[(1, 1)]);
+}
+
+const LUA: &str = r#"
+function look()
+    local all = { KSR.shc.get("ipauth", "alice"), KSR.shc.getw("ipauth", "bob"), KSR.shc.st("rc") }
+    table.insert(all, KSR.shc.row("profile", "alice", "p"))
+    table.insert(all, KSR.pv.get("$xavp(p=>domain)"))
+    table.insert(all, KSR.shc.mget("ipauth", "bob,twice", ""))
+    table.insert(all, KSR.shc.found(1))
+    KSR.pv.sets("$var(out)", table.concat(all, " "))
+end
+"#;
+
+#[test]
+fn a_table_answers_an_embedded_language() {
+    let sql = Sqlite::create();
+    sql.run(SCHEMA);
+    let lua = "loadmodule \"app_lua.so\"\nmodparam(\"app_lua\", \"load\", \"%%DIR%%/look.lua\")";
+    let script = on(&[], &sql, 1).before(lua).route("lua", "lua_run(\"look\");");
+    let host = script.kamailio().file("look.lua", LUA).start();
+    for _ in 0..2 {
+        assert_eq!(host.out("lua"), "ipauth <<null>> -1 1 a.org 1 ipauth");
+    }
+    let asked = ["ipauth", "profile"].map(|table| host.statistic(&format!("source_{table}_queries")));
+    assert_eq!(asked, [3, 1]);
 }
 
 /// The page's lines without a route, as they stand but for the addresses.
