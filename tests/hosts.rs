@@ -181,9 +181,15 @@ fn rpc_and_statistics() {
 fn embedded_languages() {
     on_each(|root| {
         for language in [Language::Lua, Language::Python] {
-            println!("{language:?}");
-            let server = Memcached::tcp();
-            kemi::walk(&kemi::host(language, &server.spec("mc1")).root(root).start());
+            for (table, servers) in [("t", 1), ("t=>copies=2", 2)] {
+                println!("{language:?} {table}");
+                let servers = Memcached::many(servers);
+                let host = kemi::host(language, table, &servers).root(root).start();
+                if servers.len() > 1 {
+                    host.until_whole();
+                }
+                kemi::walk(&host);
+            }
         }
     });
 }

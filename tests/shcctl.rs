@@ -101,11 +101,7 @@ fn it_reads_and_writes_as_a_proxy_does() {
     };
     until("the farm to be known", LIMIT, || told(tool(&servers[0], &["set", "two", "alice", "old"])));
     assert_eq!(host.out("get"), "old");
-    until("whole copies", LIMIT, || {
-        let list = host.ask("shc.list", &[]);
-        let whole = list.as_array().expect("servers").iter().all(|server| server["whole"] == "yes");
-        if whole { Ok(()) } else { Err(list) }
-    });
+    host.until_whole();
     let ask = ["--json", "get", "two", "alice"];
     let entry: serde_json::Value = serde_json::from_str(&told(tool(&servers[1], &ask)).unwrap()).expect("JSON");
     assert!((1..=90).contains(&entry["ttl"].as_u64().unwrap()), "the table's lifetime: {entry}");

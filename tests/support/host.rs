@@ -85,6 +85,15 @@ impl Host {
         self.rpc(method, params).unwrap_or_else(|fault| panic!("{method}: {fault}"))
     }
 
+    /// Waits until both copies of all entries are known to be equal.
+    pub fn until_whole(&self) {
+        wait::until("whole copies", Duration::from_secs(30), || {
+            let list = self.ask("shc.list", &[]);
+            let whole = list.as_array().expect("servers").iter().all(|server| server["whole"] == "yes");
+            if whole { Ok(()) } else { Err(list) }
+        });
+    }
+
     pub fn kamcmd(&self, args: &[&str]) -> Result<String, String> {
         rpc::kamcmd(&self.place.path("ctl"), args)
     }
