@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use support::sql::modules;
+use support::sql::{Mortal, modules};
 use support::wait::until_true;
 use support::{Host, Mariadb, Memcached, Postgres, Script, Sql, Sqlite};
 
@@ -173,27 +173,6 @@ fn outlives_its_database_and_its_drainer(
     farm.nobody_serves("carol");
     assert_eq!(farm.sum("outbox_drains"), 1);
     until_true("the outbox to be empty", LIMIT, || left(sql) == "0");
-}
-
-/// The same server, to be killed while others use it.
-struct Mortal<T>(RefCell<T>);
-
-impl<T: Sql> Sql for Mortal<T> {
-    fn url(&self) -> String {
-        self.0.borrow().url()
-    }
-
-    fn driver(&self) -> &'static str {
-        self.0.borrow().driver()
-    }
-
-    fn client(&self) -> Command {
-        self.0.borrow().client()
-    }
-
-    fn database(&self) -> String {
-        self.0.borrow().database()
-    }
 }
 
 #[test]

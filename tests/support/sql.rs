@@ -1,6 +1,7 @@
 //! What tests want of a database, whichever it is.
 
 use super::process::{self, need};
+use std::cell::RefCell;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,27 @@ pub fn feed(mut command: Command, script: &str) -> String {
     let output = child.wait_with_output().expect(&name);
     assert!(output.status.success(), "{name}: {}\n{script}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The same server, to be killed while others use it.
+pub struct Mortal<T>(pub RefCell<T>);
+
+impl<T: Sql> Sql for Mortal<T> {
+    fn url(&self) -> String {
+        self.0.borrow().url()
+    }
+
+    fn driver(&self) -> &'static str {
+        self.0.borrow().driver()
+    }
+
+    fn client(&self) -> Command {
+        self.0.borrow().client()
+    }
+
+    fn database(&self) -> String {
+        self.0.borrow().database()
+    }
 }
 
 /// An SQLite file, read and written with the sqlite3 program.
