@@ -23,7 +23,7 @@ pub use addr::Addr;
 pub use error::ConfigError;
 pub use outbox::OutboxSpec;
 pub use server::{Auth, ServerSpec, TlsSpec};
-pub use source::{KeyColumn, SourceSpec, Url};
+pub use source::{KeyColumn, RELOAD_RATE_MAX, SourceSpec, Url};
 
 /// By so many servers the list may grow while the host runs, unless the operator says otherwise.
 const SPARE_SERVERS: usize = 16;

@@ -13,7 +13,8 @@ mod policy;
 pub mod source;
 pub mod sql;
 
+pub(crate) use dice::Dice;
 pub(crate) use flow::Seen;
 
-pub use desk::{Desk, Lease, Opened};
+pub use desk::{Desk, Filled, Held, Lease, Opened};
 pub use source::{Column, Failure, Loaded, Source};

@@ -4,7 +4,8 @@
 //! [`lifecycle`] turns them into the shared state before fork, and each process makes its own [`worker`] on first use.
 //! The script comes in through [`functions`] and [`variables`], embedded languages through [`kemi`]; all of them end in
 //! [`operations`]; what a table's source has to be asked for goes [`through`] to it. The operator comes in through [`rpc`] and [`stats`]. One process of our own, the [`watcher`], keeps
-//! the state of the servers true and tells the script's [`events`]; another one, the [`clerk`], drains an outbox.
+//! the state of the servers true and tells the script's [`events`]; another one, the [`clerk`], drains an outbox
+//! and fills tables from their sources.
 
 pub mod arguments;
 pub mod clerk;

@@ -50,7 +50,7 @@ pub(super) const TABLE: Rules = Rules {
 
 /// Attributes of a source.
 pub(super) const SOURCE: Rules = Rules {
-    known: &["url", "table", "key", "delim", "where", "column", "columns", "order"],
+    known: &["url", "table", "key", "delim", "where", "column", "columns", "order", "reload", "reload_rate"],
     later: &[],
     secret: Secret::Url,
 };

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::attrs::{Attrs, SOURCE};
 use super::error::ConfigError;
-use crate::table::is_name;
+use crate::table::{TTL_MAX, is_name};
 
 /// Drivers refuse longer ones, bytes.
 const URL_MAX: usize = 1023;
 /// Most columns that a key or a row may have.
 const COLUMNS_MAX: usize = 32;
+/// How many rows of a table are read in a second at most, when nobody said, and when anybody did.
+const RELOAD_RATE: u32 = 1_000;
+pub const RELOAD_RATE_MAX: u32 = 100_000;
 /// What separates the parts of a key when nobody said.
 const DELIM: &str = "@";
 
@@ -34,6 +37,10 @@ pub struct SourceSpec {
     pub row: bool,
     /// What stands behind ORDER BY.
     pub order: Option<String>,
+    /// Between two times that the table is filled, seconds; none = it is filled when it is told to.
+    pub reload_s: Option<u32>,
+    /// How many rows are read for that in a second at most.
+    pub reload_rate: u32,
 }
 
 /// One column of a key.
@@ -103,7 +110,10 @@ pub(super) fn parse(text: &str) -> Result<SourceSpec, String> {
     let (columns, row) = columns(&attrs)?;
     let conditions = attrs.get("where").map_or(Ok(Vec::new()), |text| list("where", text, condition))?;
     let order = attrs.get("order").map(order).transpose()?;
-    Ok(SourceSpec { name: name.to_owned(), url, table: table.to_owned(), key, delim, conditions, columns, row, order })
+    let reload_s = attrs.number("reload", 10..=TTL_MAX)?;
+    let reload_rate = attrs.number("reload_rate", 1..=RELOAD_RATE_MAX)?.unwrap_or(RELOAD_RATE);
+    let (name, table) = (name.to_owned(), table.to_owned());
+    Ok(SourceSpec { name, url, table, key, delim, conditions, columns, row, order, reload_s, reload_rate })
 }
 
 /// Its text stays out of every error.

@@ -16,7 +16,7 @@ mod database;
 mod link;
 mod rows;
 
-pub use bound::Pairs;
+pub use bound::{Floor, Pairs};
 pub use database::{Database, DbError, Fault};
 pub use link::Select;
 pub use rows::Rows;

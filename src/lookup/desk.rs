@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use super::flow::{self, End, Next, Place, Seen, Store};
+use super::flow::{self, Claim, End, Next, Place, Seen, Store};
 use super::memory::Memory;
 use super::policy::Policy;
 use super::source::{Loaded, Source};
@@ -82,14 +82,7 @@ impl Desk {
         self.under_way.retain(|(at, of)| at != table || of != key);
         let policy = Policy::new(cache.shared().config(), *table);
         let mut columns = Vec::new();
-        let end = match loaded {
-            Loaded::Value(value) | Loaded::Result { yes: true, value: Some(value) } => End::Keep(Item::Value(value)),
-            Loaded::Nothing | Loaded::Result { yes: false, value: None } => End::Keep(Item::Nothing),
-            Loaded::Result { yes, value } => End::Keep(Item::Result { yes, value }),
-            Loaded::Row(ref row) => End::Keep(Item::Row(Row::new(row, &mut columns))),
-            Loaded::Uncached => End::Uncached,
-            Loaded::Failed(_) => End::Failed,
-        };
+        let end = end(&loaded, &mut columns);
         flow::close(&mut Shelf { cache, dice: &mut self.dice, table: *table, key, looked: true }, &policy, place, end);
         match (end, place) {
             (End::Keep(item), place) => {
@@ -137,6 +130,59 @@ impl Desk {
             source.failed(key, why, verdict);
         }
         verdict
+    }
+}
+
+/// A place in the cache that is held for what a source says.
+#[derive(Debug)]
+pub struct Held(Claim<Token>);
+
+/// What became of a place that was held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    Stored,
+    /// The same lay there already.
+    Same,
+    /// Something newer came between, or the cache did not take it.
+    Left,
+}
+
+impl Desk {
+    /// Takes a key's place, unasked and without waiting; `None` where another loader is at work. What is read from the source from
+    /// now on may be stored there.
+    ///
+    /// # Errors
+    /// The cache does not answer.
+    pub fn hold(&mut self, cache: &mut Cache, table: usize, key: &[u8]) -> Result<Option<Held>, Fault> {
+        let policy = Policy::new(cache.shared().config(), table);
+        let claim = flow::claim(&mut Shelf { cache, dice: &mut self.dice, table, key, looked: true }, &policy);
+        Ok(claim?.map(Held))
+    }
+
+    /// Stores what was loaded in a place that is held, or gives the place back.
+    pub fn fill(&mut self, cache: &mut Cache, table: usize, key: &[u8], held: &Held, loaded: &Loaded<'_>) -> Filled {
+        let policy = Policy::new(cache.shared().config(), table);
+        let mut columns = Vec::new();
+        let end = end(loaded, &mut columns);
+        if let End::Keep(item) = end
+            && held.0.holds(&policy, item)
+        {
+            return Filled::Same;
+        }
+        let mut shelf = Shelf { cache, dice: &mut self.dice, table, key, looked: true };
+        if flow::close(&mut shelf, &policy, &held.0.place, end) { Filled::Stored } else { Filled::Left }
+    }
+}
+
+/// What becomes of a place, by what was loaded.
+fn end<'a>(loaded: &'a Loaded<'a>, columns: &'a mut Vec<u8>) -> End<'a> {
+    match *loaded {
+        Loaded::Value(value) | Loaded::Result { yes: true, value: Some(value) } => End::Keep(Item::Value(value)),
+        Loaded::Nothing | Loaded::Result { yes: false, value: None } => End::Keep(Item::Nothing),
+        Loaded::Result { yes, value } => End::Keep(Item::Result { yes, value }),
+        Loaded::Row(ref row) => End::Keep(Item::Row(Row::new(row, columns))),
+        Loaded::Uncached => End::Uncached,
+        Loaded::Failed(_) => End::Failed,
     }
 }
 

@@ -220,6 +220,51 @@ fn take<S: Store>(
     }
 }
 
+/// Takes the entry's place for one who fills a table unasked: what lies there stays until it is replaced. `None` where
+/// another loader is at work.
+///
+/// # Errors
+/// The store does not answer, or others change the entry all the time.
+pub fn claim<S: Store>(store: &mut S, policy: &Policy) -> Result<Option<Claim<S::Token>>, Fault> {
+    for _ in 0..TRIES {
+        let over = match store.read()? {
+            None => None,
+            Some(seen) => match Item::from_wire(store.found()) {
+                Some(Item::Loading(_)) => return Ok(None),
+                None | Some(Item::GivenUp { .. }) => Some(seen.token),
+                Some(_) => {
+                    let old = Some(Old { entry: store.found().into(), stale: false });
+                    let lasting = seen.left == 0 && !seen.stands_in;
+                    return Ok(Some(Claim { place: Place::Own { token: seen.token, old }, lasting }));
+                }
+            },
+        };
+        match take(store, policy, over, None, 0) {
+            Some(Place::Down) => return Err(Fault::Down),
+            Some(place @ Place::Own { .. }) => return Ok(Some(Claim { place, lasting: false })),
+            Some(Place::Alone) | None => {}
+        }
+    }
+    Err(Fault::Unsettled)
+}
+
+/// A place that was taken to fill it.
+#[derive(Debug)]
+pub struct Claim<T> {
+    pub place: Place<T>,
+    /// What lies there would live for ever.
+    lasting: bool,
+}
+
+impl<T> Claim<T> {
+    /// Does this lie there already, to live as long as it would now?
+    pub fn holds(&self, policy: &Policy, item: Item<'_>) -> bool {
+        let Place::Own { old: Some(old), .. } = &self.place else { return false };
+        let forever = self.lasting && policy.life(item.negative(), 0) == Some(0);
+        forever && old.wire() == item.to_wire(&mut Vec::new())
+    }
+}
+
 /// What is to be done with a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End<'a> {
@@ -232,16 +277,16 @@ pub enum End<'a> {
 }
 
 /// Ends a load: stores what is to be kept. An old value goes on to be served when nothing better was loaded, and nobody
-/// else tries before the place has had its time.
-pub fn close<S: Store>(store: &mut S, policy: &Policy, place: &Place<S::Token>, end: End<'_>) {
-    let Place::Own { token, old } = place else { return };
+/// else tries before the place has had its time. True when it was stored for certain.
+pub fn close<S: Store>(store: &mut S, policy: &Policy, place: &Place<S::Token>, end: End<'_>) -> bool {
+    let Place::Own { token, old } = place else { return false };
     let mut room = Vec::new();
     if let End::Keep(item) = end {
         let random = store.random();
         if let Some(life) = policy.life(item.negative(), random) {
             match store.put(Some(*token), item.to_wire(&mut room), life) {
                 Err(Fault::TooLarge | Fault::Refused) => {}
-                _ => return,
+                answer => return answer == Ok(true),
             }
         }
     }
@@ -250,6 +295,7 @@ pub fn close<S: Store>(store: &mut S, policy: &Policy, place: &Place<S::Token>, 
         // Unheard, the place ends by itself.
         let _ = store.put(Some(*token), given_up.to_wire(&mut room), GIVEN_UP_TTL);
     }
+    false
 }
 
 #[cfg(test)]

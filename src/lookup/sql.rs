@@ -13,11 +13,13 @@ use crate::host::log;
 use crate::near::Region;
 use crate::table::Table;
 use breaker::{Breaker, Policy, Turn};
+use pages::{Pager, Stuck};
 use question::Question;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub mod breaker;
+pub mod pages;
 pub mod question;
 
 /// A question that is unanswered for so long is a sign to all workers that the database is down, milliseconds.
@@ -181,8 +183,8 @@ impl SqlSource {
         Self { sources, at, database, rows: Rows::default() }
     }
 
-    /// Asks the database, if it is up, and keeps its first row.
-    fn ask(&mut self, conditions: &question::Conditions<'_>) -> Result<(), Failure> {
+    /// Asks the database, if it is up, and keeps the rows.
+    fn ask(&mut self, query: &Select<'_>) -> Result<(), Failure> {
         let Self { sources, at, database, rows } = self;
         let (breaker, policy) = (sources.breaker(*at), &sources.policy);
         let Some(leave) = breaker.admit(monotonic_ms(), policy) else {
@@ -190,11 +192,7 @@ impl SqlSource {
             return Err(Failure::Down);
         };
         sources.add(*at, SourceStat::Queries);
-        let spec = &sources.list[*at].spec;
-        let columns: Vec<&str> = spec.columns.iter().map(String::as_str).collect();
-        let order = spec.order.as_deref();
-        let query = Select { table: &spec.table, columns: &columns, conditions, order, most: 1 };
-        let answer = database.select(&query, rows);
+        let answer = database.select(query, rows);
         let down = answer.as_ref().is_err_and(|error| error.fault == Fault::Down);
         let turn = breaker.done(leave, !down, monotonic_ms(), policy);
         self.tell(turn, answer.as_ref().err());
@@ -203,6 +201,71 @@ impl SqlSource {
             Err(DbError { fault: Fault::Down, .. }) => Err(Failure::Down),
             Err(DbError { fault: Fault::Refused, .. }) => Err(Failure::Refused),
         }
+    }
+
+    /// Reads the keys of the next page.
+    ///
+    /// # Errors
+    /// The database is down or refuses.
+    pub fn read_keys(&mut self, pager: &Pager, most: usize) -> Result<(), Failure> {
+        self.read_page(pager, most, &[])
+    }
+
+    /// Reads the next page whole.
+    ///
+    /// # Errors
+    /// As for [`Self::read_keys`].
+    pub fn read_rows(&mut self, pager: &Pager, most: usize) -> Result<(), Failure> {
+        self.read_page(pager, most, &self.spec().columns)
+    }
+
+    fn read_page(&mut self, pager: &Pager, most: usize, values: &'static [String]) -> Result<(), Failure> {
+        let spec = self.spec();
+        let page = pager.next(spec, most);
+        let key = spec.key.iter().map(|column| &column.name);
+        let columns: Vec<&str> = key.chain(values).map(String::as_str).collect();
+        self.ask(&Select {
+            table: &spec.table,
+            columns: &columns,
+            conditions: &page.conditions,
+            floors: &page.floors,
+            order: Some(&page.order),
+            most,
+        })
+    }
+
+    /// Goes on behind the page that was read last.
+    ///
+    /// # Errors
+    /// It does not lead on.
+    pub fn turn(&self, pager: &mut Pager, most: usize) -> Result<(), Stuck> {
+        pager.heed(self.spec(), &self.rows, most)
+    }
+
+    /// The keys of the page that was read last, row by row.
+    pub fn keys(&self) -> impl Iterator<Item = Option<Vec<u8>>> + '_ {
+        (0..self.rows.len()).map(|row| pages::key(self.spec(), &self.rows, row))
+    }
+
+    /// What a row of a page says of its key, as [`load`](Source::load) would.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Loaded<'_> {
+        self.loaded(row, self.spec().key.len())
+    }
+
+    fn spec(&self) -> &'static SourceSpec {
+        &self.sources.list[self.at].spec
+    }
+
+    /// The values of a row, which begin with that column.
+    fn loaded(&self, row: usize, first: usize) -> Loaded<'_> {
+        let (spec, rows) = (self.spec(), &self.rows);
+        if !spec.row {
+            return rows.get(row, first).map_or(Loaded::Nothing, Loaded::Value);
+        }
+        let column =
+            |(at, name): (usize, &'static String)| Column { name: name.as_bytes(), value: rows.get(row, first + at) };
+        Loaded::Row(spec.columns.iter().enumerate().map(column).collect())
     }
 
     /// Counts, and writes down what the operator should know: each change once per host.
@@ -243,31 +306,26 @@ impl Source for SqlSource {
     /// A column's value, or a row of named columns. Of several rows the first one counts. A single column that is NULL is
     /// not there.
     fn load(&mut self, key: &[u8]) -> Loaded<'_> {
-        let sources = self.sources;
-        let spec = &sources.list[self.at].spec;
-        let asked = match question::of(spec, key) {
-            Question::Ask(conditions) => self.ask(&conditions),
+        let spec = self.spec();
+        let conditions = match question::of(spec, key) {
+            Question::Ask(conditions) => conditions,
             Question::Nothing => return Loaded::Nothing,
             Question::Bad => return Loaded::Failed(Failure::BadKey),
         };
-        if let Err(why) = asked {
-            return Loaded::Failed(why);
+        let columns: Vec<&str> = spec.columns.iter().map(String::as_str).collect();
+        let (conditions, order) = (conditions.as_slice(), spec.order.as_deref());
+        let query = Select { table: &spec.table, columns: &columns, conditions, floors: &[], order, most: 1 };
+        match self.ask(&query) {
+            Err(why) => Loaded::Failed(why),
+            Ok(()) if self.rows.is_empty() => Loaded::Nothing,
+            Ok(()) => self.loaded(0, 0),
         }
-        if self.rows.is_empty() {
-            return Loaded::Nothing;
-        }
-        if !spec.row {
-            return self.rows.get(0, 0).map_or(Loaded::Nothing, Loaded::Value);
-        }
-        let column =
-            |(at, name): (usize, &'static String)| Column { name: name.as_bytes(), value: self.rows.get(0, at) };
-        Loaded::Row(spec.columns.iter().enumerate().map(column).collect())
     }
 
     /// Writes down what could not be loaded from where, and what the caller got instead: now and then.
     fn failed(&mut self, key: &[u8], why: Failure, told: Verdict) {
         let Some(hushed) = self.may_say() else { return };
-        let SourceSpec { name, url, table, .. } = &self.sources.list[self.at].spec;
+        let SourceSpec { name, url, table, .. } = self.spec();
         let shown = String::from_utf8_lossy(&key[..key.len().min(SHOWN)]);
         let why = match why {
             Failure::Refused => "database refused, the driver's own line says why",

@@ -1,246 +1,58 @@
-//! A second process of our own, where an outbox is configured: it may wait for a database, which the watcher must not.
+//! A second process of our own, where databases are configured: it may wait for them, which the watcher must not. It drains
+//! the [`outbox`], and fills tables from their sources ([`reload`]).
 
-use super::events::Invalidated;
-use super::worker;
-use crate::cache::Verdict;
-use crate::clock::{monotonic_ms, wall_us};
-use crate::cluster::{Counts, Shared};
-use crate::config::OutboxSpec;
-use crate::host::db::{Database, DbError, Driver};
+use crate::cluster::Shared;
 use crate::host::entry::Refused;
 use crate::host::{log, process};
-use crate::invalidate::outbox::{Drain, Entry, OutboxTable, Outcome, Pace, Step};
-use crate::near::Region;
-use once_cell::sync::OnceCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub mod outbox;
+pub mod reload;
 
 /// How often the host calls, microseconds.
 const STEP_US: u32 = 10_000;
-/// After so long the host is heard again, whatever is left to do, milliseconds.
-const TURN_MS: u64 = 100;
-/// What a host keeps the lease for, besides two operations of the cache, milliseconds.
-const LEASE_MS: u64 = 5_000;
-/// A database that takes longer for a failure counts as silent, milliseconds.
-const PATIENCE_MS: u64 = 500;
-/// Between two lines of the log about the same trouble, milliseconds.
-const SAID_EVERY_MS: u64 = 10_000;
-/// Between two looks for rows that no table of this host is meant by, milliseconds.
-const STRANGERS_EVERY_MS: u64 = 60_000;
 
-/// What is counted of the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum OutboxStat {
-    /// Rows whose entries this host invalidated.
-    Rows,
-    /// Entries that could not be invalidated then; they are tried again.
-    Failed,
-    /// Statements that the database did not carry out.
-    Errors,
-}
+/// There is something to do.
+static NEEDED: AtomicBool = AtomicBool::new(false);
 
-impl OutboxStat {
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Rows, "outbox_rows"), (Self::Failed, "outbox_failed"), (Self::Errors, "outbox_errors")];
-}
-
-/// What all processes may read.
-#[derive(Debug, Default)]
-#[repr(C)]
-struct Cell {
-    counts: Counts<{ OutboxStat::ALL.len() }>,
-    /// 1 while this host drains.
-    drains: AtomicU64,
-}
-
-/// What is made before the host forks.
-struct Desk {
-    spec: &'static OutboxSpec,
-    driver: Arc<Driver>,
-    cell: Region,
-}
-
-static DESK: OnceCell<Desk> = OnceCell::new();
-
-impl Desk {
-    fn cell(&self) -> &Cell {
-        // SAFETY: the region is page-aligned, zeroed, large enough and never unmapped; the cell holds atomics only.
-        unsafe { self.cell.start().cast().as_ref() }
-    }
-
-    fn add(&self, stat: OutboxStat) {
-        self.cell().counts.add(stat as usize, 1);
-    }
-}
-
-/// Finds the driver and announces the process to the host; nothing where there is no outbox. To be called from mod_init.
+/// Announces the process to the host; nothing where there is no database. To be called from mod_init, after the sources.
 pub fn prepare(shared: &'static Shared) -> Result<(), Refused> {
-    let Some(spec) = shared.config().outbox.as_ref().filter(|_| !shared.layout().is_empty()) else { return Ok(()) };
-    let desk = desk(spec).map_err(|why| {
-        log::error(why);
-        Refused
-    })?;
-    let _ = DESK.set(desk);
+    let (drains, fills) = (outbox::prepare(shared)?, reload::prepare(shared)?);
+    if !drains && !fills {
+        return Ok(());
+    }
+    NEEDED.store(true, Ordering::Relaxed);
     process::prepare().inspect_err(|_| log::error("the clerk process could not be announced to the host"))
-}
-
-fn desk(spec: &'static OutboxSpec) -> Result<Desk, String> {
-    let driver = Driver::find(spec.url.scheme()).map_err(|unbound| spec.refused(&unbound).to_string())?;
-    let cell = Region::anonymous(size_of::<Cell>())
-        .map_err(|error| format!("cannot map shared memory for the outbox: {error}"))?;
-    Ok(Desk { spec, driver, cell })
 }
 
 /// Starts the process. To be called from child_init of the main process, after [`prepare`].
 pub fn start(shared: &'static Shared) -> Result<(), Refused> {
-    let Some(desk) = DESK.get() else { return Ok(()) };
+    if !NEEDED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut clerk = None;
-    let body = move || clerk.get_or_insert_with(|| Clerk::new(desk, shared)).turn();
+    let body = move || clerk.get_or_insert_with(|| Clerk::new(shared)).turn();
     process::start(c"shardcache clerk", STEP_US, Box::new(body))
         .inspect_err(|_| log::error("the clerk process could not be started"))
 }
 
-/// One of the counters; 0 where there is no outbox.
-#[must_use]
-pub fn count(stat: OutboxStat) -> u64 {
-    DESK.get().map_or(0, |desk| desk.cell().counts.get(stat as usize))
-}
-
-/// Does this host drain the outbox?
-#[must_use]
-pub fn drains() -> bool {
-    DESK.get().is_some_and(|desk| desk.cell().drains.load(Relaxed) != 0)
-}
-
 struct Clerk {
-    desk: &'static Desk,
-    drain: Drain,
-    lease_ms: u64,
-    table: OutboxTable,
-    down: bool,
-    drains: bool,
-    /// When trouble with the cluster was last told of, and when strangers were last looked for.
-    said_ms: u64,
-    looked_ms: u64,
+    drainer: Option<outbox::Drainer>,
+    reloader: Option<reload::Reloader>,
 }
 
 impl Clerk {
-    fn new(desk: &'static Desk, shared: &'static Shared) -> Self {
-        let (spec, config) = (desk.spec, shared.config());
-        let lease_ms = LEASE_MS + 2 * u64::from(config.cmd_timeout_ms);
-        let database = Database::new(desk.driver.clone(), spec.url.whole().clone(), PATIENCE_MS);
-        let tables = config.tables.iter().map(|table| table.name.clone()).collect();
-        Self {
-            desk,
-            drain: Drain::new(Pace { poll_ms: spec.poll_ms.into(), lease_ms }),
-            lease_ms,
-            table: OutboxTable::new(database, spec.table.clone(), holder(), tables),
-            down: false,
-            drains: false,
-            said_ms: 0,
-            looked_ms: 0,
-        }
+    fn new(shared: &'static Shared) -> Self {
+        Self { drainer: outbox::Drainer::new(shared), reloader: reload::Reloader::new(shared) }
     }
 
     /// Does what is to be done, and comes back to the host now and then.
     fn turn(&mut self) {
-        let turn_ms = monotonic_ms();
-        loop {
-            let begun_ms = monotonic_ms();
-            let answer = match self.drain.step(begun_ms) {
-                Step::Rest(_) => break,
-                Step::Lease => self.table.lease(self.lease_ms).map(Outcome::Held),
-                Step::Read(behind) => self.table.read(behind).map(Outcome::Rows),
-                Step::Delete(ids) => self.table.delete(ids).map(|()| Outcome::Deleted),
-                Step::Invalidate(entry) => Ok(Outcome::Invalidated(invalidate(self.desk, &mut self.said_ms, entry))),
-            };
-            self.follow(answer.as_ref().err());
-            self.drain.heed(answer.unwrap_or(Outcome::Failed), begun_ms, monotonic_ms());
-            self.show_lease();
-            if monotonic_ms().saturating_sub(turn_ms) >= TURN_MS {
-                break;
-            }
+        if let Some(drainer) = &mut self.drainer {
+            drainer.turn();
         }
-        self.show_lease();
-        self.look_for_strangers();
-    }
-
-    /// Counts failures of the database, and writes down when it fails and when it answers again.
-    fn follow(&mut self, error: Option<&DbError>) {
-        if let Some(error) = error {
-            self.desk.add(OutboxStat::Errors);
-            if !self.down {
-                log::error(format_args!("outbox: {error}; changes wait until it does"));
-            }
-        } else if self.down {
-            log::notice("outbox: the database answers again");
-        }
-        self.down = error.is_some();
-    }
-
-    fn show_lease(&mut self) {
-        let drains = self.drain.holds(monotonic_ms());
-        if drains == self.drains {
-            return;
-        }
-        self.drains = drains;
-        self.desk.cell().drains.store(drains.into(), Relaxed);
-        let table = &self.desk.spec.table;
-        match drains {
-            true => log::notice(format_args!("outbox: this host drains {table} from now on")),
-            false => log::notice(format_args!("outbox: this host does not drain {table} any more")),
+        if let Some(reloader) = &mut self.reloader {
+            reloader.turn();
         }
     }
-
-    /// Rows of tables that this host does not have stay for ever, unless somebody hears of them.
-    fn look_for_strangers(&mut self) {
-        let now_ms = monotonic_ms();
-        if !self.drains || now_ms.saturating_sub(self.looked_ms) < STRANGERS_EVERY_MS {
-            return;
-        }
-        self.looked_ms = now_ms;
-        if let Ok(Some(name)) = self.table.stranger() {
-            let outbox = &self.desk.spec.table;
-            log::warning(format_args!(
-                "outbox: {outbox} has rows of a table \"{name}\", which this host does not have: they stay"
-            ));
-        }
-    }
-}
-
-/// True when nothing older than the row is served any more. Tells the script.
-fn invalidate(desk: &Desk, said_ms: &mut u64, entry: &Entry) -> bool {
-    let done = worker::with(|worker| {
-        let cache = &mut worker.cache;
-        let verdict = match entry.key.as_deref() {
-            None => cache.bump(entry.table),
-            // There is no such entry.
-            Some(b"") => Verdict::Done,
-            Some(key) => cache.invalidate(entry.table, key),
-        };
-        (verdict == Verdict::Done).then_some(()).ok_or(cache.last().err)
-    });
-    if let Err(why) = done.unwrap_or(Err("not initialised")) {
-        desk.add(OutboxStat::Failed);
-        let now_ms = monotonic_ms();
-        if *said_ms == 0 || now_ms.saturating_sub(*said_ms) >= SAID_EVERY_MS {
-            *said_ms = now_ms;
-            log::warning(format_args!("outbox: an entry could not be invalidated: {why}; it is tried again"));
-        }
-        return false;
-    }
-    desk.add(OutboxStat::Rows);
-    if let Some(key) = entry.key.clone().filter(|key| !key.is_empty()) {
-        Invalidated { table: entry.table, key }.announce();
-    }
-    true
-}
-
-/// A name that no other process ever has.
-fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let plain = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-');
-    let host: String = host.chars().filter(plain).take(64).collect();
-    format!("{host}:{}:{:x}", std::process::id(), wall_us())
 }

@@ -6,7 +6,8 @@ use crate::cluster::{ServerStat, Shared, TableStat};
 use crate::host::entry::Refused;
 use crate::host::{log, stats};
 use crate::lookup::sql::SourceStat;
-use crate::module::clerk::{self, OutboxStat};
+use crate::module::clerk::outbox::{self, OutboxStat};
+use crate::module::clerk::reload::{self, ReloadStat};
 use crate::module::sources;
 use crate::near::Stats;
 use std::ffi::CString;
@@ -26,6 +27,7 @@ enum Source {
     Outbox(OutboxStat),
     /// 1 while this host drains the outbox, else 0.
     Drains,
+    Reload(ReloadStat),
     Server(Arc<str>, ServerStat),
     /// 1 while workers may use it, else 0.
     Up(Arc<str>),
@@ -78,6 +80,9 @@ fn list(shared: &Shared) -> Vec<(String, Source)> {
         all.extend(SourceStat::ALL.map(row));
         all.push((format!("source_{}_up", spec.name), Source::Answers(index)));
     }
+    if !shared.config().sources.is_empty() {
+        all.extend(ReloadStat::ALL.map(|(stat, name)| (name.to_owned(), Source::Reload(stat))));
+    }
     if shared.config().outbox.is_some() {
         all.extend(OutboxStat::ALL.map(|(stat, name)| (name.to_owned(), Source::Outbox(stat))));
         all.push(("outbox_drains".to_owned(), Source::Drains));
@@ -98,8 +103,9 @@ fn read(shared: &Shared, source: &Source) -> u64 {
         Source::Table(table, stat) => shared.table_count(*table, *stat),
         Source::Asked(source, stat) => sources::all().map_or(0, |all| all.count(*source, *stat)),
         Source::Answers(source) => sources::all().map_or(0, |all| u64::from(all.pause_ms(*source) == 0)),
-        Source::Outbox(stat) => clerk::count(*stat),
-        Source::Drains => u64::from(clerk::drains()),
+        Source::Outbox(stat) => outbox::count(*stat),
+        Source::Drains => u64::from(outbox::drains()),
+        Source::Reload(stat) => reload::count(*stat),
         Source::Server(name, stat) => of(name, &|server| shared.server_count(server, *stat)),
         Source::Up(name) => of(name, &|server| u64::from(shared.server_up(server))),
         Source::Latency(name) => of(name, &|server| shared.server_view(server).latency_us),

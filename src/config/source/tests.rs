@@ -17,7 +17,7 @@ fn names(list: &[&str]) -> Vec<String> {
 fn all_attributes_arrive() {
     let got = source(&format!(
         " ipauth =>{URL}; table = kam.grp ;key=username,realm_id:int;delim=#;where=grp:ipauth,state:a:b;\
-         columns=grp, last_modified;order=id desc;"
+         columns=grp, last_modified;order=id desc;reload=3600;reload_rate=50"
     ));
     let want = SourceSpec {
         name: "ipauth".into(),
@@ -32,6 +32,8 @@ fn all_attributes_arrive() {
         columns: names(&["grp", "last_modified"]),
         row: true,
         order: Some("id desc".into()),
+        reload_s: Some(3_600),
+        reload_rate: 50,
     };
     assert_eq!(got.as_ref().map(|source| source.url.scheme()), Ok("mysql"));
     assert_eq!(got, Ok(want));
@@ -55,6 +57,7 @@ fn what_nobody_said_is_simple() {
     let got = source(&format!("t=>{URL};table=grp;key=username;column=grp")).unwrap();
     assert_eq!((got.delim.as_str(), got.conditions.len(), got.row, got.order), ("@", 0, false, None));
     assert_eq!(got.columns, names(&["grp"]));
+    assert_eq!((got.reload_s, got.reload_rate), (None, 1_000));
 }
 
 #[test]
@@ -65,6 +68,8 @@ fn a_faulty_source_is_refused_in_clear_words() {
         (format!("{URL};{rest}"), "expected table=>"),
         (format!("a b=>{URL};{rest}"), "expected the name of a table before =>"),
         (format!("t=>{rest}"), "\"url\" is missing"),
+        (format!("t=>{URL};{rest};reload=9"), "reload=9: expected a number from 10 to"),
+        (format!("t=>{URL};{rest};reload_rate=0"), "reload_rate=0: expected a number from 1 to 100000"),
         (format!("t=>{URL};key=k;column=c"), "\"table\" is missing"),
         (format!("t=>{URL};table=t;column=c"), "\"key\" is missing"),
         (format!("t=>{URL};table=t;key=k"), "expected one of \"column\" (its value) and \"columns\" (a row)"),

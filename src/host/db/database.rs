@@ -47,7 +47,8 @@ impl Database {
     /// # Errors
     /// The database is down or refuses the query; `rows` are empty then.
     pub fn select(&mut self, query: &Select<'_>, rows: &mut Rows) -> Result<(), DbError> {
-        let conditions = self.bind(query.table, query.conditions)?;
+        let conditions = Bound::with_floors(query.conditions, query.floors);
+        let conditions = conditions.ok_or_else(|| self.error(query.table, Fault::Refused))?;
         self.read(query.table, rows, |link, rows| link.select(query, &conditions, rows))
     }
 

@@ -4,7 +4,7 @@
 //! changed here that another module could notice.
 
 use super::Driver;
-use super::bound::{Bound, Pairs, count, pointers};
+use super::bound::{Bound, Floor, Pairs, count, pointers};
 use super::rows::Rows;
 use crate::host::ffi::*;
 use crate::host::text;
@@ -19,6 +19,8 @@ pub struct Select<'q> {
     pub columns: &'q [&'q str],
     /// Columns and the values they must equal.
     pub conditions: Pairs<'q>,
+    /// Columns and what they must not be less than.
+    pub floors: &'q [Floor<'q>],
     /// What stands behind ORDER BY.
     pub order: Option<&'q str>,
     /// No more rows are read.
@@ -55,6 +57,8 @@ impl Link {
         let mut columns = pointers(&columns);
         let mut order = query.order.map(|order| text::view(order.as_bytes()));
         let order = order.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+        let mut ops = conditions.ops();
+        let ops = if ops.is_empty() { ptr::null_mut() } else { ops.as_mut_ptr() };
         let calls = self.driver.calls;
         let mut result: *mut db_res = ptr::null_mut();
         // Only rows that are fetched are converted into the process's small memory.
@@ -63,7 +67,7 @@ impl Link {
             // SAFETY: an open connection, its own table, and lists of as many names and values as are said.
             let asked = conditions.give(|keys, values, n| unsafe {
                 let (names, named) = (columns.as_mut_ptr(), count(columns.len()));
-                (calls.query?)(con, keys, ptr::null_mut(), values, names, n, named, order, at_once).ge(&0).then_some(())
+                (calls.query?)(con, keys, ops, values, names, n, named, order, at_once).ge(&0).then_some(())
             });
             let fetched = asked.and_then(|()| match calls.fetch_result {
                 // SAFETY: the query before it left its rows with the connection.

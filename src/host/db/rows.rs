@@ -129,3 +129,16 @@ unsafe fn slice<'a, T>(start: *const T, n: i32) -> &'a [T] {
         _ => &[],
     }
 }
+
+#[cfg(test)]
+impl Rows {
+    /// Rows of text as a driver would give them.
+    pub fn of_text(table: &[Vec<Option<&str>>]) -> Self {
+        let mut rows = Self { columns: table.first().map_or(0, Vec::len), ..Self::default() };
+        for value in table.iter().flatten() {
+            let cell = value.map_or(Cell::Null, |text| rows.keep(text.as_bytes()));
+            rows.cells.push(cell);
+        }
+        rows
+    }
+}

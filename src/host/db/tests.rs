@@ -62,6 +62,12 @@ unsafe extern "C" fn use_table(con: *mut db_con, table: *const kstr) -> c_int {
 
 /// `a=1 b='x' c=NULL`
 unsafe fn pairs(keys: *mut *mut kstr, values: *const db_val, n: c_int) -> String {
+    // SAFETY: the caller's promise; no operators.
+    unsafe { compared(keys, ptr::null(), values, n) }
+}
+
+/// The same with `=` or what stands in `ops`.
+unsafe fn compared(keys: *mut *mut kstr, ops: *const *const c_char, values: *const db_val, n: c_int) -> String {
     let one = |at: usize| {
         // SAFETY: so many keys and values are given.
         let (key, value) = unsafe { (text::bytes(&**keys.add(at)), &*values.add(at)) };
@@ -74,7 +80,12 @@ unsafe fn pairs(keys: *mut *mut kstr, values: *const db_val, n: c_int) -> String
                 other => format!("{other:?}?"),
             }
         };
-        format!("{}={value}", String::from_utf8_lossy(key))
+        let op = match ops.is_null() {
+            true => c"=",
+            // SAFETY: so many operators are given, each a constant.
+            false => unsafe { CStr::from_ptr(*ops.add(at)) },
+        };
+        format!("{}{}{value}", String::from_utf8_lossy(key), op.to_string_lossy())
     };
     (0..n as usize).map(one).collect::<Vec<_>>().join(" ")
 }
@@ -95,13 +106,12 @@ unsafe extern "C" fn query(
     order: *mut kstr,
     res: *mut *mut db_res,
 ) -> c_int {
-    assert!(ops.is_null());
     // SAFETY: as the driver of a database would read them.
     unsafe {
         let columns = (0..columns_n as usize).map(|at| String::from_utf8_lossy(text::bytes(&**columns.add(at))));
         let columns = columns.collect::<Vec<_>>().join(",");
         let order = order.as_ref().map_or("".into(), |order| String::from_utf8_lossy(text::bytes(order)));
-        tell(format!("{columns} from {} where {} by {order}", table(con), pairs(keys, values, n)));
+        tell(format!("{columns} from {} where {} by {order}", table(con), compared(keys, ops, values, n)));
         let Some(row) = FAKE.with_borrow_mut(|fake| fake.answers.pop_front()).flatten() else { return -1 };
         *res = result(row);
     }
@@ -215,7 +225,7 @@ fn int(number: i32) -> Option<Vec<db_val>> {
     Some(vec![val(DB_INT, |v| v.val.number = number)])
 }
 
-const QUERY: Select<'_> = Select { table: "grp", columns: &["a"], conditions: &[], order: None, most: 1 };
+const QUERY: Select<'_> = Select { table: "grp", columns: &["a"], conditions: &[], floors: &[], order: None, most: 1 };
 
 #[test]
 fn a_driver_is_found_by_the_scheme() {
@@ -242,6 +252,20 @@ fn a_query_is_told_whole_and_its_values_are_bound() {
     clean(1);
     drop(database);
     clean(0);
+}
+
+#[test]
+fn rows_from_a_value_on_are_asked_for_by_operators() {
+    host();
+    answers(&[int(7)]);
+    let conditions: Pairs<'_> = &[("grp", Some(Value::Bytes(b"g")))];
+    let floors = [
+        Floor { column: "a", value: Value::Bytes(b"x'"), above: true },
+        Floor { column: "b", value: Value::Int(-1), above: false },
+    ];
+    let query = Select { conditions, floors: &floors, order: Some("a, b LIMIT 5"), ..QUERY };
+    assert_eq!(database().select(&query, &mut Rows::default()), Ok(()));
+    assert_eq!(told()[1], "a from grp where grp='g' a>'x'' b>=-1 by a, b LIMIT 5");
 }
 
 #[test]

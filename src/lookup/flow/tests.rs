@@ -324,3 +324,62 @@ fn nothing_is_kept_too_but_shorter() {
     assert_eq!(model.item(), Some(Item::Nothing));
     assert!((648..=652).contains(&model.left()), "{}", model.left());
 }
+
+fn fill(model: &mut Model, claim: &Claim<u64>, text: &'static str) -> bool {
+    close(model, &POLICY, &claim.place, End::Keep(Item::Value(Value::Bytes(text.as_bytes()))))
+}
+
+#[test]
+fn who_fills_a_table_takes_the_place_of_what_is_missing() {
+    let mut model = Model::default();
+    let claim = claim(&mut model, &POLICY).unwrap().expect("a place");
+    assert!(matches!(model.item(), Some(Item::Loading(_))), "others see that it is being loaded");
+    assert!(fill(&mut model, &claim, "row"));
+    assert_eq!(model.item(), Some(Item::Value(Value::Bytes(b"row"))));
+}
+
+#[test]
+fn what_lies_there_serves_until_it_is_replaced_and_nothing_newer_is_overwritten() {
+    let mut model = Model::with(b"old", 1_000);
+    let first = claim(&mut model, &POLICY).unwrap().expect("a place");
+    assert_eq!(model.item(), Some(Item::Value(Value::Bytes(b"old"))));
+    assert!(fill(&mut model, &first, "row"));
+    let second = claim(&mut model, &POLICY).unwrap().expect("a place");
+    model.put_value(b"newer", 1_000);
+    assert!(!fill(&mut model, &second, "read before"));
+    assert_eq!(model.item(), Some(Item::Value(Value::Bytes(b"newer"))));
+}
+
+#[test]
+fn a_row_read_before_an_invalidation_does_not_fill_its_place() {
+    for mut model in [Model::default(), Model::with(b"old", 1_000)] {
+        let claim = claim(&mut model, &POLICY).unwrap().expect("a place");
+        model.invalidate();
+        assert!(!fill(&mut model, &claim, "read before") && model.item().is_none());
+    }
+}
+
+#[test]
+fn a_loader_at_work_is_left_alone_and_a_store_that_is_away_is_told() {
+    let mut model = Model::default();
+    model.own();
+    assert!(claim(&mut model, &POLICY).unwrap().is_none());
+    model.fault = Some(Fault::Down);
+    assert_eq!(claim(&mut model, &POLICY).unwrap_err(), Fault::Down);
+}
+
+#[test]
+fn what_lies_there_for_ever_is_not_written_again() {
+    const KEPT: Policy = Policy { fresh: 0, ..POLICY };
+    let mut model = Model::default();
+    let item = |text: &'static str| Item::Value(Value::Bytes(text.as_bytes()));
+    let missing = claim(&mut model, &KEPT).unwrap().expect("a place");
+    assert!(!missing.holds(&KEPT, item("row")));
+    for (left, policy, text, want) in
+        [(0, KEPT, "row", true), (0, KEPT, "other", false), (9, KEPT, "row", false), (0, POLICY, "row", false)]
+    {
+        let old = Some(Old { entry: item("row").to_wire(&mut Vec::new()).into(), stale: false });
+        let claim = Claim { place: Place::Own { token: 1_u64, old }, lasting: left == 0 };
+        assert_eq!(claim.holds(&policy, item(text)), want, "{left} {text}");
+    }
+}

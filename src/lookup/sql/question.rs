@@ -32,9 +32,13 @@ pub fn of<'q>(spec: &'q SourceSpec, key: &'q [u8]) -> Question<'q> {
         };
         conditions.push((column.name.as_str(), Some(value)));
     }
-    let fixed = |(name, value): &'q (String, String)| (name.as_str(), Some(Value::Bytes(value.as_bytes())));
-    conditions.extend(spec.conditions.iter().map(fixed));
+    conditions.extend(fixed(spec));
     Question::Ask(conditions)
+}
+
+/// What must hold whatever the key is.
+pub fn fixed(spec: &SourceSpec) -> impl Iterator<Item = (&str, Option<Value<'_>>)> {
+    spec.conditions.iter().map(|(name, value)| (name.as_str(), Some(Value::Bytes(value.as_bytes()))))
 }
 
 /// Has the key a part for each column? A text of SQL has no NUL.

@@ -19,7 +19,12 @@ pub fn key(call: &mut Call<'_>) -> Result<Vec<u8>, Fault> {
 /// A configured table.
 pub fn table(call: &mut Call<'_>, shared: &Shared) -> Result<usize, Fault> {
     let name = required(call, "table")?;
-    shared.table(&name).ok_or_else(|| Fault::absent(format!("no table '{}' is configured", shown(&name))))
+    table_named(shared, &name)
+}
+
+/// The same of a name that was read already.
+pub fn table_named(shared: &Shared, name: &[u8]) -> Result<usize, Fault> {
+    shared.table(name).ok_or_else(|| Fault::absent(format!("no table '{}' is configured", shown(name))))
 }
 
 /// The slot of a configured server.

@@ -6,8 +6,8 @@ use crate::cluster::{Changes, ListError, Shared};
 use crate::host::log;
 use crate::host::rpc::Call;
 
-pub fn reload(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Outcome {
-    args::end(call)?;
+/// Without arguments.
+pub fn reload(call: &mut Call<'_>, shared: &'static Shared) -> Outcome {
     let changes = told("shc.reload", shared, shared.reload())?;
     let reply = call.object()?;
     reply.count(c"servers", shared.layout().len() as u64)?;

@@ -1,14 +1,14 @@
 //! RPC commands about the sources of tables.
 
 use super::entries::value;
-use super::{Fault, Outcome, args};
+use super::{Fault, Outcome, args, reload};
 use crate::cache::Cache;
 use crate::clock::monotonic_ns;
 use crate::cluster::Shared;
 use crate::host::rpc::{Call, Full, Object};
 use crate::lookup::sql::SourceStat;
 use crate::lookup::{Column, Loaded, Source};
-use crate::module::sources;
+use crate::module::{clerk, sources};
 use std::ffi::CString;
 
 pub fn list(call: &mut Call<'_>, _: &mut Cache, _: &'static Shared) -> Outcome {
@@ -25,6 +25,9 @@ pub fn list(call: &mut Call<'_>, _: &mut Cache, _: &'static Shared) -> Outcome {
         for (stat, name) in SourceStat::ALL {
             let name = CString::new(name).unwrap_or_default();
             reply.count(&name, all.count(source, stat))?;
+        }
+        if let Some(now) = clerk::reload::progress(source) {
+            reload::progress(&reply, &now)?;
         }
     }
     Ok(())
