@@ -66,6 +66,7 @@ fn without_any_one_mechanism_a_promise_breaks() {
 #[test]
 fn without_giving_up_a_server_the_deadlines_add_up() {
     let tally = runs::many(0..1_000, &Options { soft_failures: 100, ..ALL }, 1);
+    println!("without giving up: after {} runs {:?}", tally.runs, tally.bad);
     assert!(tally.bad.iter().any(|(_, what)| *what == "P4: a dead server costs a fourth deadline"), "{:?}", tally.bad);
 }
 
