@@ -43,7 +43,7 @@ const fn row(id: &'static str, label: &'static str, kind: Kind, way: &'static st
 }
 
 const ROWS: [Row; 7] = [
-    row("uncached", "is_user_in for each call", Kind::Floor, "uncached", false),
+    row("uncached", "is_user_in for each call", Kind::Peer, "uncached", false),
     row("local", "$sht in each host", Kind::Peer, "local", false),
     row("cached", "shc_cached_route", Kind::Ours, "cached", false),
     row("near", "shc_cached_route, near", Kind::Ours, "near", false),

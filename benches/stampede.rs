@@ -43,10 +43,10 @@ const fn way(id: &'static str, label: &'static str, kind: Kind, route: &'static 
 
 const WAYS: [Way; 6] = [
     way("one_cached", "one key: shc_cached_route", Kind::Ours, "cached", 1),
-    way("one_plain", "one key: shc_get, route, shc_set", Kind::Floor, "plain", 1),
+    way("one_plain", "one key: shc_get, route, shc_set", Kind::Ours, "plain", 1),
     way("one_local", "one key: $sht in each host", Kind::Peer, "local", 1),
     way("many_cached", "16 keys: shc_cached_route", Kind::Ours, "cached", 16),
-    way("many_plain", "16 keys: shc_get, route, shc_set", Kind::Floor, "plain", 16),
+    way("many_plain", "16 keys: shc_get, route, shc_set", Kind::Ours, "plain", 16),
     way("many_local", "16 keys: $sht in each host", Kind::Peer, "local", 16),
 ];
 const KILLED: Way = way("killed", "one key, its loader killed: shc_cached_route", Kind::Ours, "cached", 1);
