@@ -1,7 +1,7 @@
 //! `make demo`: two Kamailio hosts and three memcached servers on this machine, a database, and real SIP calls.
 //!
 //! Runs cfg-examples/ipauth.cfg without a cache, with one in each host and with the shared one, deletes an entry from outside,
-//! kills a server in the middle of the calls, puts one line in the place of twelve, and checks every claim that it prints: the
+//! kills a server in the middle of the calls, puts one line in the place of twelve, lets triggers say what changed, and checks every claim that it prints: the
 //! exit code says whether all of them hold.
 //! Every process is ended and every file removed, also after a failure or Ctrl-C.
 
@@ -23,6 +23,8 @@ mod lookups;
 mod outage;
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[path = "demo/triggers.rs"]
+mod triggers;
 
 use account::{Account, grouped};
 use farm::Farm;
@@ -79,6 +81,7 @@ fn run() -> Outcome<bool> {
     invalidation::run(&mut farm, &mut account)?;
     outage::run(&mut farm, &mut account)?;
     let one_line = lookups::one_line(&mut farm, &mut account)?;
+    triggers::run(&mut farm, &mut account)?;
     account.heading("What it was for: SQL queries");
     let forms = [("no cache", without), ("$sht per host", per_host), ("$shc", shared), ("shc_cached_route", one_line)];
     lookups::account_of_queries(&account, &forms);

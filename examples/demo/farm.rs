@@ -32,7 +32,7 @@ pub enum Form {
     PerHost,
     /// The same lines with `$shc`.
     TwelveLines,
-    /// With `shc_cached_route`.
+    /// With `shc_cached_route`, and the database says by itself what has changed.
     OneLine,
 }
 
@@ -77,7 +77,7 @@ impl Farm {
             Form::WithoutCache => plan.arg("-A").arg("WITHOUT_CACHE"),
             Form::PerHost => plan.arg("-A").arg("PER_HOST"),
             Form::TwelveLines => plan,
-            Form::OneLine => plan.arg("-A").arg("ONE_LINE"),
+            Form::OneLine => plan.arg("-A").arg("ONE_LINE").define("OUTBOX", &quoted(self.database.outbox())),
         }
     }
 

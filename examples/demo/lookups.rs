@@ -72,6 +72,7 @@ pub fn shared(farm: &mut Farm, account: &mut Account, without: Counts) -> Outcom
 pub fn one_line(farm: &mut Farm, account: &mut Account) -> Outcome<Counts> {
     account.heading("One line in the place of twelve: shc_cached_route");
     account.progress("starting two hosts");
+    farm.database.add_triggers()?;
     farm.boot(Form::OneLine);
     farm.use_all_servers()?;
     farm.hosts[0].kamcmd(&["shc.bump", "ipauth"])?;
