@@ -13,6 +13,7 @@ mod policy;
 pub mod source;
 pub mod sql;
 
+pub(crate) use dice::Dice;
 pub(crate) use flow::Seen;
 
 pub use desk::{Desk, Lease, Opened};

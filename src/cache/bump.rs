@@ -18,7 +18,7 @@ impl Farm {
     /// servers are down.
     pub fn bump(&mut self, table: usize) -> Answer {
         let deadline = self.begin();
-        let name = &self.shared.config().tables[table].name;
+        let name = &self.shared.table_at(table).name;
         let (mut record, mut root) = (WireKey::new(), WireKey::new());
         record.record("gen", name, b"")?;
         root.record("root", "", b"")?;
