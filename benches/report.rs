@@ -2,11 +2,28 @@
 //!
 //! Each benchmark writes its own section; the three files always show the sections of the newest run of each.
 
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
 use crate::measure::{Kind, Series};
 use crate::plot;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+/// All that benchmarks publish, in the order of the report.
+const SECTIONS: [&str; 11] = [
+    "wire",
+    "copies",
+    "outage",
+    "host",
+    "near",
+    "near8",
+    "stampede_loads",
+    "stampede",
+    "calls_sql",
+    "calls_work",
+    "calls",
+];
 
 /// One measured row, told against the base of its section.
 pub struct Row {
@@ -14,7 +31,8 @@ pub struct Row {
     pub label: String,
     pub kind: String,
     pub ratio: f64,
-    pub us: f64,
+    /// What was measured here, in the unit of the section.
+    pub here: f64,
 }
 
 /// A ratio that the project wants to keep at or under `limit`.
@@ -29,22 +47,29 @@ pub struct Section {
     pub id: String,
     pub title: String,
     pub base: String,
+    pub unit: String,
     pub rows: Vec<Row>,
     pub goals: Vec<Goal>,
 }
 
 impl Section {
-    /// All `series` as ratios to the one named `base`.
+    /// All `series` as ratios to the one named `base`, and in microseconds.
     pub fn new(id: &str, title: &str, base: &str, series: &[Series]) -> Self {
+        Self::of(id, title, base, series, "us", |ns| ns / 1000.0)
+    }
+
+    /// The same in another unit; `in_unit` makes it of what was measured.
+    pub fn of(id: &str, title: &str, base: &str, series: &[Series], unit: &str, in_unit: fn(f64) -> f64) -> Self {
         let base = find(series, base);
         let rows = series.iter().map(|one| Row {
             id: one.id.into(),
             label: one.label.into(),
             kind: kind_name(one.kind).into(),
             ratio: one.over(base),
-            us: one.median() / 1000.0,
+            here: in_unit(one.median()),
         });
-        Self { id: id.into(), title: title.into(), base: base.label.into(), rows: rows.collect(), goals: Vec::new() }
+        let [id, title, base, unit] = [id, title, base.label, unit].map(String::from);
+        Self { id, title, base, unit, rows: rows.collect(), goals: Vec::new() }
     }
 
     /// Adds a goal; a number that could not be measured counts as missed.
@@ -61,10 +86,7 @@ impl Section {
         let mut all = load(&file);
         all[&self.id] = self.to_json();
         std::fs::write(&file, format!("{all:#}\n")).expect("bench.json can be written");
-        let sections: Vec<Section> = ["wire", "copies", "outage", "host", "near", "near8"]
-            .iter()
-            .filter_map(|id| Section::from_json(id, &all[id]))
-            .collect();
+        let sections: Vec<Section> = SECTIONS.iter().filter_map(|id| Section::from_json(id, &all[id])).collect();
         let text = sections.iter().map(Section::table).collect::<Vec<_>>().join("\n");
         std::fs::write(folder.join("bench.md"), text).expect("bench.md can be written");
         plot::draw(&sections, &folder.join("bench.svg")).expect("bench.svg can be written");
@@ -74,10 +96,12 @@ impl Section {
     fn table(&self) -> String {
         let width = self.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0).max(9);
         let mut text = format!("## {}\n\n1.00 = {}\n\n", self.title, self.base);
-        let _ = writeln!(text, "| {:width$} | ratio | us here |", "operation");
-        let _ = writeln!(text, "|-{:-<width$}-|------:|--------:|", "");
+        let here = format!("{} here", self.unit);
+        let wide = here.len().max(7);
+        let _ = writeln!(text, "| {:width$} | ratio | {here:>wide$} |", "operation");
+        let _ = writeln!(text, "|-{:-<width$}-|------:|-{:->wide$}:|", "", "");
         for row in &self.rows {
-            let _ = writeln!(text, "| {:width$} | {:5.2} | {:7.2} |", row.label, row.ratio, row.us);
+            let _ = writeln!(text, "| {:width$} | {:5.2} | {:wide$.2} |", row.label, row.ratio, row.here);
         }
         if !self.goals.is_empty() {
             text.push('\n');
@@ -90,12 +114,11 @@ impl Section {
     }
 
     fn to_json(&self) -> Value {
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| json!({"id": row.id, "label": row.label, "kind": row.kind, "ratio": row.ratio, "us": row.us}));
+        let rows = self.rows.iter().map(
+            |row| json!({"id": row.id, "label": row.label, "kind": row.kind, "ratio": row.ratio, "here": row.here}),
+        );
         let goals = self.goals.iter().map(|goal| json!({"text": goal.text, "value": goal.value, "limit": goal.limit}));
-        json!({"title": self.title, "base": self.base,
+        json!({"title": self.title, "base": self.base, "unit": self.unit,
                "rows": rows.collect::<Vec<_>>(), "goals": goals.collect::<Vec<_>>()})
     }
 
@@ -104,7 +127,7 @@ impl Section {
         let number = |from: &Value, name: &str| from.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
         let row = |row: &Value| {
             let (id, label, kind) = (text(row, "id")?, text(row, "label")?, text(row, "kind")?);
-            Some(Row { id, label, kind, ratio: number(row, "ratio"), us: number(row, "us") })
+            Some(Row { id, label, kind, ratio: number(row, "ratio"), here: number(row, "here") })
         };
         let goal = |goal: &Value| {
             Some(Goal { text: text(goal, "text")?, value: number(goal, "value"), limit: number(goal, "limit") })
@@ -113,6 +136,7 @@ impl Section {
             id: id.into(),
             title: text(from, "title")?,
             base: text(from, "base")?,
+            unit: text(from, "unit")?,
             rows: from.get("rows")?.as_array()?.iter().filter_map(row).collect(),
             goals: from.get("goals")?.as_array()?.iter().filter_map(goal).collect(),
         })

@@ -1,7 +1,8 @@
 //! `make demo`: two Kamailio hosts and three memcached servers on this machine, a database, and real SIP calls.
 //!
-//! Runs cfg-examples/ipauth.cfg, first without and then with the cache, deletes an entry from outside, kills a server in
-//! the middle of the calls, and checks every claim that it prints: the exit code says whether all of them hold.
+//! Runs cfg-examples/ipauth.cfg without a cache, with one in each host and with the shared one, deletes an entry from outside,
+//! kills a server in the middle of the calls, puts one line in the place of twelve, lets triggers say what changed, and checks every claim that it prints: the
+//! exit code says whether all of them hold.
 //! Every process is ended and every file removed, also after a failure or Ctrl-C.
 
 #[path = "demo/account.rs"]
@@ -22,6 +23,8 @@ mod lookups;
 mod outage;
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[path = "demo/triggers.rs"]
+mod triggers;
 
 use account::{Account, grouped};
 use farm::Farm;
@@ -73,9 +76,15 @@ fn run() -> Outcome<bool> {
     account.text("A call goes through if is_user_in(\"From\", \"ipauth\") says yes, otherwise it is refused with 403.");
 
     let without = lookups::without_cache(&mut farm, &mut account)?;
-    lookups::with_cache(&mut farm, &mut account, &without)?;
+    let per_host = lookups::per_host(&mut farm, &mut account)?;
+    let shared = lookups::shared(&mut farm, &mut account, without)?;
     invalidation::run(&mut farm, &mut account)?;
     outage::run(&mut farm, &mut account)?;
+    let one_line = lookups::one_line(&mut farm, &mut account)?;
+    triggers::run(&mut farm, &mut account)?;
+    account.heading("What it was for: SQL queries");
+    let forms = [("no cache", without), ("$sht per host", per_host), ("$shc", shared), ("shc_cached_route", one_line)];
+    lookups::account_of_queries(&account, &forms);
     let left = farm.end();
     account.heading("Afterwards");
     account.check(left.is_empty(), format!("every process is ended, every file removed {}", left.join(" ")).trim_end());

@@ -18,12 +18,13 @@ mod pair;
 mod reading;
 mod servers;
 mod single;
+mod tags;
 mod token;
 
 pub use dump::{Entry, Page, Unread};
 pub use fault::Fault;
 pub use near::NEAR_VALUE_MAX;
-pub use token::Token;
+pub use token::{Hold, Token};
 
 use crate::cluster::{Shared, TableStat};
 use crate::value::frame::Wire;
@@ -148,6 +149,7 @@ pub struct Cache {
     last: Last,
     /// What the last call came to, where it is not what the store holds.
     own: reading::Own,
+    tags: tags::Tags,
 }
 
 impl std::fmt::Debug for Cache {
@@ -164,7 +166,8 @@ impl Cache {
             None => Back::Servers(Box::new(Servers::new(shared))),
         };
         let last = Last::new(Verdict::Done, None, "");
-        Self { shared, back, tokens: Tokens::default(), fences: Fences::default(), last, own: reading::Own::default() }
+        let (tokens, fences, own, tags) = Default::default();
+        Self { shared, back, tokens, fences, last, own, tags }
     }
 
     #[must_use]
@@ -200,7 +203,7 @@ impl Cache {
     /// Reads an entry's value and nothing else: no [`cas`](Self::cas) may follow, its age and lifetime are not known.
     /// A little cheaper than [`get`](Self::get).
     pub fn peek(&mut self, table: usize, key: &[u8]) -> Verdict {
-        let ask = if self.shared.config().tables[table].stale > 0 { Ask::All } else { Ask::Value };
+        let ask = if self.shared.table_at(table).stale > 0 { Ask::All } else { Ask::Value };
         let answer = on_back!(self, back => back.get(table, key, ask));
         self.settle_read(table, answer)
     }
@@ -224,38 +227,44 @@ impl Cache {
 
     /// Stores a value. `ttl` in seconds: `None` = the table's `autoexpire`, `Some(0)` = never expires.
     pub fn set(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        self.put(Mode::Set, table, key, value, ttl)
+        self.put(Mode::Set, table, key, value, ttl, 0)
     }
 
     /// Stores a value where there is none.
     pub fn add(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        self.put(Mode::Add, table, key, value, ttl)
+        self.put(Mode::Add, table, key, value, ttl, 0)
     }
 
     /// Stores a value where there is one.
     pub fn replace(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
-        self.put(Mode::Replace, table, key, value, ttl)
+        self.put(Mode::Replace, table, key, value, ttl, 0)
     }
 
     /// Stores a value if nobody changed it since this worker read it in the same `scope`.
     pub fn cas(&mut self, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>, scope: u64) -> Verdict {
-        match self.tokens.take(scope, table, key) {
-            Some(token) => self.put(Mode::Cas(token), table, key, value, ttl),
-            None => self.fail(Some(table), "not read before"),
+        let Some(Hold { token, tag }) = self.tokens.take(scope, table, key) else {
+            return self.fail(Some(table), "not read before");
+        };
+        match self.still_under(table, key, tag) {
+            Ok(true) => self.put(Mode::Cas(token), table, key, value, ttl, tag),
+            changed => self.settle(table, changed, TableStat::Sets),
         }
     }
 
-    fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Verdict {
+    fn put(&mut self, mode: Mode, table: usize, key: &[u8], value: Value<'_>, ttl: Option<u32>, tag: u64) -> Verdict {
         let ttl = ttl.unwrap_or_else(|| self.life(table));
         let mut room = Digits::default();
         let (data, flags) = value.to_wire(&mut room);
-        let answer = on_back!(self, back => back.put(mode, table, key, Wire { data, flags }, ttl));
+        let answer = self.store(mode, table, key, Wire { data, flags }, ttl, tag);
         self.settle(table, answer, TableStat::Sets)
     }
 
     /// Gives an entry a new lifetime of `ttl` seconds (0 = never expires) without rewriting it.
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Verdict {
-        let answer = on_back!(self, back => back.touch(table, key, ttl));
+        let answer = match self.stands(table, key) {
+            Ok(true) => on_back!(self, back => back.touch(table, key, ttl)),
+            other => other,
+        };
         self.settle(table, answer, TableStat::Touches)
     }
 
@@ -279,6 +288,9 @@ impl Cache {
     fn count(&mut self, table: usize, key: &[u8], step: Step, ttl: Option<u32>) -> Verdict {
         if step.by > COUNTER_MAX || step.created > COUNTER_MAX {
             return self.fail(Some(table), "counter beyond 2^63-1");
+        }
+        if self.shared.table_at(table).tag.is_some() {
+            return self.fail(Some(table), "no counters under tags");
         }
         let ttl = ttl.unwrap_or_else(|| self.life(table));
         let answer = on_back!(self, back => back.count(table, key, step, ttl));
@@ -383,7 +395,7 @@ impl Cache {
 
     /// How long an entry of the table lives when nothing else is said; 0 = for ever.
     fn life(&self, table: usize) -> u32 {
-        let table = &self.shared.config().tables[table];
+        let table = self.shared.table_at(table);
         table.life(table.autoexpire)
     }
 

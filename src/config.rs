@@ -317,10 +317,10 @@ impl Config {
         }
     }
 
-    /// Has any table two copies?
+    /// Has any table two copies? Tags have.
     #[must_use]
     pub fn has_mirrored(&self) -> bool {
-        self.tables.iter().any(Table::mirrored)
+        self.tables.iter().any(|table| table.mirrored() || table.tag.is_some())
     }
 
     /// Has any table one copy only?

@@ -6,7 +6,7 @@
 //! * hashed: `ipauth#:<sha256>`; the value then carries the full key, which is compared on reading.
 //!
 //! Beside an item may stand its tombstone, `!tomb:ipauth:alice`, and its counter of an epoch, `ipauth%17:alice`.
-//! `@`, `#`, `%` and `!` cannot occur in a table's name, so no two forms meet. Buffers are reused: no allocation once warm.
+//! `@`, `#`, `%` and `!` cannot occur in a table's name, so no two forms meet; the table of tags is named `~tag`, as no other can be. Buffers are reused: no allocation once warm.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-use crate::table::is_name;
+use crate::table::{is_name, is_space};
 
 mod head;
 mod parse;
@@ -137,7 +137,7 @@ impl WireKey {
             return Err(KeyError::Empty);
         }
         let Space { kind, table, generation } = space;
-        if !is_name(table.as_bytes()) {
+        if !is_space(table.as_bytes()) {
             return Err(KeyError::Table);
         }
         self.write(Head { kind: kind.text(), table, generation, part }, key)
@@ -150,7 +150,7 @@ impl WireKey {
     /// As for [`WireKey::set`]; `kind` must be a name too.
     pub fn record(&mut self, kind: &str, table: &str, key: &[u8]) -> Result<(), KeyError> {
         self.len = 0;
-        if !is_name(kind.as_bytes()) || !(table.is_empty() || is_name(table.as_bytes())) {
+        if !is_name(kind.as_bytes()) || !(table.is_empty() || is_space(table.as_bytes())) {
             return Err(KeyError::Table);
         }
         self.write(Head { kind, table, generation: 0, part: Part::Item }, key)

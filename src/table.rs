@@ -5,6 +5,13 @@
 
 use std::fmt;
 
+mod tag;
+
+pub use tag::TagRule;
+
+/// The table that keeps the records of tags: every host has it, and nobody can name it.
+pub const TAGS: &str = "~tag";
+
 /// Longest name of a table or a server, in bytes.
 pub const NAME_MAX: usize = 32;
 
@@ -34,9 +41,18 @@ pub struct Table {
     pub negexpire: u32,
     /// Seconds that an entry may still be served after its time; not 0 only where `autoexpire` is not.
     pub stale: u32,
+    /// The tag that each of its entries stands under; `None` = its entries have no tags.
+    pub tag: Option<TagRule>,
 }
 
 impl Table {
+    /// The table of tags. A tag that is lost voids entries, so it is kept as safely as can be.
+    #[must_use]
+    pub fn tags() -> Self {
+        let (autoexpire, near_ttl, negexpire) = (0, 0, 0);
+        Self { name: TAGS.to_owned(), autoexpire, copies: 2, near: false, near_ttl, negexpire, stale: 0, tag: None }
+    }
+
     /// Seconds until an entry is gone that shall be fresh for `fresh` seconds; 0 = for ever.
     #[must_use]
     pub fn life(&self, fresh: u32) -> u32 {
@@ -50,6 +66,12 @@ impl Table {
     pub const fn mirrored(&self) -> bool {
         self.copies > 1
     }
+
+    /// Are changes of its entries told to all hosts? Those of tags are, because entries of any near table may hang on them.
+    #[must_use]
+    pub fn announced(&self) -> bool {
+        self.near || self.name == TAGS
+    }
 }
 
 /// As it would be configured.
@@ -62,7 +84,10 @@ impl fmt::Display for Table {
         if self.negexpire != NEGEXPIRE {
             write!(f, ";negexpire={}", self.negexpire)?;
         }
-        if self.stale > 0 { write!(f, ";stale={}", self.stale) } else { Ok(()) }
+        if self.stale > 0 {
+            write!(f, ";stale={}", self.stale)?;
+        }
+        self.tag.as_ref().map_or(Ok(()), |tag| write!(f, ";tag={tag}"))
     }
 }
 
@@ -72,9 +97,20 @@ pub fn is_name(text: &[u8]) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
+/// True for the name of a table, [`TAGS`] included.
+#[must_use]
+pub fn is_space(text: &[u8]) -> bool {
+    is_name(text) || text == TAGS.as_bytes()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{TAGS, is_name, is_space};
+
+    #[test]
+    fn nobody_can_name_the_table_of_tags() {
+        assert!(!is_name(TAGS.as_bytes()) && is_space(TAGS.as_bytes()));
+    }
 
     #[test]
     fn a_name_holds_letters_digits_and_underscores_only() {

@@ -45,6 +45,9 @@ fn a_warm_worker_allocates_nothing_per_call() {
         (Memcached::many(2), "copies=2"),
         (vec![Memcached::tcp()], "copies=1;near=1"),
         (Memcached::many(2), "copies=2;near=1"),
+        (Vec::new(), "tag=user:$key"),
+        (vec![Memcached::tcp()], "tag=user:$key"),
+        (Memcached::many(2), "copies=2;near=1;tag=user:$key"),
     ];
     for (servers, attributes) in cases {
         let mut config = Config::default();
@@ -66,13 +69,21 @@ fn a_warm_worker_allocates_nothing_per_call() {
                 assert_eq!(cache.get(0, key, 1), Verdict::Done);
                 assert_eq!(cache.get(0, b"nobody", 1), Verdict::Missing);
                 assert_eq!(cache.set(0, key, Value::Int(7), Some(30)), Verdict::Done);
-                assert_eq!(cache.inc(0, key, 1, 0, None), Verdict::Done);
+                if !attributes.contains("tag") {
+                    assert_eq!(cache.inc(0, key, 1, 0, None), Verdict::Done);
+                }
                 assert_eq!(cache.touch(0, key, 60), Verdict::Done);
                 assert_eq!(cache.remove(0, key), Verdict::Done);
                 assert_eq!(cache.mget(0, keys), Verdict::Missing);
                 assert_eq!(cache.get(0, b"nobody", 1), Verdict::Missing);
                 assert_eq!(cache.mget(0, keys), Verdict::Missing);
             }
+            for key in keys {
+                assert_eq!(cache.set(0, key, Value::Int(7), Some(30)), Verdict::Done);
+                assert_eq!(cache.invalidate_tag(key), Verdict::Done);
+            }
+            assert_eq!(cache.mget(0, keys), Verdict::Done);
+            keys.iter().for_each(|key| assert_eq!(cache.remove(0, key), Verdict::Done));
         };
         round(&keys);
         watcher.tick();

@@ -208,6 +208,18 @@ fn a_bump_that_did_not_reach_a_server_in_use_is_carried_there_by_the_next_round(
     });
 }
 
+#[test]
+fn a_bump_is_told_although_a_server_hangs() {
+    let servers = Memcached::many(2);
+    let far = support::Proxy::to(servers[1].port());
+    far.set(support::proxy::Mode::Delay(Duration::from_millis(20)));
+    let mut cache = Cache::new(shared(&[servers[0].addr(), far.addr()], 500));
+    assert_eq!(cache.bump(0), Verdict::Done, "{:?}", cache.last());
+    servers[0].freeze();
+    assert_eq!(cache.bump(0), Verdict::Done, "{:?}", cache.last());
+    servers[0].thaw();
+}
+
 /// This process may open as many files as the machine allows.
 fn many_files() {
     // SAFETY: the structure is plain numbers, filled by the first call and read by the second.

@@ -32,7 +32,8 @@ fn every_example_boots_and_answers() {
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "cfg")) {
         println!("{}", file.display());
         let text = std::fs::read_to_string(file).expect("example");
-        let one_line = text.contains("#!ifdef ONE_LINE");
+        let forms = ["ONE_LINE", "PER_HOST", "WITHOUT_CACHE"];
+        let forms: Vec<&str> = forms.into_iter().filter(|form| text.contains(&format!("#!ifdef {form}"))).collect();
         let script = |name: &str| format!("\"{}\"", examples().join(name).display());
         let mut host = Kamailio::cfg(text).ready(Ready::Sip).define("SIP_PORT", "%%SIP_PORT%%");
         host = host.define("HTTP_PORT", &ports::free().to_string()).define("DBURL", &format!("\"{url}\""));
@@ -42,8 +43,8 @@ fn every_example_boots_and_answers() {
         for (server, name) in servers.iter().zip(["mc1", "mc2", "mc3"]) {
             host = host.define(&name.to_uppercase(), &format!("\"{}\"", server.spec(name)));
         }
-        if one_line {
-            assert!(host.clone().arg("-A").arg("ONE_LINE").start().runs(), "{} in one line", file.display());
+        for form in forms {
+            assert!(host.clone().arg("-A").arg(form).start().runs(), "{} {form}", file.display());
         }
         let mut host = host.start();
         assert!(host.runs(), "{}", file.display());

@@ -96,17 +96,17 @@ fn follow(heading: &str, count: usize, asked: bool) {
 
 #[test]
 fn kamcmd_on_a_proxy() {
-    follow("kamcmd", 2, true);
+    follow("kamcmd", 3, true);
 }
 
 #[test]
 fn http_from_anywhere() {
-    follow("HTTP", 3, true);
+    follow("HTTP", 4, true);
 }
 
 #[test]
 fn shcctl_without_kamailio() {
-    follow("shcctl", 2, false);
+    follow("shcctl", 3, false);
 }
 
 #[test]

@@ -52,11 +52,22 @@ fn without_any_one_mechanism_a_promise_breaks() {
         ("the question whether the other side is complete", Rules { survivor: false, ..all }),
         ("silence that is no answer about doubtful items", Rules { confirm: false, ..all }),
         ("activation", Rules { activation: false, stamp_bits: 3, ..all }),
+        ("the word of both sides for a miss", Rules { sure_miss: false, ..all }),
+        ("standing back while most of the pool is down", Rules { stand_back: false, ..all }),
+        ("a look at the health before each packet", Rules { heed: false, ..all }),
     ] {
         let tally = runs::many(0..SEARCH, &Options { rules, ..ALL }, 1);
         println!("without {name}: after {} runs {:?} never whole {}", tally.runs, tally.bad, tally.never_whole.len());
         assert!(!tally.bad.is_empty(), "without {name} the judge finds nothing in {SEARCH} seeds");
     }
+}
+
+/// A server that hangs is given up after so many failures in a row, and then costs nobody a deadline.
+#[test]
+fn without_giving_up_a_server_the_deadlines_add_up() {
+    let tally = runs::many(0..1_000, &Options { soft_failures: 100, ..ALL }, 1);
+    println!("without giving up: after {} runs {:?}", tally.runs, tally.bad);
+    assert!(tally.bad.iter().any(|(_, what)| *what == "P4: a dead server costs a fourth deadline"), "{:?}", tally.bad);
 }
 
 #[test]

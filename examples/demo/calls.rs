@@ -1,19 +1,14 @@
 //! SIP calls: a list of users, one call each, made by sipp to one host. The result names every user and its answer, and
 //! how long each answer took.
 
-use crate::Outcome;
 use crate::database::Database;
-use crate::farm::{Farm, scenario};
-use crate::support::process::{self, Process};
+use crate::farm::Farm;
+use crate::support::Sipp;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
 
 pub struct Load {
-    sipp: Process,
-    dir: TempDir,
+    sipp: Sipp,
     calls: usize,
 }
 
@@ -31,21 +26,11 @@ pub struct Answers {
 
 impl Load {
     /// Starts one call per entry of `users` at `rate` calls per second.
-    pub fn start(farm: &Farm, host: usize, users: &[String], rate: usize) -> Outcome<Load> {
-        let dir = tempfile::Builder::new().prefix("sipp-").tempdir_in(farm.dir())?;
-        let list = dir.path().join("users.csv");
-        std::fs::write(&list, format!("SEQUENTIAL\n{};\n", users.join(";\n")))?;
-        let scenario = scenario(dir.path(), "caller.xml", include_str!("caller.xml"))?;
-        let port = crate::support::ports::free();
-        let mut sipp = Command::new(process::need("sipp"));
-        sipp.arg(format!("127.0.0.1:{}", farm.hosts[host].host.port())).arg("-sf").arg(scenario).arg("-inf").arg(list);
-        sipp.args(["-i", "127.0.0.1", "-p", &port.to_string()]);
-        sipp.args(["-m", &users.len().to_string(), "-r", &rate.to_string()]);
-        sipp.args(["-nostdin", "-recv_timeout", "10000", "-trace_rtt", "-rtt_freq", "1"]);
-        sipp.args(["-trace_logs", "-log_file", "calls.log", "-trace_err", "-error_file", "errors.log"]);
-        sipp.current_dir(dir.path());
-        let sipp = Process::start(sipp, &dir.path().join("screen.log"));
-        Ok(Load { sipp, dir, calls: users.len() })
+    pub fn start(farm: &Farm, host: usize, users: &[String], rate: usize) -> Load {
+        let rate = rate.to_string();
+        let args = ["-r", &rate, "-recv_timeout", "10000", "-trace_rtt", "-rtt_freq", "1"];
+        let sipp = Sipp::call_as(farm.hosts[host].host.port(), include_str!("caller.xml"), users, &args);
+        Load { sipp, calls: users.len() }
     }
 
     pub fn runs(&mut self) -> bool {
@@ -54,7 +39,7 @@ impl Load {
 
     /// Calls that have ended so far.
     pub fn done(&self) -> usize {
-        self.read("calls.log").lines().count()
+        self.sipp.log().lines().count()
     }
 
     /// Waits for the end and reads what sipp wrote down.
@@ -64,28 +49,16 @@ impl Load {
             Some(status) if status.success() => {}
             ended => answers.trouble.push(format!("sipp ended with {ended:?}")),
         }
-        for line in self.read("calls.log").lines() {
+        for line in self.sipp.log().lines() {
             if let Some((user, code)) = line.trim().split_once(' ')
                 && let Ok(code) = code.parse()
             {
                 answers.codes.entry(user.into()).or_default().push(code);
             }
         }
-        answers.trouble.extend(self.read("errors.log").lines().take(3).map(String::from));
-        answers.times = self.times();
+        answers.trouble.extend(self.sipp.errors().lines().take(3).map(String::from));
+        answers.times = self.sipp.times();
         answers
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
-    }
-
-    /// sipp's file of response times: "when;milliseconds;number of the timer", after a line of titles.
-    fn times(&self) -> Vec<u64> {
-        let files = std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten().map(|f| f.path());
-        let rtt: Option<PathBuf> = files.into_iter().find(|p| p.to_string_lossy().ends_with("_rtt.csv"));
-        let text = rtt.and_then(|p| std::fs::read_to_string(p).ok()).unwrap_or_default();
-        text.lines().filter_map(|l| l.split(';').nth(1)?.parse::<f64>().ok()).map(|ms| ms as u64).collect()
     }
 }
 

@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 const USERS: usize = 1_000;
 const SCHEMA: &str = include_str!("../../cfg-examples/ipauth.sql");
+const OUTBOX: &str = include_str!("../../sql/sqlite/outbox.sql");
+const TRIGGER: &str = include_str!("../../sql/sqlite/trigger.sql");
 
 pub struct Database {
     file: PathBuf,
@@ -36,6 +38,23 @@ impl Database {
         format!("sqlite:///{}", self.file.display())
     }
 
+    /// The `outbox` parameter of the hosts.
+    pub fn outbox(&self) -> String {
+        format!("url={};poll=200", self.url())
+    }
+
+    /// From now on each change of the groups is written down in the outbox.
+    pub fn add_triggers(&self) -> Outcome<()> {
+        let names = [("@TABLE@", "grp"), ("@COLUMN@", "username"), ("@CACHE@", "ipauth")];
+        let trigger = names.iter().fold(TRIGGER.to_string(), |text, (mark, name)| text.replace(mark, name));
+        self.sql(&format!("{OUTBOX}\n{trigger}")).map(drop)
+    }
+
+    /// Whether all changes have been read from the outbox.
+    pub fn is_drained(&self) -> Outcome<bool> {
+        Ok(self.sql("SELECT count(*) FROM shc_outbox;")?.trim() == "0")
+    }
+
     pub fn users(&self) -> usize {
         self.members.len()
     }
@@ -55,10 +74,14 @@ impl Database {
 
     /// Puts the user into the group or takes it out.
     pub fn set_member(&mut self, user: &str, member: bool) -> Outcome<()> {
-        self.sql(&match member {
-            true => format!("INSERT INTO grp (username, grp) VALUES ('{user}', 'ipauth');"),
-            false => format!("DELETE FROM grp WHERE username = '{user}' AND grp = 'ipauth';"),
-        })?;
+        self.sql(&change(user, member))?;
+        self.refresh()
+    }
+
+    /// Takes those users who are in the group out of it, and puts the others in.
+    pub fn turn(&mut self, users: &[String]) -> Outcome<()> {
+        let changes: String = users.iter().map(|user| change(user, !self.is_member(user))).collect();
+        self.sql(&changes)?;
         self.refresh()
     }
 
@@ -82,5 +105,12 @@ impl Database {
             return Err(format!("sqlite3: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
         }
         Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+fn change(user: &str, member: bool) -> String {
+    match member {
+        true => format!("INSERT INTO grp (username, grp) VALUES ('{user}', 'ipauth');"),
+        false => format!("DELETE FROM grp WHERE username = '{user}' AND grp = 'ipauth';"),
     }
 }

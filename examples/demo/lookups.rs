@@ -1,35 +1,47 @@
-//! The same calls twice: without a cache every call asks the database, with it each user is asked for once in the whole farm.
+//! The same calls again and again: without a cache every call asks the database, with a table in each host's memory each host
+//! asks once for each user, and with the shared table each user is asked for once in the whole farm.
 
 use crate::account::{Account, grouped, percent};
 use crate::calls::{Answers, Load};
 use crate::counts::{Counts, SERVERS};
-use crate::farm::Farm;
+use crate::farm::{Farm, Form};
 use crate::{Outcome, go_on};
 use std::time::Duration;
 
 const RATE: usize = 400;
 
 /// One host's share of a phase.
-pub struct Share {
-    pub answers: Answers,
-    pub counts: Counts,
+struct Share {
+    answers: Answers,
+    counts: Counts,
 }
 
-pub fn without_cache(farm: &mut Farm, account: &mut Account) -> Outcome<Vec<Share>> {
+pub fn without_cache(farm: &mut Farm, account: &mut Account) -> Outcome<Counts> {
     account.heading("Without a cache: every call asks the database");
     account.progress("starting two hosts");
-    farm.boot(false);
-    let shares = both(farm, account, "calls without a cache")?;
-    report(account, farm, &shares);
-    let sum = sum(&shares);
+    farm.boot(Form::WithoutCache);
+    let sum = both(farm, account, "calls without a cache")?;
     account.check(sum.sql == sum.calls, format!("{} calls made {} SQL queries", grouped(sum.calls), grouped(sum.sql)));
-    Ok(shares)
+    Ok(sum)
 }
 
-pub fn with_cache(farm: &mut Farm, account: &mut Account, without: &[Share]) -> Outcome<()> {
+pub fn per_host(farm: &mut Farm, account: &mut Account) -> Outcome<Counts> {
+    account.heading("With $sht: each host remembers for itself");
+    account.progress("starting two hosts");
+    farm.boot(Form::PerHost);
+    let sum = both(farm, account, "calls with $sht")?;
+    let users = farm.database.users() as u64;
+    account.check(
+        sum.sql >= 2 * users && sum.sql <= 2 * users + users / 50,
+        format!("{} SQL queries: each host asked for each of the {} users", grouped(sum.sql), grouped(users)),
+    );
+    Ok(sum)
+}
+
+pub fn shared(farm: &mut Farm, account: &mut Account, without: Counts) -> Outcome<Counts> {
     account.heading("With the cache: $shc in the place of $sht");
     account.progress("starting two hosts");
-    farm.boot(true);
+    farm.boot(Form::TwelveLines);
     let start = farm.counts()?;
     let users = farm.database.names();
     let first = [wave(farm, account, "first calls of all users, host A", &[users.clone(), Vec::new()])?];
@@ -51,12 +63,37 @@ pub fn with_cache(farm: &mut Farm, account: &mut Account, without: &[Share]) -> 
     report(account, farm, &shares);
     judge(account, &shares, without, fresh, users.len() as u64);
     report_servers(account, farm, &shares);
-    account.check(sum(&shares).hits.iter().all(|h| *h > 0), "each of the three servers holds its part of the table");
-    Ok(())
+    let sum = sum(&shares);
+    account.check(sum.hits.iter().all(|h| *h > 0), "each of the three servers holds its part of the table");
+    Ok(sum)
 }
 
-fn judge(account: &mut Account, shares: &[Share], without: &[Share], fresh: Counts, users: u64) {
-    let (sum, before) = (sum(shares), sum(without));
+/// Both hosts meet the same users at the same time, and nobody has stored an answer yet.
+pub fn one_line(farm: &mut Farm, account: &mut Account) -> Outcome<Counts> {
+    account.heading("One line in the place of twelve: shc_cached_route");
+    account.progress("starting two hosts");
+    farm.database.add_triggers()?;
+    farm.boot(Form::OneLine);
+    farm.use_all_servers()?;
+    farm.hosts[0].kamcmd(&["shc.bump", "ipauth"])?;
+    account.settle();
+    account.text("if (shc_cached_route(\"ipauth\", \"$fU\", \"IPAUTH_ANSWER\")) ...");
+    account.text("kamcmd shc.bump ipauth: all that the twelve lines have stored is gone.");
+    let sum = both(farm, account, "calls in one line")?;
+    let users = farm.database.users() as u64;
+    account.check(
+        sum.sql == users,
+        format!(
+            "{} SQL queries for {} users whom both hosts met at the same time: one loads, the other waits for what it finds",
+            grouped(sum.sql),
+            grouped(users)
+        ),
+    );
+    Ok(sum)
+}
+
+fn judge(account: &mut Account, shares: &[Share], before: Counts, fresh: Counts, users: u64) {
+    let sum = sum(shares);
     account.check(
         fresh.cached() + fresh.no_cache == fresh.calls && fresh.cached() * 100 >= fresh.calls * 99,
         format!(
@@ -77,22 +114,25 @@ fn judge(account: &mut Account, shares: &[Share], without: &[Share], fresh: Coun
     );
 }
 
-/// Every user twice on each host, both hosts at once: as many calls as the phase with the cache makes.
-fn both(farm: &mut Farm, account: &mut Account, what: &str) -> Outcome<Vec<Share>> {
+/// Every user twice on each host, both hosts at once: as many calls in each form. Reports them.
+fn both(farm: &mut Farm, account: &mut Account, what: &str) -> Outcome<Counts> {
     let users = farm.database.names();
     let lists = [1, 2].map(|seed| [users.clone(), shuffled(&users, seed)].concat());
     let start = farm.counts()?;
     let answers = wave(farm, account, what, &lists)?;
     account.settle();
     let end = farm.counts()?;
-    Ok(answers.into_iter().enumerate().map(|(i, answers)| Share { answers, counts: end[i] - start[i] }).collect())
+    let share = |(i, answers)| Share { answers, counts: end[i] - start[i] };
+    let shares: Vec<Share> = answers.into_iter().enumerate().map(share).collect();
+    report(account, farm, &shares);
+    Ok(sum(&shares))
 }
 
 /// One list of users per host, at the same time; shows how far it is.
 fn wave(farm: &mut Farm, account: &mut Account, what: &str, lists: &[Vec<String>]) -> Outcome<Vec<Answers>> {
     let mut loads = Vec::new();
     for (host, users) in lists.iter().enumerate() {
-        loads.push(if users.is_empty() { None } else { Some(Load::start(farm, host, users, RATE)?) });
+        loads.push(if users.is_empty() { None } else { Some(Load::start(farm, host, users, RATE)) });
     }
     let total: usize = lists.iter().map(Vec::len).sum();
     while loads.iter_mut().flatten().any(Load::runs) {
@@ -116,6 +156,16 @@ fn report(account: &mut Account, farm: &Farm, shares: &[Share]) {
     rows.push(row("together", &answers, &sum(shares)));
     account.table(&rows);
     verdict(account, farm, &answers);
+}
+
+/// What each form has cost the database.
+pub fn account_of_queries(account: &Account, forms: &[(&str, Counts)]) {
+    let mut rows = vec![["", "calls", "SQL queries", "spared"].map(String::from).to_vec()];
+    for (form, counts) in forms {
+        let spared = format!("{} %", percent(counts.cached(), counts.calls));
+        rows.push(vec![(*form).to_string(), grouped(counts.calls), grouped(counts.sql), spared]);
+    }
+    account.table(&rows);
 }
 
 /// How the reads of each host were spread over the servers.

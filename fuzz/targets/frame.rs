@@ -2,12 +2,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shardcache::value::frame::{FRAME, Item, Loading, Row, Wire};
+use shardcache::value::frame::{FRAME, Item, Loading, Row, Tagged, Wire};
 
 fuzz_target!(|data: &[u8]| {
     let Some((head, rest)) = data.split_first_chunk::<4>() else { return };
     for flags in [FRAME, u32::from_le_bytes(*head)] {
-        let Some(item) = Item::from_wire(Wire { data: rest, flags }) else { continue };
+        let wire = Wire { data: rest, flags };
+        if let Some(entry) = Tagged::from_wire(wire) {
+            assert!(entry.to_wire(&mut Vec::new()).data == rest && Item::from_wire(wire).is_none());
+        }
+        let Some(item) = Item::from_wire(wire) else { continue };
         let mut room = Vec::new();
         assert!(Item::from_wire(item.to_wire(&mut room)) == Some(item));
         assert!(!item.negative() || item.shown().is_none(), "a no has nothing to show");

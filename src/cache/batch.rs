@@ -5,6 +5,9 @@
 //! the answers stay readable in the order of the keys.
 
 mod fetch;
+mod tagged;
+
+pub(crate) use tagged::Standing;
 
 use std::ops::Range;
 
@@ -45,9 +48,11 @@ pub(crate) struct Batch {
     unknown: Vec<usize>,
     waiting: Vec<usize>,
     data: Vec<u8>,
-    /// Of values of near tables.
+    /// Of values of near tables and of those with tags.
     details: Vec<Detail>,
     generation: u64,
+    /// Its values stand under tags that have been looked at.
+    tagged: bool,
     err: &'static str,
 }
 
@@ -55,13 +60,15 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 struct Want {
     found: Found,
+    /// Why nothing is known.
+    fault: Fault,
     spot: Spot,
     next: u32,
 }
 
 impl Want {
     fn new(found: Found) -> Self {
-        Self { found, spot: Spot::default(), next: END }
+        Self { found, fault: Fault::Down, spot: Spot::default(), next: END }
     }
 }
 
@@ -82,12 +89,14 @@ pub(crate) enum Blank {
     Near,
 }
 
-/// What came with a value, for those who keep it.
+/// What came with the value of key `at`.
 #[derive(Clone, Copy, Debug)]
-struct Detail {
-    at: usize,
-    left: Option<i64>,
-    token: Token,
+pub(crate) struct Detail {
+    pub at: usize,
+    pub left: Option<i64>,
+    pub token: Token,
+    /// Servers confirmed it.
+    pub sure: bool,
 }
 
 /// One server's share.
@@ -146,7 +155,7 @@ impl Batch {
         if self.data.capacity() > KEPT {
             self.data.shrink_to(KEPT);
         }
-        self.err = "";
+        (self.tagged, self.err) = (false, "");
     }
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
@@ -168,7 +177,7 @@ impl Batch {
             Found::Unanswered => Some(Blank::Unanswered),
             Found::Failed => None,
             Found::Value { data, flags } => {
-                let wire = Wire { data: &self.data[data.clone()], flags: *flags };
+                let wire = self.kept(data, *flags);
                 let known = wire.negative() || wire.shown().is_some() || wire.row().is_some();
                 (!known).then_some(Blank::Missing)
             }
@@ -180,24 +189,39 @@ impl Batch {
         self.wants.len()
     }
 
-    /// Notes what came with the value of key `at`, which servers confirmed.
-    pub fn detail(&mut self, at: usize, left: Option<i64>, token: Token) {
-        self.details.push(Detail { at, left, token });
+    /// Notes what came with a value.
+    pub fn note(&mut self, detail: Detail) {
+        self.details.push(detail);
     }
 
     /// What servers confirmed of keys of a near table.
     pub fn confirmed(&self) -> impl Iterator<Item = (usize, Option<Brought<'_>>)> {
-        let absent = |(at, want): (usize, &Want)| matches!(want.found, Found::Missing).then_some((at, None));
+        let void = |at| self.details.iter().any(|detail| detail.at == at);
+        let absent = move |(at, want): (usize, &Want)| {
+            (matches!(want.found, Found::Missing) && !(self.tagged && void(at))).then_some((at, None))
+        };
         let there = |detail: &Detail| {
-            let Detail { at, left, token } = *detail;
-            let Found::Value { data, flags } = &self.wants[at].found else { return None };
-            Some((at, Some(Brought { data: &self.data[data.clone()], flags: *flags, left, token })))
+            let Detail { at, left, token, sure } = *detail;
+            let Wire { data, flags } = self.wire(at).filter(|_| sure)?;
+            Some((at, Some(Brought { data, flags, left, token })))
         };
         self.details.iter().filter_map(there).chain(self.wants.iter().enumerate().filter_map(absent))
     }
 
+    /// The entry found for key `at`, as it is.
+    fn wire(&self, at: usize) -> Option<Wire<'_>> {
+        let Found::Value { data, flags } = &self.wants.get(at)?.found else { return None };
+        Some(Wire { data: &self.data[data.clone()], flags: *flags })
+    }
+
     fn shown(&self, data: &Range<usize>, flags: u32) -> Option<Value<'_>> {
-        Wire { data: &self.data[data.clone()], flags }.shown()
+        self.kept(data, flags).shown()
+    }
+
+    /// What is kept under tags that have been looked at, or without any.
+    fn kept(&self, data: &Range<usize>, flags: u32) -> Wire<'_> {
+        let wire = Wire { data: &self.data[data.clone()], flags };
+        if self.tagged { wire.untagged() } else { wire }
     }
 
     pub fn tally(&self) -> Tally {
@@ -218,14 +242,14 @@ impl Batch {
 
     /// Notes what a store says of the next key.
     pub fn push(&mut self, answer: Result<Option<(&[u8], u32)>, Fault>) {
-        let found = self.judge(answer);
-        self.wants.push(Want::new(found));
+        let want = Want { fault: answer.err().unwrap_or(Fault::Down), ..Want::new(self.judge(answer)) };
+        self.wants.push(want);
     }
 
     /// Notes what a store says of key `at`, of which something was said before.
     pub fn set(&mut self, at: usize, answer: Result<Option<(&[u8], u32)>, Fault>) {
         if let Err(fault) = answer {
-            self.err = fault.as_str();
+            (self.err, self.wants[at].fault) = (fault.as_str(), fault);
         }
         self.wants[at].found = self.judge(answer);
     }

@@ -18,13 +18,14 @@ impl Farm {
     /// servers are down.
     pub fn bump(&mut self, table: usize) -> Answer {
         let deadline = self.begin();
-        self.refuse()?;
-        let name = &self.shared.config().tables[table].name;
+        let name = &self.shared.table_at(table).name;
         let (mut record, mut root) = (WireKey::new(), WireKey::new());
         record.record("gen", name, b"")?;
         root.record("root", "", b"")?;
 
-        let asked = self.send_all(deadline, |link| link.mg(key_ref(&record), "v"));
+        // Asking leaves time to tell, whatever hangs.
+        let leg = self.leg_deadline(deadline)?;
+        let asked = self.send_all(leg, |link| link.mg(key_ref(&record), "v"));
         let seen = asked.iter().filter_map(|server| number(&self.links[*server].reply(0))).max().unwrap_or(0);
         let known = &self.shared.table_cell(table).generation;
         let next = clock::wall_s().max(seen.max(known.load(Relaxed)) + 1);

@@ -177,7 +177,7 @@ impl Farm {
         limit: usize,
         deadline: Deadline,
     ) -> Result<(Vec<Vec<u8>>, bool), Unlisted> {
-        let name = &self.shared.config().tables[table].name;
+        let name = &self.shared.table_at(table).name;
         let (generation, counters) = (self.shared.generation(table), self.mirrors(table) && self.layout.len() > 1);
         let (mut keys, mut passed, mut more, mut room, mut any) = (Vec::new(), 0, false, Vec::new(), false);
         let mut link = Link::new(self.shared.endpoint(&self.layout, at.server));
@@ -251,7 +251,7 @@ fn entry(raw: &[u8], data: &[u8], flags: u32, ttl: u32) -> Option<(Part, Entry)>
             None => (wire_key.clone(), data),
         },
     };
-    let value = Wire { data, flags }.shown()?;
+    let value = Wire { data, flags }.untagged().shown()?;
     let text = match value {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Bytes(bytes) => bytes.to_vec(),

@@ -188,12 +188,12 @@ impl Farm {
 
     /// Are this table's keys to be kept in two copies?
     pub fn mirrors(&self, table: usize) -> bool {
-        self.shared.config().tables[table].mirrored()
+        self.shared.table_at(table).mirrored()
     }
 
     /// The slot of the first server on the ring for a key; generations do not move keys.
     pub fn home(&self, table: usize, key: &[u8]) -> usize {
-        self.layout.ring().home(&[self.shared.config().tables[table].name.as_bytes(), b":", key])
+        self.layout.ring().home(&[self.shared.table_at(table).name.as_bytes(), b":", key])
     }
 
     /// Takes over the host's list of servers, if it is another one now.
@@ -257,7 +257,7 @@ impl Farm {
     /// Spells a key. Only entries have generations.
     pub fn spell(&mut self, kind: key::Kind, table: usize, part: Part, key: &[u8]) -> Result<u64, Fault> {
         let generation = if kind == key::Kind::Entry { self.shared.generation(table) } else { 0 };
-        self.key.part(Space { kind, table: &self.shared.config().tables[table].name, generation }, part, key)?;
+        self.key.part(Space { kind, table: &self.shared.table_at(table).name, generation }, part, key)?;
         Ok(generation)
     }
 

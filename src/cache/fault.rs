@@ -32,6 +32,8 @@ pub enum Fault {
     KeyTooLong,
     /// The host's own store is held by another worker.
     Busy,
+    /// The entry stands under as many tags as it can.
+    TooManyTags,
 }
 
 impl Fault {
@@ -52,6 +54,7 @@ impl Fault {
             Self::EmptyKey => "empty key",
             Self::KeyTooLong => "key too long",
             Self::Busy => "store busy",
+            Self::TooManyTags => "too many tags",
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! One store serves all tables: an entry is named by table, generation and key, whatever bytes the key has.
 
+mod tagged;
+
 use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -16,7 +18,7 @@ use crate::cluster::seats::Seat;
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
 use crate::near::{self, Delta, Put, Removed, Store, Terms};
-use crate::value::frame::Wire;
+use crate::value::frame::{Tagged, Wire};
 use crate::value::{Digits, Value};
 
 /// One worker's way to the host's own store.
@@ -27,6 +29,10 @@ pub(crate) struct Local {
     name: Vec<u8>,
     data: Vec<u8>,
     held: Held,
+    /// A record that was read beside an entry.
+    record: Vec<u8>,
+    /// The entry read last, where its tags make it void.
+    void: Option<u64>,
     batch: Batch,
 }
 
@@ -39,8 +45,8 @@ enum Held {
 
 impl Local {
     pub fn new(shared: &'static Shared, store: &'static Store) -> Self {
-        let (name, data, batch) = (Vec::new(), Vec::new(), Batch::default());
-        Self { shared, store, name, data, held: Held::Nothing, batch }
+        let (name, data, record, batch) = (Vec::new(), Vec::new(), Vec::new(), Batch::default());
+        Self { shared, store, name, data, held: Held::Nothing, record, void: None, batch }
     }
 
     /// Nobody else counts what comes of a call.
@@ -62,6 +68,10 @@ impl Local {
 
     /// The last entry read, as it is.
     pub fn wire(&self) -> Option<Wire<'_>> {
+        self.entry().map(Tagged::inner).or_else(|| self.stored())
+    }
+
+    fn stored(&self) -> Option<Wire<'_>> {
         match self.held {
             Held::Data { flags, .. } => Some(Wire { data: &self.data, flags }),
             _ => None,
@@ -91,7 +101,11 @@ impl Local {
 
     pub fn get(&mut self, table: usize, key: &[u8], _ask: Ask) -> Answer {
         self.set_key(table, key)?;
-        self.read()
+        let found = self.read()?;
+        match &self.shared.table_at(table).tag {
+            Some(rule) if found => self.judge(rule, table, key),
+            _ => Ok(found),
+        }
     }
 
     /// Nothing is nearer than this store.
@@ -100,6 +114,9 @@ impl Local {
     }
 
     pub fn ttl(&mut self, table: usize, key: &[u8]) -> Answer {
+        if self.shared.table_at(table).tag.is_some() {
+            return self.get(table, key, Ask::All);
+        }
         self.set_key(table, key)?;
         let now = seconds();
         let Some(hit) = self.store.look(&self.name, now, self.deadline())? else { return Ok(false) };
@@ -191,10 +208,8 @@ impl Local {
         batch.clear();
         for key in keys {
             let answer = self.get(table, key, Ask::Value);
-            batch.push(answer.map(|found| match self.held {
-                Held::Data { flags, .. } if found => Some((self.data.as_slice(), flags)),
-                _ => None,
-            }));
+            let found = |found| self.wire().filter(|_| found).map(|Wire { data, flags }| (data, flags));
+            batch.push(answer.map(found));
         }
         (self.batch, self.held) = (batch, Held::Nothing);
         self.batch.tally()
@@ -241,7 +256,7 @@ impl Local {
         self.set_key(table, key)?;
         let mut spelled = WireKey::new();
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        spelled.set(&self.shared.config().tables[table].name, generation, key)?;
+        spelled.set(&self.shared.table_at(table).name, generation, key)?;
         Ok(Location { server: None, wire_key: String::from_utf8_lossy(spelled.bytes()).into_owned() })
     }
 
@@ -266,21 +281,21 @@ impl Local {
 
     fn prefix(&self, table: usize) -> String {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        format!("{}@{generation}:", self.shared.config().tables[table].name)
+        format!("{}@{generation}:", self.shared.table_at(table).name)
     }
 
     fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        self.held = Held::Nothing;
+        (self.held, self.void) = (Held::Nothing, None);
         self.name.clear();
-        let _ = write!(self.name, "{}@{generation}:", self.shared.config().tables[table].name);
+        let _ = write!(self.name, "{}@{generation}:", self.shared.table_at(table).name);
         self.name.extend_from_slice(key);
         if key.is_empty() { Err(Fault::EmptyKey) } else { Ok(()) }
     }
 
     fn set_record(&mut self, kind: &str, table: usize, key: &[u8]) -> Result<(), Fault> {
         self.name.clear();
-        let _ = write!(self.name, "!{kind}:{}:", self.shared.config().tables[table].name);
+        let _ = write!(self.name, "!{kind}:{}:", self.shared.table_at(table).name);
         self.name.extend_from_slice(key);
         if key.is_empty() { Err(Fault::EmptyKey) } else { Ok(()) }
     }
@@ -319,7 +334,7 @@ fn held(hit: &near::Hit, now_s: u64) -> Held {
 
 /// The entry, if a read would bring a value.
 fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Option<Entry> {
-    let value = Wire { data: &item.value, flags: item.hit.flags }.shown()?;
+    let value = Wire { data: &item.value, flags: item.hit.flags }.untagged().shown()?;
     let is_int = matches!(value, Value::Int(_));
     let mut digits = Digits::default();
     let value = value.to_wire(&mut digits).0.to_vec();

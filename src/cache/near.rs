@@ -16,7 +16,8 @@ use crate::clock::{self, Deadline};
 use crate::cluster::{Layout, Shared, TableStat};
 use crate::invalidate::stripes::stripe;
 use crate::near::{Found, Hit, Store, Terms};
-use crate::value::frame::{Item, Wire};
+use crate::table::TAGS;
+use crate::value::frame::{Item, Tagged, Wire};
 use crate::value::{Value, framed};
 use note::Note;
 
@@ -64,6 +65,28 @@ fn passing(wire: Wire<'_>) -> bool {
     framed(wire.flags) && matches!(Item::from_wire(wire), None | Some(Item::Loading(_) | Item::GivenUp { .. }))
 }
 
+/// What the stamp of a near entry of a key hangs on.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    home: usize,
+    stripe: u8,
+    /// Home and stripe of the tag that is made of the key.
+    tag: Option<(usize, u8)>,
+}
+
+impl Place {
+    fn stamp(self, shared: &Shared, layout: &Layout, table: usize) -> u64 {
+        let tag = self.tag.map_or(0, |(home, stripe)| shared.near_stamp(layout, shared.tags(), home, stripe));
+        // Both only grow, so equal sums mean equal parts.
+        tag.wrapping_add(shared.near_stamp(layout, table, self.home, self.stripe))
+    }
+
+    fn fresh(self, shared: &Shared, layout: &Layout, table: usize, now_ms: u64) -> bool {
+        let tag = self.tag.is_none_or(|(home, _)| shared.near_fresh(layout, shared.tags(), home, now_ms));
+        tag && shared.near_fresh(layout, table, self.home, now_ms)
+    }
+}
+
 /// One worker's way to the near cache.
 #[derive(Debug)]
 pub(crate) struct Near {
@@ -73,6 +96,8 @@ pub(crate) struct Near {
     late_ms: u64,
     process: u32,
     name: Vec<u8>,
+    /// The tag that is made of a key.
+    tag: Vec<u8>,
     data: Vec<u8>,
     /// What the last call found here, and when.
     held: Option<(Hit, u64)>,
@@ -81,9 +106,9 @@ pub(crate) struct Near {
 impl Near {
     /// `None` where no table is near.
     pub fn new(shared: &'static Shared) -> Option<Self> {
-        let (name, data) = (Vec::new(), Vec::new());
+        let (name, tag, data) = (Vec::new(), Vec::new(), Vec::new());
         let (late_ms, process) = ((shared.delta_ms() / 3).min(LATEST_MS), std::process::id());
-        shared.near().map(|store| Self { shared, store, late_ms, process, name, data, held: None })
+        shared.near().map(|store| Self { shared, store, late_ms, process, name, tag, data, held: None })
     }
 
     /// Begins a call: forgets what the last one found.
@@ -94,12 +119,13 @@ impl Near {
     /// Looks for a key of a near table. `layout`: of the newest list of servers.
     pub fn look(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Said {
         self.spell(table, key);
+        let tag = self.tag_of(layout, table, key);
         // The exact time costs as much as all the rest: it is looked at where it may matter.
         let mut now_ms = clock::coarse_ms() + self.late_ms;
-        let mut found = self.find(layout, table, now_ms);
+        let mut found = self.find(layout, table, tag, now_ms);
         if found == Found::Stale {
             now_ms = clock::monotonic_ms();
-            found = self.find(layout, table, now_ms);
+            found = self.find(layout, table, tag, now_ms);
         }
         let (said, stat) = match found {
             Found::Hit(hit) => {
@@ -116,22 +142,32 @@ impl Near {
         said
     }
 
-    fn find(&mut self, layout: &Layout, table: usize, now_ms: u64) -> Found {
+    fn find(&mut self, layout: &Layout, table: usize, tag: Option<(usize, u8)>, now_ms: u64) -> Found {
         let Self { shared, store, name, data, .. } = self;
         let true_now = |hit: &Hit| {
             let Note { home, stripe, .. } = Note::of(hit);
+            let place = Place { home: home.into(), stripe, tag };
             // The polls first: the versions are at least as new then.
-            shared.near_fresh(layout, table, home.into(), now_ms)
-                && shared.near_stamp(layout, table, home.into(), stripe) == hit.stamp
+            place.fresh(shared, layout, table, now_ms) && place.stamp(shared, layout, table) == hit.stamp
         };
         store.find(name, now_ms, true_now, data)
     }
 
+    /// Home and stripe of the tag that is made of a key, where the table has tags.
+    fn tag_of(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Option<(usize, u8)> {
+        let rule = self.shared.table_at(table).tag.as_ref()?;
+        self.tag.clear();
+        rule.put(key, &mut self.tag);
+        let home = layout.ring().home(&[TAGS.as_bytes(), b":", &self.tag]);
+        Some((home, stripe(TAGS.as_bytes(), &self.tag)))
+    }
+
     /// To be taken before the servers are asked.
-    pub fn claim(&self, farm: &Farm, table: usize, key: &[u8]) -> Claim {
+    pub fn claim(&mut self, farm: &Farm, table: usize, key: &[u8]) -> Claim {
         let home = farm.home(table, key);
-        let stripe = stripe(self.shared.config().tables[table].name.as_bytes(), key);
-        let stamp = self.shared.near_stamp(&farm.layout, table, home, stripe);
+        let stripe = stripe(self.shared.table_at(table).name.as_bytes(), key);
+        let tag = self.tag_of(&farm.layout, table, key);
+        let stamp = Place { home, stripe, tag }.stamp(self.shared, &farm.layout, table);
         // There are fewer slots than that.
         Claim { home: home as u16, stripe, stamp, now_ms: clock::coarse_ms() }
     }
@@ -143,16 +179,27 @@ impl Near {
         let nothing = Brought { data: b"", flags: 0, left: None, token: Token::Unsettled };
         let Brought { data, flags, left, token } = brought.unwrap_or(nothing);
         let left = left.map(|left| u32::try_from(left).unwrap_or(0));
-        let near_ttl = self.shared.config().tables[table].near_ttl;
+        let near_ttl = self.shared.table_at(table).near_ttl;
         // What has a second left may be gone in a moment.
         let life = left.map_or(near_ttl, |left| near_ttl.min(left.saturating_sub(1)));
-        if life == 0 || data.len() > NEAR_VALUE_MAX || passing(Wire { data, flags }) {
+        if life == 0 || data.len() > NEAR_VALUE_MAX || !self.lasts(table, Wire { data, flags }) {
             return;
         }
         self.spell(table, key);
         let note = Note { home, stripe, absent, left, token }.words();
         let terms = Terms { flags, ttl: u64::from(life) * 1_000, now: now_ms, stamp, note };
         self.store.keep(&self.name, data, terms, Deadline::at_ns(clock::monotonic_ns() + PATIENCE_NS));
+    }
+
+    /// Does the stamp tell of all that may void this entry? It knows nothing of tags given one by one.
+    fn lasts(&self, table: usize, wire: Wire<'_>) -> bool {
+        match Tagged::from_wire(wire) {
+            None => !passing(wire),
+            Some(entry) => {
+                let ruled = self.shared.table_at(table).tag.is_some();
+                ruled && entry.names().next().is_none() && !passing(entry.inner())
+            }
+        }
     }
 
     /// Did the last call find anything here?
@@ -166,6 +213,15 @@ impl Near {
 
     /// The last entry found, as it is.
     pub fn wire(&self) -> Option<Wire<'_>> {
+        self.stored().map(Wire::untagged)
+    }
+
+    /// The same with its tags.
+    pub fn entry(&self) -> Option<Tagged<'_>> {
+        Tagged::from_wire(self.stored()?)
+    }
+
+    fn stored(&self) -> Option<Wire<'_>> {
         let (hit, _) = self.held.filter(|(hit, _)| !Note::of(hit).absent)?;
         Some(Wire { data: &self.data, flags: hit.flags })
     }

@@ -7,7 +7,7 @@ use crate::key::Kind;
 impl Farm {
     /// The call that begins may change this entry.
     pub fn begin_change(&mut self, table: usize, key: &[u8]) {
-        self.news = news::stripe(&self.shared.config().tables[table], Kind::Entry, key);
+        self.news = news::stripe(self.shared.table_at(table), Kind::Entry, key);
     }
 
     /// That call is over: what this host keeps of the entry in its own memory is void.

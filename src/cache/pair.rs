@@ -112,7 +112,7 @@ impl<'a> Call<'a> {
         let parts = goods.parts(key, &mut length);
         let item = (self.kind == Kind::Entry).then_some(key_ref(key));
         let load = Load { item, value: Some(Stored { parts, flags: goods.flags }), ..Load::default() };
-        let space = Space { kind: self.kind, table: &self.farm.shared.config().tables[self.table].name, generation };
+        let space = Space { kind: self.kind, table: &self.farm.shared.table_at(self.table).name, generation };
         let place = Place { pair: self.pair, space, key: self.key, stripe: self.farm.news() };
         let mut step = machine.start(&scene(self.farm, self.pair));
         loop {

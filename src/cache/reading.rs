@@ -1,9 +1,9 @@
 //! What a read means where the entry is more than a plain value, and what read-through needs of the cache.
 
-use super::{Answer, Ask, Back, Cache, Fault, Last, Mode, Token, Verdict, on_back};
+use super::{Answer, Ask, Back, Cache, Fault, Hold, Last, Mode, Verdict, on_back};
 use crate::cluster::TableStat;
 use crate::lookup::Seen;
-use crate::value::frame::{Item, Kept, Row, Wire};
+use crate::value::frame::{Item, Kept, Row, Tagged, Wire};
 use crate::value::{Value, framed};
 
 /// An entry of the worker's own, shown in place of what the store holds.
@@ -63,14 +63,14 @@ impl Cache {
     /// Notes the token of the entry read last, for a [`cas`](Self::cas) in the same `scope`, and its age.
     pub(crate) fn remember(&mut self, table: usize, key: &[u8], scope: u64) {
         if !self.own.used() {
-            let (token, ttl) = on_back!(self, back => (back.token(), back.left()));
-            self.tokens.keep(scope, table, key, token);
+            let (hold, ttl) = (self.hold(), on_back!(self, back => back.left()));
+            self.tokens.keep(scope, table, key, hold);
             self.last.age = self.age(table, ttl);
         }
     }
 
     fn past_its_time(&mut self, table: usize) -> bool {
-        let stale = self.shared.config().tables[table].stale;
+        let stale = self.shared.table_at(table).stale;
         stale > 0 && (1..=stale).contains(&self.left()) && !on_back!(self, back => back.stands_in())
     }
 
@@ -81,7 +81,7 @@ impl Cache {
 
     /// Reads an entry as it is, whatever it means; `near`: from this host's own memory, if it is there. Nothing else is
     /// counted; [`wire`](Self::wire) holds it.
-    pub(crate) fn see(&mut self, table: usize, key: &[u8], near: bool) -> Result<Option<Seen<Token>>, Fault> {
+    pub(crate) fn see(&mut self, table: usize, key: &[u8], near: bool) -> Result<Option<Seen<Hold>>, Fault> {
         self.own.drop();
         let found = match near {
             true => on_back!(self, back => back.get(table, key, Ask::All)),
@@ -90,8 +90,13 @@ impl Cache {
         if !found? {
             return Ok(None);
         }
-        let left = self.left();
-        Ok(Some(on_back!(self, back => Seen { token: back.token(), left, stands_in: back.stands_in() })))
+        let (left, token) = (self.left(), self.hold());
+        Ok(Some(Seen { token, left, stands_in: on_back!(self, back => back.stands_in()) }))
+    }
+
+    /// By what the entry just read may be replaced.
+    pub(super) fn hold(&mut self) -> Hold {
+        on_back!(self, back => Hold { token: back.token(), tag: back.entry().map_or(0, Tagged::number) })
     }
 
     /// The last entry read, as it is.
@@ -103,9 +108,12 @@ impl Cache {
         }
     }
 
-    /// Stores an entry as it is, for `ttl` seconds (0 = for ever). Nothing is counted.
-    pub(crate) fn place(&mut self, mode: Mode, table: usize, key: &[u8], wire: Wire<'_>, ttl: u32) -> Answer {
-        on_back!(self, back => back.put(mode, table, key, wire, ttl))
+    /// Stores an entry as it is, for `ttl` seconds (0 = for ever), where nothing is, or over what was read. Nothing is counted.
+    pub(crate) fn place(&mut self, over: Option<Hold>, table: usize, key: &[u8], wire: Wire<'_>, ttl: u32) -> Answer {
+        match over {
+            None => self.store(Mode::Add, table, key, wire, ttl, 0),
+            Some(Hold { token, tag }) => self.store(Mode::Cas(token), table, key, wire, ttl, tag),
+        }
     }
 
     /// What a lookup gives besides its verdict: the value of a "no" too.

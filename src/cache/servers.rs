@@ -1,9 +1,11 @@
 //! The memcached servers behind the calls: a table with one copy of each key asks the key's home, one with two copies
 //! the pair that keeps them.
 
+mod tagged;
+
 use std::sync::Arc;
 
-use super::batch::{Blank, Tally};
+use super::batch::{Batch, Blank, Tally};
 use super::dump::{Page, Unread};
 use super::farm::Farm;
 use super::near::{Brought, Mixed, Near, Said};
@@ -11,9 +13,12 @@ use super::pair::{Call, Desk, Many};
 use super::single::Single;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict};
+use crate::clock::Deadline;
 use crate::cluster::Shared;
+use crate::cluster::courier::Want;
 use crate::value::Value;
-use crate::value::frame::Wire;
+use crate::value::frame::{self, Wire};
+use tagged::Tagged;
 
 /// One worker's way to the servers.
 pub(crate) struct Servers {
@@ -22,11 +27,13 @@ pub(crate) struct Servers {
     /// Where a table is near.
     near: Option<Near>,
     mixed: Mixed,
+    tagged: Tagged,
 }
 
 impl Servers {
     pub fn new(shared: &'static Shared) -> Self {
-        Self { farm: Farm::new(shared), desk: Desk::default(), near: Near::new(shared), mixed: Mixed::default() }
+        let (farm, near) = (Farm::new(shared), Near::new(shared));
+        Self { farm, desk: Desk::default(), near, mixed: Mixed::default(), tagged: Tagged::default() }
     }
 
     /// Takes over the list of servers as it is now.
@@ -53,12 +60,33 @@ impl Servers {
     }
 
     pub fn value(&self) -> Option<Value<'_>> {
-        self.held_near().map_or_else(|| self.farm.value(), Near::value)
+        match self.held_near() {
+            Some(near) => near.value(),
+            None if self.tagged.held().is_some() => self.wire()?.shown(),
+            None => self.farm.value(),
+        }
     }
 
     /// The last entry read, as it is.
     pub fn wire(&self) -> Option<Wire<'_>> {
-        self.held_near().map_or_else(|| self.farm.wire(), Near::wire)
+        match self.held_near() {
+            Some(near) => near.wire(),
+            None if self.tagged.held().is_some() => self.entry().map(frame::Tagged::inner),
+            None => self.farm.wire(),
+        }
+    }
+
+    /// The same with its tags.
+    pub fn entry(&self) -> Option<frame::Tagged<'_>> {
+        match self.held_near() {
+            Some(near) => near.entry(),
+            None => self.tagged.held()?.entry(0),
+        }
+    }
+
+    /// By what the entry may be replaced that the last call found void, because of its tags.
+    pub fn voided(&self) -> Option<Token> {
+        self.tagged.held()?.voided(0)
     }
 
     /// Did the last call go to another server because the key's home is away?
@@ -67,7 +95,11 @@ impl Servers {
     }
 
     pub fn left(&self) -> Option<i64> {
-        self.held_near().map_or_else(|| self.farm.stamp().1, Near::left)
+        match (self.held_near(), self.tagged.held()) {
+            (Some(near), _) => near.left(),
+            (None, Some(one)) => one.detail_of(0)?.left,
+            (None, None) => self.farm.stamp().1,
+        }
     }
 
     pub fn token(&self) -> Token {
@@ -75,6 +107,9 @@ impl Servers {
     }
 
     fn brought_token(&self) -> Token {
+        if let Some(one) = self.tagged.held() {
+            return one.detail_of(0).map_or(Token::Unsettled, |detail| detail.token);
+        }
         self.desk.token().unwrap_or_else(|| Token::One { cas: self.farm.stamp().0, seat: self.farm.seat() })
     }
 
@@ -90,6 +125,9 @@ impl Servers {
 
     /// Reads an entry from whoever keeps it.
     pub fn fetch(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
+        if let Some(rule) = self.rule(table) {
+            return self.fetch_tagged(rule, table, key);
+        }
         self.ask(table, key, |single| single.get(ask), |call| call.get(ask))
     }
 
@@ -97,13 +135,14 @@ impl Servers {
         match self.look_near(table, key) {
             Some(Said::There) => Ok(true),
             Some(Said::Absent) => Ok(false),
+            _ if self.rule(table).is_some() => self.fetch(table, key, Ask::All),
             None | Some(Said::Nothing) => self.ask(table, key, |single| single.ttl(), |call| call.ttl()),
         }
     }
 
     /// What the near cache says; `None` where the table has none.
     fn look_near(&mut self, table: usize, key: &[u8]) -> Option<Said> {
-        let near = self.near.as_mut().filter(|_| self.farm.shared.config().tables[table].near)?;
+        let near = self.near.as_mut().filter(|_| self.farm.shared.table_at(table).near)?;
         near.begin();
         self.farm.keep_up();
         Some(near.look(&self.farm.layout, table, key))
@@ -111,17 +150,25 @@ impl Servers {
 
     /// Reads an entry from whoever keeps it, and keeps it near.
     fn fill(&mut self, table: usize, key: &[u8]) -> Answer {
-        let claim = self.near.as_ref().map(|near| near.claim(&self.farm, table, key));
+        let claim = self.near.as_mut().map(|near| near.claim(&self.farm, table, key));
         let found = self.fetch(table, key, Ask::All)?;
-        let (left, token) = (self.farm.stamp().1, self.brought_token());
-        let brought = self.farm.wire().map(|Wire { data, flags }| Brought { data, flags, left, token });
-        if let (Some(near), Some(claim)) = (&mut self.near, claim)
-            && !self.desk.doubtful()
-            && found == brought.is_some()
-        {
+        let mut near = self.near.take();
+        let brought = match self.tagged.held() {
+            Some(one) => one.sure(0),
+            None => self.brought(found),
+        };
+        if let (Some(near), Some(claim), Some(brought)) = (&mut near, claim, brought) {
             near.keep(claim, table, key, brought);
         }
+        self.near = near;
         Ok(found)
+    }
+
+    /// What servers confirmed of the entry just asked for; `None` = nothing.
+    fn brought(&self, found: bool) -> Option<Option<Brought<'_>>> {
+        let (left, token) = (self.farm.stamp().1, self.brought_token());
+        let brought = self.farm.wire().map(|Wire { data, flags }| Brought { data, flags, left, token });
+        (!self.desk.doubtful() && found == brought.is_some()).then_some(brought)
     }
 
     pub fn touch(&mut self, table: usize, key: &[u8], ttl: u32) -> Answer {
@@ -129,6 +176,10 @@ impl Servers {
     }
 
     pub fn put(&mut self, mode: Mode, table: usize, key: &[u8], wire: Wire<'_>, ttl: u32) -> Answer {
+        // Nothing can hang on a tag yet that has no record.
+        if mode == Mode::Add && table == self.farm.shared.tags() {
+            return self.ask(table, key, |single| single.put(mode, wire, ttl), |call| call.put(mode, wire, ttl));
+        }
         self.change(table, key, |single| single.put(mode, wire, ttl), |call| call.put(mode, wire, ttl))
     }
 
@@ -150,7 +201,7 @@ impl Servers {
 
     pub fn mget(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
         self.mixed.clear();
-        let Some(near) = self.near.as_mut().filter(|_| self.farm.shared.config().tables[table].near) else {
+        let Some(near) = self.near.as_mut().filter(|_| self.farm.shared.table_at(table).near) else {
             return self.fetch_many(table, keys);
         };
         near.begin();
@@ -169,17 +220,28 @@ impl Servers {
     }
 
     fn fetch_many(&mut self, table: usize, keys: &[&[u8]]) -> Tally {
+        self.tagged.begin();
+        if let Some(rule) = self.rule(table) {
+            self.fetch_all_tagged(rule, table, keys);
+            return self.farm.batch.tally();
+        }
         let deadline = self.farm.begin();
         if !self.farm.mirrors(table) || self.farm.layout.len() < 2 {
             return self.farm.mget(table, keys, deadline);
         }
-        let layout = Arc::clone(&self.farm.layout);
         self.desk.begin();
         let mut batch = std::mem::take(&mut self.farm.batch);
-        let many = Many { farm: &mut self.farm, desk: &mut self.desk, layout: &layout, deadline, table, keys };
-        many.mget(&mut batch);
+        let want = if self.farm.shared.table_at(table).near { Want::All } else { Want::Value };
+        self.in_step(&mut batch, table, [keys, &[]], want, deadline);
         self.farm.batch = batch;
         self.farm.batch.tally()
+    }
+
+    /// Reads keys of a table, and the records of tags behind them, in as few exchanges as can be.
+    fn in_step(&mut self, batch: &mut Batch, table: usize, all: [&[&[u8]]; 2], want: Want, deadline: Deadline) {
+        let (layout, [keys, tags]) = (Arc::clone(&self.farm.layout), all);
+        let (farm, desk, layout) = (&mut self.farm, &mut self.desk, &layout);
+        Many { farm, desk, layout, deadline, table, keys, tags, want }.mget(batch);
     }
 
     pub fn found(&self, i: usize) -> (Verdict, Option<Value<'_>>) {
@@ -236,6 +298,7 @@ impl Servers {
     /// Begins a call: forgets what the last one brought.
     fn begin(&mut self) {
         self.desk.begin();
+        self.tagged.begin();
         self.near.iter_mut().for_each(Near::begin);
     }
 

@@ -221,7 +221,7 @@ impl<'a> Single<'a> {
         for _ in 0..CHASES {
             let used = farm.spell(self.kind, table, self.spot.part(), self.key)?;
             if !vouched {
-                farm.record.record("gen", &farm.shared.config().tables[table].name, b"")?;
+                farm.record.record("gen", &farm.shared.table_at(table).name, b"")?;
             }
             farm.send(server, self.deadline, repeat, |link, key, record| {
                 if !vouched {

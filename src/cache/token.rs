@@ -18,10 +18,17 @@ pub enum Token {
     Two(copies::Token),
 }
 
+/// What a reading of an entry is worth, and the number that the tag of its key had: 0 without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    pub token: Token,
+    pub tag: u64,
+}
+
 /// The tokens of the last entries read, each valid within the scope (SIP message) of its reading.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    slots: [Slot<Token>; KEPT],
+    slots: [Slot<Hold>; KEPT],
     next: usize,
 }
 
@@ -59,12 +66,12 @@ fn keep<T>(slots: &mut [Slot<T>; KEPT], next: &mut usize, scope: u64, table: usi
 }
 
 impl Tokens {
-    pub fn keep(&mut self, scope: u64, table: usize, key: &[u8], token: Token) {
-        keep(&mut self.slots, &mut self.next, scope, table, key, token);
+    pub fn keep(&mut self, scope: u64, table: usize, key: &[u8], hold: Hold) {
+        keep(&mut self.slots, &mut self.next, scope, table, key, hold);
     }
 
     /// The token of an entry read in this scope; a token serves once.
-    pub fn take(&mut self, scope: u64, table: usize, key: &[u8]) -> Option<Token> {
+    pub fn take(&mut self, scope: u64, table: usize, key: &[u8]) -> Option<Hold> {
         let slot = self.slots.iter_mut().find(|slot| slot.is(scope, table, key))?;
         slot.used = false;
         Some(slot.kept)
@@ -91,8 +98,8 @@ impl Fences {
 mod tests {
     use super::*;
 
-    fn one(cas: u64) -> Token {
-        Token::One { cas, seat: Seat::UNKNOWN }
+    fn one(cas: u64) -> Hold {
+        Hold { token: Token::One { cas, seat: Seat::UNKNOWN }, tag: cas + 1 }
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
     /// Is there nobody to ask?
     #[must_use]
     pub fn nobody(&self) -> bool {
-        self.isolated || self.up == [false, false]
+        self.isolated && self.rules.stand_back || self.up == [false, false]
     }
 }
 
@@ -133,6 +133,12 @@ pub struct Rules {
     pub survivor: bool,
     /// An item that may be old is believed only when the other side was asked too.
     pub confirm: bool,
+    /// A miss is told only when both sides, or a complete one, say so.
+    pub sure_miss: bool,
+    /// Nobody is asked while most of the pool seems down.
+    pub stand_back: bool,
+    /// No packet goes to a server that went out of use since the call began.
+    pub heed: bool,
 }
 
 impl Rules {
@@ -156,6 +162,9 @@ impl Rules {
         activation: true,
         survivor: true,
         confirm: true,
+        sure_miss: true,
+        stand_back: true,
+        heed: true,
     };
 }
 
@@ -184,6 +193,19 @@ pub enum Step<T> {
     Done(T),
 }
 
+impl<T> Step<T> {
+    /// The same without what would go to a server that is out of use by now: a call does not wait for one.
+    #[must_use]
+    fn heeding(mut self, scene: &Scene<'_>) -> Self {
+        if let Self::Send(request) = &mut self {
+            for side in Side::BOTH.into_iter().filter(|side| scene.rules.heed && !scene.up(*side)) {
+                *request.on(side) = Packet::default();
+            }
+        }
+        self
+    }
+}
+
 /// One exchange: a packet for either side; an empty one is not sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
@@ -199,6 +221,12 @@ impl Request {
             Side::Home => &self.home,
             Side::Partner => &self.partner,
         }
+    }
+
+    /// Is there nothing to be sent?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.home.is_empty() && self.partner.is_empty()
     }
 
     /// The packet for `side`, to be filled.

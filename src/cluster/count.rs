@@ -77,10 +77,12 @@ pub enum TableStat {
     Stale,
     /// Of the hits, those answered with "there is nothing", which a source had said.
     NegHits,
+    /// Of the misses, reads of entries that a tag had made void.
+    TagVoids,
 }
 
 impl TableStat {
-    pub const ALL: [(Self, &'static str); 22] = [
+    pub const ALL: [(Self, &'static str); 23] = [
         (Self::Hits, "hits"),
         (Self::Misses, "misses"),
         (Self::Sets, "sets"),
@@ -103,6 +105,7 @@ impl TableStat {
         (Self::LoadWaits, "load_waits"),
         (Self::Stale, "stale"),
         (Self::NegHits, "neg_hits"),
+        (Self::TagVoids, "tag_voids"),
     ];
 }
 

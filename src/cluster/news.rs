@@ -11,7 +11,7 @@ use crate::wire::{Flags, KeyRef, Link, Reply};
 /// The stripe that a change of this key has to be announced in; `None` where no host keeps near entries of it.
 #[must_use]
 pub(crate) fn stripe(table: &Table, kind: Kind, key: &[u8]) -> Option<u8> {
-    (table.near && kind == Kind::Entry).then(|| stripes::stripe(table.name.as_bytes(), key))
+    (table.announced() && kind == Kind::Entry).then(|| stripes::stripe(table.name.as_bytes(), key))
 }
 
 /// A counter's key as the wire takes it.

@@ -22,6 +22,7 @@ use crate::clock;
 use crate::config::{Addr, Config, ConfigError, ServerSpec};
 use crate::health::{Cell, Policy, Pool, State};
 use crate::near::Store;
+use crate::table::Table;
 use crate::wire::Endpoint;
 
 /// Sizes up to which memcached surely takes a value before its own limit is known: its default limit is 1 MiB.
@@ -122,6 +123,8 @@ pub enum SharedError {
 #[derive(Debug)]
 pub struct Shared {
     config: Config,
+    /// The table of tags.
+    tags: Table,
     lists: Lists,
     policy: Policy,
     board: Board,
@@ -148,7 +151,7 @@ impl Shared {
     fn make(mut config: Config, guest: bool) -> Result<&'static Self, SharedError> {
         let servers = config.list()?;
         let lists = Lists::new(std::mem::take(&mut config.servers), config.most_servers(servers.len()));
-        let board = Board::map(lists.slots(&servers), config.tables.len(), lists.words(&servers))?;
+        let board = Board::map(lists.slots(&servers), config.tables.len() + 1, lists.words(&servers))?;
         let local = if servers.is_empty() { Some(Self::store("local_size", config.local_mb)?) } else { None };
         // A guest's watcher does not poll, so nothing near would ever be served.
         let nearby = local.is_none() && !guest && config.has_near();
@@ -158,7 +161,8 @@ impl Shared {
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
-        let shared = Self { config, lists, policy, board, local, near, guest, made_ms: clock::monotonic_ms() };
+        let (tags, made_ms) = (Table::tags(), clock::monotonic_ms());
+        let shared = Self { config, tags, lists, policy, board, local, near, guest, made_ms };
         shared.begin_list(servers)?;
         shared.look_up_names();
         Ok(Box::leak(Box::new(shared)))
@@ -223,6 +227,21 @@ impl Shared {
     #[must_use]
     pub fn table(&self, name: &[u8]) -> Option<usize> {
         self.config.tables.iter().position(|table| table.name.as_bytes() == name)
+    }
+
+    /// The index of the table of tags, behind the configured ones.
+    pub(crate) fn tags(&self) -> usize {
+        self.config.tables.len()
+    }
+
+    /// A table by its index.
+    pub(crate) fn table_at(&self, table: usize) -> &Table {
+        self.config.tables.get(table).unwrap_or(&self.tags)
+    }
+
+    /// All tables in the order of their indices, that of tags last.
+    pub(super) fn all_tables(&self) -> impl Iterator<Item = &Table> {
+        self.config.tables.iter().chain([&self.tags])
     }
 
     pub(super) fn pool(&self) -> &Pool {

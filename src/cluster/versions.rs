@@ -87,7 +87,7 @@ impl Shared {
         let (partner, order) = match layout.pair(home) {
             None => (0, 0),
             Some(pair) => {
-                let twice = self.config().tables[table].copies == 2;
+                let twice = self.table_at(table).copies == 2;
                 let order = if twice { cell.pair.view(pair.tag).sum() } else { cell.seat.get().0 };
                 (versions.stamp(pair.servers[1], stripe), order)
             }
@@ -106,7 +106,7 @@ impl Shared {
             let (seat, young) = self.server_cell(home).seat.look(now_ms, delta_ms);
             seat.known() && young
         };
-        let single = self.config().tables[table].copies == 1;
+        let single = self.table_at(table).copies == 1;
         pair.servers.into_iter().all(|server| versions.fresh(server, now_ms, delta_ms)) && (!single || seated())
     }
 

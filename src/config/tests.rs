@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::table::TagRule;
 
 fn server(text: &str) -> Result<ServerSpec, String> {
     let mut config = Config::default();
@@ -229,7 +230,7 @@ fn a_password_is_never_shown() {
 /// `ipauth` without any attribute.
 fn plain() -> Table {
     let name = "ipauth".into();
-    Table { name, autoexpire: 0, copies: 1, near: false, near_ttl: 60, negexpire: 60, stale: 0 }
+    Table { name, autoexpire: 0, copies: 1, near: false, near_ttl: 60, negexpire: 60, stale: 0, tag: None }
 }
 
 #[test]
@@ -292,7 +293,9 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=>stale=315360000;autoexpire=1", "expected 315360000 at most together with autoexpire"),
         ("ipauth=>stale=315359941;autoexpire=1", "at most together with autoexpire or negexpire"),
         ("ipauth=>source=sql", "unknown attribute \"source\""),
-        ("ipauth=>tag=x", "\"tag\" is not available in this version"),
+        ("ipauth=>tag=", "attribute \"tag\" has no value"),
+        ("ipauth=>tag=x", "tag=x: expected a text that holds $key once, like user:$key"),
+        ("ipauth=>tag=a:$key;tag=b:$key", "attribute \"tag\" is given twice"),
         ("ipauth=>holdoff=1", "\"holdoff\" is not available in this version"),
     ] {
         refused("table", text, table(text), words);
@@ -407,9 +410,10 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400), negexpire in 0_u32..=157_680_000, stale in 0_u32..=157_680_000) {
+    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400), negexpire in 0_u32..=157_680_000, stale in 0_u32..=157_680_000, tag in proptest::option::of("[a-z:@]{0,9}")) {
         let (autoexpire, stale) = if autoexpire > 157_680_000 { (autoexpire, 0) } else { (autoexpire, stale.min(autoexpire)) };
-        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60), negexpire, stale };
+        let tag = tag.map(|text| TagRule::parse(&format!("{text}$key")).unwrap());
+        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60), negexpire, stale, tag };
         prop_assert_eq!(table(&first.to_string()), Ok(first));
     }
 }

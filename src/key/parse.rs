@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::{HASH_LEN, Kind, Part, WIRE_MAX, WireKey, printable};
-use crate::table::is_name;
+use crate::table::is_space;
 use crate::value::Value;
 
 /// What a wire key tells about the key it was made from.
@@ -72,7 +72,7 @@ fn split(raw: &[u8]) -> Option<Parsed<'_>> {
     let (tomb, kind, raw) = record(raw)?;
     let end = raw.iter().position(|byte| matches!(byte, b':' | b'@' | b'#' | b'%'))?;
     let (table, rest) = raw.split_at(end);
-    if !is_name(table) {
+    if !is_space(table) {
         return None;
     }
     let hashed = rest[0] == b'#';

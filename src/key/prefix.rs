@@ -1,6 +1,6 @@
 //! What the printable keys of one table begin with: a batch writes it before each key instead of spelling them one by one.
 
-use super::{Head, KeyError, Part, WIRE_MAX, is_name, printable};
+use super::{Head, KeyError, Part, WIRE_MAX, is_space, printable};
 
 /// `table:` or `table@generation:`.
 pub struct Prefix {
@@ -14,7 +14,7 @@ impl Prefix {
     /// # Errors
     /// A table that is no name.
     pub fn new(table: &str, generation: u64) -> Result<Self, KeyError> {
-        if !is_name(table.as_bytes()) {
+        if !is_space(table.as_bytes()) {
             return Err(KeyError::Table);
         }
         let mut text = [0; WIRE_MAX];

@@ -10,7 +10,7 @@ use super::flow::{self, Claim, End, Next, Place, Seen, Store};
 use super::memory::Memory;
 use super::policy::Policy;
 use super::source::{Loaded, Source};
-use crate::cache::{Cache, Fault, Mode, Token, Verdict};
+use crate::cache::{Cache, Fault, Hold, Verdict};
 use crate::clock;
 use crate::cluster::TableStat;
 use crate::value::frame::{Item, Row, Wire};
@@ -32,7 +32,7 @@ pub enum Opened {
 pub struct Lease {
     table: usize,
     key: Vec<u8>,
-    place: Place<Token>,
+    place: Place<Hold>,
 }
 
 /// One worker's lookups.
@@ -197,9 +197,9 @@ struct Shelf<'a> {
 }
 
 impl Store for Shelf<'_> {
-    type Token = Token;
+    type Token = Hold;
 
-    fn read(&mut self) -> Result<Option<Seen<Token>>, Fault> {
+    fn read(&mut self) -> Result<Option<Seen<Hold>>, Fault> {
         let near = !std::mem::replace(&mut self.looked, true);
         self.cache.see(self.table, self.key, near)
     }
@@ -208,8 +208,8 @@ impl Store for Shelf<'_> {
         self.cache.wire().unwrap_or(Wire { data: b"", flags: 0 })
     }
 
-    fn put(&mut self, over: Option<Token>, wire: Wire<'_>, ttl: u32) -> Result<bool, Fault> {
-        self.cache.place(over.map_or(Mode::Add, Mode::Cas), self.table, self.key, wire, ttl)
+    fn put(&mut self, over: Option<Hold>, wire: Wire<'_>, ttl: u32) -> Result<bool, Fault> {
+        self.cache.place(over, self.table, self.key, wire, ttl)
     }
 
     fn now_ms(&self) -> u64 {

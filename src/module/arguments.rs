@@ -8,6 +8,7 @@ use super::worker::Worker;
 use crate::host::params::Argument;
 use crate::host::route::{self, Subroute};
 use crate::table::{TTL_MAX, is_name};
+use crate::value::frame::tagged::NAME_MAX;
 use crate::value::{self, Value};
 use std::ops::RangeInclusive;
 
@@ -115,6 +116,21 @@ impl<'a> Args<'a> {
     /// A fencing number; `None` when it was left out.
     pub fn fence(&self, i: usize) -> Result<Option<u64>, Bad> {
         self.number(i, "the fencing number", 0..=u64::MAX, "the number that shc_lock gave", "not a number")
+    }
+
+    /// The name of a tag: any bytes, but at least one.
+    pub fn tag(&self, i: usize) -> Result<&'a [u8], Bad> {
+        match self.at(i).text {
+            b"" => Err(self.refuse(i, "the tag", "at least one byte", "empty tag")),
+            tag => Ok(tag),
+        }
+    }
+
+    /// The same of a tag that an entry is given: it goes with the entry, so it is short.
+    pub fn short_tag(&self, i: usize) -> Result<&'a [u8], Bad> {
+        let fits = |tag: &&[u8]| tag.len() <= NAME_MAX;
+        let tag = Some(self.tag(i)?).filter(fits);
+        tag.ok_or_else(|| self.refuse(i, "the tag", "250 bytes at most", "tag too long"))
     }
 
     /// Plain text; `None` when it was left out.

@@ -48,6 +48,8 @@ fixups! {
     };
     /// `(table, key, xavp)`
     row |args, number| if number == 3 { args.needed_xavp(0).map(drop) } else { Ok(()) };
+    /// `(table, key, tag)`
+    tag |args, number| if number == 3 { args.short_tag(0).map(drop) } else { Ok(()) };
     /// `(table, keys[, xavp[, separator]])`
     mget |args, number| match number {
         3 => args.xavp(0).map(drop),
@@ -64,6 +66,21 @@ pub unsafe extern "C" fn cached_route(param: *mut Param, number: c_int) -> c_int
     // SAFETY: the caller's promise.
     entry("fixup", || unsafe {
         fix(param, number, |args, number| if number == 3 { args.route(0).map(drop) } else { Ok(()) })
+    })
+}
+
+/// `(tag)`
+///
+/// # Safety
+/// To be called by the host, with a parameter of its own.
+pub unsafe extern "C" fn invalidate_tag(param: *mut Param, _number: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    entry("fixup", || unsafe {
+        if !params::fix_text(param) {
+            return Err(Refused);
+        }
+        let constant = params::constant(*param).filter(|_| !lifecycle::running());
+        constant.map_or(Ok(()), |tag| checked(tag, |args| args.tag(0).map(drop)))
     })
 }
 
@@ -114,13 +131,16 @@ unsafe fn fix(param: *mut Param, number: c_int, check: Check) -> Result<(), Refu
         if number == 1 {
             return names::used(lifecycle::shared(), constant, constant);
         }
-        let items = [Arg::string(constant)];
-        let function = "the script";
-        let args = Args { function, table: None, items: &items, scope: 0 };
         // The second parameter is the key, or the keys, of every function.
-        let checked = if number == 2 { args.key_at(0).map(drop) } else { check(&args, number) };
-        checked.map_err(|_| Refused)
+        checked(constant, |args| if number == 2 { args.key_at(0).map(drop) } else { check(args, number) })
     }
+}
+
+/// Checks a constant of the script.
+fn checked(constant: &[u8], check: impl Fn(&Args<'_>) -> Result<(), Bad>) -> Result<(), Refused> {
+    let items = [Arg::string(constant)];
+    let args = Args { function: "the script", table: None, items: &items, scope: 0 };
+    check(&args).map_err(|_| Refused)
 }
 
 unsafe fn variable(param: *mut Param) -> Result<(), Refused> {

@@ -47,7 +47,7 @@ macro_rules! door {
 }
 
 functions! {
-    27:
+    29:
     "shc_set" 3 set_3(t, k, v;) operations::set, fixups::store;
     "shc_set" 4 set_4(t, k, v, ttl;) operations::set, fixups::store;
     "shc_add" 3 add_3(t, k, v;) operations::add, fixups::store;
@@ -75,6 +75,8 @@ functions! {
     "shc_unlock" 2 unlock_2(t, k;) operations::unlock, fixups::unlock;
     "shc_unlock" 3 unlock_3(t, k, fence;) operations::unlock, fixups::unlock;
     "shc_bump" 1 bump_1(t; unused) operations::bump, fixups::texts;
+    "shc_tag" 3 tag_3(t, k, tag;) operations::tag, fixups::tag;
+    "shc_invalidate_tag" 1 invalidate_tag_1(tag; unused) operations::invalidate_tag, fixups::invalidate_tag;
 }
 
 const END: cmd_export =

@@ -160,6 +160,8 @@ functions! {
         unlock(t: text, k: text) operations::unlock;
         unlock_fence(t: text, k: text, fence: text) operations::unlock;
         bump(t: text) operations::bump;
+        tag(t: text, k: text, tag: text) operations::tag;
+        invalidate_tag(tag: text) operations::invalidate_tag;
         result(code: int) lookups::result;
     }
     values {

@@ -116,6 +116,17 @@ pub fn invalidate(worker: &mut Worker, args: &Args<'_>) -> Outcome {
     Ok(worker.cache.invalidate(args.table(worker)?, args.key()?))
 }
 
+/// `(table, key, tag)`
+pub fn tag(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    let tag = args.short_tag(2)?;
+    Ok(worker.cache.tag(args.table(worker)?, args.key()?, tag))
+}
+
+/// `(tag)`: of all tables.
+pub fn invalidate_tag(worker: &mut Worker, args: &Args<'_>) -> Outcome {
+    Ok(worker.cache.invalidate_tag(args.tag(0)?))
+}
+
 /// `(table, key, ttl)`; the fencing number is in the cache's last outcome.
 pub fn lock(worker: &mut Worker, args: &Args<'_>) -> Outcome {
     let ttl = args.lock_ttl(2)?;

@@ -100,6 +100,7 @@ commands! {
     c"shc.dump" 0, entries::dump, c"A page of a table's entries: table [cursor [limit]]. Go on with the cursor in 'next'.";
     c"shc.hash" 0, entries::hash, c"Where a key lives: table key. The server and the key on the wire.";
     c"shc.bump" 0, entries::bump, c"Empties a table at once: table.";
+    c"shc.invalidate_tag" 0, entries::invalidate_tag, c"Makes all entries under a tag void, in all tables: tag.";
     c"shc.listTables" RPC_RET_ARRAY, servers::tables, c"The configured tables.";
     c"shc.list" RPC_RET_ARRAY, servers::list, c"The servers, their state and their errors.";
     c"shc.stats" 0, servers::stats, c"All counters of all tables and servers, and their sums.";

@@ -5,6 +5,10 @@
 
 use super::{BLANKS, Digits, TEXT, Value, framed};
 
+pub mod tagged;
+
+pub use tagged::Tagged;
+
 /// The client flag of a frame: [`BLANKS`] without [`TEXT`], which no value has.
 pub const FRAME: u32 = BLANKS;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::history::{Act, Call, Claim};
 use super::server::SECOND;
 use super::value::origin;
-use super::world::{CMD_TIMEOUT, DELTA};
+use super::world::{CMD_TIMEOUT, DELTA, World};
 
 /// A broken promise.
 #[derive(Clone, Copy)]
@@ -35,17 +35,11 @@ pub struct Facts {
     pub over: u64,
 }
 
-/// Judges a history. Writes that were not acknowledged may take effect at any later time.
-pub fn judge(history: &[Call], facts: &Facts) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for call in history.iter().filter(|call| call.ended != u64::MAX) {
-        let what = match call {
-            _ if call.ended - call.begun > CMD_TIMEOUT => "P4: too long",
-            _ if call.nobody && (call.ended > call.begun || !call.refused()) => "P5: nobody to ask, and no clear no",
-            _ => continue,
-        };
-        found.push(Violation { what, call: *call, other: None });
-    }
+/// Judges what happened. Writes that were not acknowledged may take effect at any later time.
+pub fn judge(world: &World) -> Vec<Violation> {
+    let (history, facts, mut found) = (&world.history, &world.facts(), Vec::new());
+    world.outages.judge(history, &mut found);
+    found.extend(history.iter().filter_map(answered));
     let mut names: Vec<(usize, usize)> = history.iter().map(|call| (call.pair, call.key)).collect();
     names.sort_unstable();
     names.dedup();
@@ -60,6 +54,18 @@ pub fn judge(history: &[Call], facts: &Facts) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// P4 and P5, of one call.
+pub fn answered(call: &Call) -> Option<Violation> {
+    let what = match call {
+        _ if call.ended == u64::MAX => return None,
+        _ if call.ended - call.begun > CMD_TIMEOUT => "P4: too long",
+        _ if call.nobody && (call.ended > call.begun || !call.refused()) => "P5: nobody to ask, and no clear no",
+        _ if !call.confirmed => "P5: a miss that a copy did not confirm",
+        _ => return None,
+    };
+    Some(Violation { what, call: *call, other: None })
 }
 
 fn register(calls: &[&Call], evicted: bool, found: &mut Vec<Violation>) {

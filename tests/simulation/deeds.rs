@@ -1,10 +1,8 @@
 //! The single steps of faults.
 
-use shardcache::cluster::seats::Seat;
-
 use super::server::State;
 use super::setup;
-use super::world::{Event, MS, PATIENCE, World, note};
+use super::world::{Event, MS, World, note};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
@@ -80,21 +78,35 @@ pub fn act(world: &mut World, deed: Deed) {
                 world.servers[server].empty();
             }
         }
-        Deed::Freeze(server) => world.servers[server].state = State::Frozen,
+        Deed::Freeze(server) => {
+            world.servers[server].state = State::Frozen;
+            (0..world.hosts.len()).for_each(|host| dead(world, host, server));
+        }
         Deed::Thaw(server) => {
             world.servers[server].state = State::Up;
+            (0..world.hosts.len()).for_each(|host| world.outages.end(host, server, world.now));
             for flight in std::mem::take(&mut world.servers[server].buffer) {
                 world.after(0, 1500, Event::Arrive(flight));
             }
         }
-        Deed::Cut { host, server } => world.cut[host][server] = true,
+        Deed::Cut { host, server } => {
+            world.cut[host][server] = true;
+            dead(world, host, server);
+        }
         Deed::Heal { host, server } => heal(world, host, server),
-        Deed::Deaf { host, server, deaf } => world.deaf[host][server] = deaf,
+        Deed::Deaf { host, server, deaf } => {
+            world.deaf[host][server] = deaf;
+            if deaf {
+                dead(world, host, server);
+            } else {
+                world.outages.end(host, server, world.now);
+            }
+        }
         Deed::Lag { host, server, packets } => world.lag[host][server] = packets,
         Deed::Slow { server, by } => world.servers[server].slow = by,
         Deed::Drain { host, server, drained } => {
-            let gone = if drained { world.now + PATIENCE } else { u64::MAX };
-            (world.hosts[host].drained[server], world.hosts[host].gone[server]) = (drained, gone);
+            let change = world.hosts[host].drain(server, drained, world.now);
+            world.turned(host, server, change);
         }
         Deed::Evict { server, share } => evict(world, server, share),
         Deed::Flush(server) => world.servers[server].items.clear(),
@@ -110,8 +122,15 @@ pub fn act(world: &mut World, deed: Deed) {
     }
 }
 
+/// From now on the host waits for this server in vain.
+fn dead(world: &mut World, host: usize, server: usize) {
+    let life = world.hosts[host].life;
+    world.outages.begin(host, life, server, world.now);
+}
+
 fn heal(world: &mut World, host: usize, server: usize) {
     world.cut[host][server] = false;
+    world.outages.end(host, server, world.now);
     for (from, to, flight) in std::mem::take(&mut world.held) {
         if (from, to) == (host, server) {
             world.after(MS, 200 * MS, Event::Arrive(flight));
@@ -133,16 +152,8 @@ fn evict(world: &mut World, server: usize, share: u64) {
 }
 
 fn boot(world: &mut World, host: usize) {
-    let me = &mut world.hosts[host];
-    me.alive = true;
-    me.views.fill_with(Default::default);
-    me.up.fill(true);
-    me.soft.fill(0);
-    me.failed.fill(None);
-    me.gone.fill(u64::MAX);
-    me.polled.fill(None);
-    me.isolated = 0;
-    me.seats.fill(Seat::UNKNOWN);
+    world.hosts[host].reborn();
+    world.outages.reborn(host, world.hosts[host].life, world.servers.len(), world.now);
     let single = world.options.single;
     for at in 0..world.actors.len() {
         let pair = match world.actors[at].as_mut() {

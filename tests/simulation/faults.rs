@@ -255,10 +255,7 @@ fn cut(host: usize, server: usize, from: u64, end: u64) -> [(u64, Deed); 2] {
 pub fn whole(world: &World) -> bool {
     let rules = &world.options.rules;
     let healthy = world.servers.iter().all(|server| server.state == State::Up && server.slow == 0)
-        && world.hosts.iter().all(|host| {
-            let calm = host.stalled.max(host.isolated) <= world.now;
-            host.alive && calm && host.up.iter().all(|up| *up) && !host.drained.contains(&true)
-        });
+        && world.hosts.iter().all(|host| host.alive && host.stalled <= world.now && host.well());
     if world.options.single.is_some() {
         return healthy && single::judge::settled(world);
     }

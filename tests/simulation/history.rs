@@ -40,6 +40,8 @@ pub struct Call {
     pub outcome: Option<Outcome>,
     /// When it began, its host could ask nobody.
     pub nobody: bool,
+    /// A miss stands on the word of all who could hold the value.
+    pub confirmed: bool,
     /// One copy: the number of the seat under which it was served; else 0.
     pub under: u64,
 }

@@ -7,7 +7,9 @@ pub mod counts;
 pub mod deeds;
 pub mod faults;
 pub mod history;
+pub mod host;
 pub mod network;
+pub mod outages;
 pub mod rng;
 pub mod runs;
 pub mod server;
@@ -29,8 +31,16 @@ use world::Options;
 pub const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, patience_ms: 600, ..Rules::ALL };
 
 /// All kinds of faults.
-pub const ALL: Options =
-    Options { rules: RULES, single: None, faults: 3, trace: false, kinds: &faults::ALL, hosts: 0, servers: 0 };
+pub const ALL: Options = Options {
+    rules: RULES,
+    single: None,
+    faults: 3,
+    trace: false,
+    kinds: &faults::ALL,
+    hosts: 0,
+    servers: 0,
+    soft_failures: 0,
+};
 
 /// The same for tables with one copy.
 pub const SEATS: seats::Rules = seats::Rules { pace_ms: [100, 800], ..seats::Rules::ALL };

@@ -1,7 +1,9 @@
 //! Packets on their way: what leaves, what arrives, what is lost.
 
 use shardcache::cluster::copies::{Body, Command, Fate, Leg, Legs, Packet, Request, Side, Slot};
+use shardcache::health::{Reason, Seen};
 
+use super::outages::Wait;
 use super::server::{Load, Place, State};
 use super::world::{Actor, Event, LEG, MS, World, note};
 
@@ -37,6 +39,8 @@ impl World {
                 continue;
             }
             let server = self.pairs[actor.pair][side as usize];
+            actor.refused[side as usize] = false;
+            actor.begun[side as usize] = self.hosts[actor.host].incarnation(server);
             let flight = self.flight(Flight {
                 actor: at,
                 serial: actor.serial,
@@ -51,7 +55,7 @@ impl World {
             });
             self.depart(flight, actor.host);
         }
-        actor.full = limit >= LEG;
+        (actor.sent, actor.full) = (self.now, limit >= LEG);
         self.at(self.now + limit, Event::Expire { actor: at, serial: actor.serial });
     }
 
@@ -131,10 +135,11 @@ impl World {
         if current && !lost {
             *actor.legs.on(side) = leg;
             actor.waiting[side as usize] = false;
-            if leg.fate == Fate::Answered {
-                self.hosts[host].soft[server] = 0;
-            } else {
-                self.hosts[host].refused(server, self.now);
+            let answered = leg.fate == Fate::Answered;
+            actor.refused[side as usize] = !answered;
+            if !actor.watches() || !answered {
+                let seen = if answered { Seen::Ok } else { Seen::Hard(Reason::Refused) };
+                self.observe(&actor, side, seen);
             }
             if actor.waiting == [false; 2] {
                 super::setup::advance(self, who, &mut actor);
@@ -143,21 +148,44 @@ impl World {
         self.actors[who] = Some(actor);
     }
 
+    /// A server's answer to a call did not come in time.
+    fn missed(&mut self, actor: &Actor, side: Side) {
+        let (host, server) = (actor.host, self.pairs[actor.pair][side as usize]);
+        let Some(call) = actor.call() else { return };
+        let (life, sent, ended, full) = (self.hosts[host].life, actor.sent, self.now, actor.full);
+        note!(self, "K{host} waited for mc{server} in vain since {:.3}", sent as f64 / 1000.0);
+        self.outages.waited(Wait { host, life, server, call, sent, ended, full });
+        // A server is not to blame when the call has no time left.
+        if full {
+            self.observe(actor, side, Seen::Soft(Reason::Timeout));
+        }
+    }
+
+    fn observe(&mut self, actor: &Actor, side: Side, seen: Seen) {
+        let server = self.pairs[actor.pair][side as usize];
+        let change = self.hosts[actor.host].observe(server, actor.begun[side as usize], seen, self.now);
+        self.turned(actor.host, server, change);
+    }
+
+    /// A watcher's poll of a pair came to this.
+    pub fn probed(&mut self, actor: &Actor, reached: [bool; 2]) {
+        for side in Side::BOTH {
+            let (host, server) = (actor.host, self.pairs[actor.pair][side as usize]);
+            if self.hosts[host].drained(server) {
+                continue;
+            }
+            let (begun, refused) = (actor.begun[side as usize], actor.refused[side as usize]);
+            let change = self.hosts[host].probed(server, begun, reached[side as usize], refused, self.now);
+            self.turned(host, server, change);
+        }
+    }
+
     pub fn expire(&mut self, who: usize, serial: u32) {
         let Some(mut actor) = self.actors[who].take() else { return };
         if actor.serial == serial && actor.waiting != [false; 2] {
             for side in Side::BOTH.into_iter().filter(|side| actor.waiting[*side as usize]) {
                 actor.legs.on(side).fate = Fate::Lost;
-                let server = self.pairs[actor.pair][side as usize];
-                let host = &mut self.hosts[actor.host];
-                // A server is not to blame when the call has no time left.
-                host.soft[server] += u32::from(actor.full);
-                if actor.full {
-                    host.failed[server] = Some(self.now);
-                }
-                if host.soft[server] >= self.soft_failures {
-                    host.found(server, false, self.now);
-                }
+                self.missed(&actor, side);
             }
             actor.waiting = [false; 2];
             super::setup::advance(self, who, &mut actor);

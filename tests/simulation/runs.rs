@@ -26,7 +26,7 @@ pub fn run(seed: u64, options: &Options) -> Run {
     let whole = world.run(MOST);
     let violations = match &options.single {
         Some(_) => super::single::judge::judge(&world),
-        None => judge(&world.history, &world.facts()),
+        None => judge(&world),
     };
     let unsure = world.history.iter().filter(|call| !call.good()).count();
     Run {

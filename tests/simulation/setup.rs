@@ -43,10 +43,7 @@ pub fn people(world: &mut World) {
 
 /// The first wake of an actor in its host's life.
 pub fn start(world: &mut World, actor: usize) {
-    let (host, watcher) = {
-        let actor = world.actors[actor].as_ref().unwrap();
-        (actor.host, matches!(actor.role, Role::Watcher(_) | Role::Usher(_)))
-    };
+    let (host, watcher) = world.actors[actor].as_ref().map(|actor| (actor.host, actor.watches())).unwrap();
     let life = world.hosts[host].life;
     let (low, high) = if watcher { (0, TICK) } else { (150 * MS, 300 * MS) };
     world.after(low, high, Event::Wake { actor, life });

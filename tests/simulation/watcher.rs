@@ -74,7 +74,7 @@ fn poll(world: &mut World, at: usize, actor: &mut Actor) {
     let paced = [0, 1].map(|side: usize| watching.pace[side].allows(now_ms));
     let host = &world.hosts[actor.host];
     let mut poll = Poll::new(host.views[actor.pair], 1 + actor.host as u64, paced);
-    poll.used = world.pairs[actor.pair].map(|server| !host.drained[server]);
+    poll.used = world.pairs[actor.pair].map(|server| !host.drained(server));
     if let Step::Send(request) = poll.start() {
         watching.job = Job::Poll(poll);
         world.send(at, actor, &request, LIMIT);
@@ -195,16 +195,10 @@ fn remember(actor: &mut Actor, legs: &Legs) {
 
 fn polled_(world: &mut World, at: usize, actor: &mut Actor, polled: Polled) {
     let now = world.now;
+    world.probed(actor, polled.reached);
     let Role::Watcher(watching) = &mut actor.role else { return };
     let host = &mut world.hosts[actor.host];
     for side in Side::BOTH {
-        let server = world.pairs[actor.pair][side as usize];
-        if !host.drained[server] {
-            host.found(server, polled.reached[side as usize], now);
-        }
-        if polled.reached[side as usize] {
-            host.soft[server] = 0;
-        }
         if polled.activated[side as usize] {
             watching.pace[side as usize].used(now / MS);
         }

@@ -2,9 +2,10 @@
 
 use shardcache::cluster::copies::write::Kind;
 use shardcache::cluster::copies::{
-    Answer, Commit, Count, Hit, Legs, Outcome, Read, Scene, Step, Token, View, When, Write,
+    Answer, Commit, Count, Hit, Legs, Outcome, Read, Scene, Side, Step, Token, View, When, Write, sight,
 };
 
+use super::RULES;
 use super::history::{Act, Call};
 use super::server::{Content, Place};
 use super::story::{self, Then};
@@ -47,7 +48,7 @@ pub struct Working {
     pub seen: bool,
     /// What a count by cas answers.
     pub number: u64,
-    call: usize,
+    pub call: usize,
     deadline: u64,
 }
 
@@ -87,10 +88,10 @@ fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, tt
         actor.load.value = Content { value: number, numeric: world.theme(key).counts() };
         world.next_value += 1;
     }
-    let nobody = world.scene(&world.options.rules, host, pair).nobody();
+    let nobody = world.scene(&RULES, host, pair).nobody();
     let (life, begun, ended) = (theme::life(ttl), world.now, u64::MAX);
-    let outcome = None;
-    let call = Call { act, host, pair, key, value, life, begun, ended, outcome, nobody, under: 0 };
+    let (outcome, confirmed) = (None, true);
+    let call = Call { act, host, pair, key, value, life, begun, ended, outcome, nobody, confirmed, under: 0 };
     world.history.push(call);
     let (call, deadline) = (world.history.len() - 1, world.now + CMD_TIMEOUT);
     actor.role = Role::Worker(Some(Working { job, act, ttl, init, tries: 3, seen: false, number: 0, call, deadline }));
@@ -110,7 +111,9 @@ fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
     let known = &mut world.hosts[actor.host].views[actor.pair];
     known.merge(&view);
     match step {
-        Step::Send(_) if world.now >= deadline => self::step(world, at, actor, Some(&Legs::default())),
+        Step::Send(request) if world.now >= deadline || request.is_empty() => {
+            self::step(world, at, actor, Some(&Legs::default()));
+        }
         Step::Send(request) => {
             world.send(at, actor, &request, LEG.min(deadline - world.now));
         }
@@ -124,7 +127,11 @@ fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
                     }
                     self::step(world, at, actor, None);
                 }
-                Then::Done(outcome) => done(world, at, actor, call, outcome, hit),
+                Then::Done(outcome) => {
+                    let miss = working.act == Act::Get && outcome == Outcome::Missing;
+                    world.history[call].confirmed = !miss || legs.is_some_and(|legs| confirmed(legs, &view));
+                    done(world, at, actor, call, outcome, hit);
+                }
             }
         }
     }
@@ -153,6 +160,18 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
     actor.role = Role::Worker(None);
     let (life, pace) = (world.hosts[host].life, world.pace);
     world.after(MS, pace * MS, Event::Wake { actor: at, life });
+}
+
+/// Does a miss stand on the word of both sides, or of one that has its current full record, or a tombstone of the current epoch?
+fn confirmed(legs: &Legs, view: &View) -> bool {
+    let answered = |side: Side| legs.of(side).answered();
+    let knows = |side: Side| {
+        let (leg, mark) = (legs.of(side), view.of(side));
+        let complete = leg.mark(sight::FULL).is_some_and(|full| mark.complete(full, &RULES));
+        let buried = matches!(leg.answers[sight::TOMB], Answer::Hit(tomb) if mark.verifies(tomb.stamp, &RULES));
+        answered(side) && (complete || buried)
+    };
+    answered(Side::Home) && answered(Side::Partner) || Side::BOTH.into_iter().any(knows)
 }
 
 /// The item that a get found.

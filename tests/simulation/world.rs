@@ -4,14 +4,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use shardcache::cluster::copies::sight::counter;
-use shardcache::cluster::copies::{Legs, Mark, Rules, Scene, Side, Slot, View};
-use shardcache::cluster::seats::{self, Seat};
+use shardcache::cluster::copies::{Legs, Mark, Rules, Scene, Side, Slot};
+use shardcache::cluster::seats;
+use shardcache::health::Change;
 
-use super::RULES;
 use super::check::Facts;
 use super::faults::Faults;
 use super::history::Call;
+use super::host::Host;
 use super::network::Flight;
+use super::outages::{Outages, Turn};
 use super::rng::Rng;
 use super::server::{Load, Place, SECOND, Server, key_of};
 use super::single;
@@ -26,8 +28,6 @@ pub const CMD_TIMEOUT: u64 = 50 * MS;
 pub const LEG: u64 = 20 * MS;
 /// P2's bound: one probe interval plus one command timeout.
 pub const DELTA: u64 = TICK + CMD_TIMEOUT;
-/// How long a silent server is waited for that others need.
-pub const PATIENCE: u64 = RULES.patience_ms * MS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -50,63 +50,10 @@ pub struct Options {
     pub trace: bool,
     /// The kinds of faults.
     pub kinds: &'static [super::faults::Kind],
-    /// Hosts, servers; 0 = the seed chooses.
+    /// Hosts, servers, failures in a row that give a server up; 0 = the seed chooses.
     pub hosts: usize,
     pub servers: usize,
-}
-
-pub struct Host {
-    pub alive: bool,
-    pub life: u32,
-    pub views: Vec<View>,
-    pub up: Vec<bool>,
-    /// Servers that the operator took out on this host.
-    pub drained: Vec<bool>,
-    pub soft: Vec<u32>,
-    /// From when on each is gone: at once when it refused, else when it was silent for long.
-    pub gone: Vec<u64>,
-    /// When each last failed this host.
-    pub failed: Vec<Option<u64>>,
-    /// When the last answered poll of each pair's partner was sent.
-    pub polled: Vec<Option<u64>>,
-    /// Tenths of seconds that this host's clock is off.
-    pub skew: i64,
-    /// The watcher stands still until then.
-    pub stalled: u64,
-    /// It answers at once and voids nothing until then.
-    pub isolated: u64,
-    /// The seats as this host knows them (one copy).
-    pub seats: Vec<Seat>,
-}
-
-impl Host {
-    pub fn uses(&self, server: usize) -> bool {
-        self.up[server] && !self.drained[server]
-    }
-
-    /// A server was found up or down.
-    pub fn found(&mut self, server: usize, up: bool, now: u64) {
-        self.alone(now);
-        self.up[server] = up;
-        self.gone[server] = if up { u64::MAX } else { self.gone[server].min(now + PATIENCE) };
-        self.alone(now);
-    }
-
-    /// A server refused.
-    pub fn refused(&mut self, server: usize, now: u64) {
-        self.failed[server] = Some(now);
-        self.found(server, false, now);
-        self.gone[server] = now;
-    }
-
-    /// While most of the pool seems down, and until every server was asked once more after that.
-    fn alone(&mut self, now: u64) {
-        let used = || self.up.iter().zip(&self.drained).filter(|(_, drained)| !**drained);
-        let (down, all) = (used().filter(|(up, _)| !**up).count(), used().count());
-        if all >= 2 && 2 * down > all {
-            self.isolated = now + DELTA;
-        }
-    }
+    pub soft_failures: u32,
 }
 
 #[allow(clippy::large_enum_variant, reason = "most actors are workers")]
@@ -127,6 +74,11 @@ pub struct Actor {
     pub legs: Legs,
     pub serial: u32,
     pub waiting: [bool; 2],
+    /// Which sides refused the last packet to them.
+    pub refused: [bool; 2],
+    /// When its exchange began, and in which lives of the servers.
+    pub sent: u64,
+    pub begun: [u32; 2],
     /// Has its exchange the time that servers may take?
     pub full: bool,
 }
@@ -163,9 +115,9 @@ pub struct World {
     pub evicted: Vec<u64>,
     /// Voidings while nothing was wrong.
     pub calm_voids: usize,
+    pub outages: Outages,
     pub history: Vec<Call>,
     pub next_value: u64,
-    pub soft_failures: u32,
     pub pace: u64,
     pub trace: Vec<String>,
 }
@@ -190,30 +142,18 @@ impl World {
         let servers = pick(options.servers, 2, 5, &mut rng);
         let hosts = pick(options.hosts, 2, 4, &mut rng);
         let pairs = super::setup::pairs(servers);
-        let host = |rng: &mut Rng| Host {
-            alive: true,
-            life: 0,
-            views: vec![View::default(); pairs.len()],
-            up: vec![true; servers],
-            drained: vec![false; servers],
-            soft: vec![0; servers],
-            gone: vec![u64::MAX; servers],
-            failed: vec![None; servers],
-            polled: vec![None; pairs.len()],
-            skew: i64::try_from(rng.below(21)).unwrap() - 10,
-            stalled: 0,
-            isolated: 0,
-            seats: vec![Seat::UNKNOWN; pairs.len()],
+        let soft_failures = match options.soft_failures {
+            0 => 1 + u32::try_from(rng.below(3)).unwrap(),
+            fixed => fixed,
         };
         let mut world = Self {
-            hosts: (0..hosts).map(|_| host(&mut rng)).collect(),
+            hosts: (0..hosts).map(|_| Host::new(servers, pairs.len(), soft_failures, &mut rng)).collect(),
             servers: (0..servers).map(|_| Server::new(rng.next() % SECOND)).collect(),
             keys: 1 + rng.below(3),
             theme: Theme::pick(&mut rng),
             cut: vec![vec![false; servers]; hosts],
             deaf: vec![vec![false; servers]; hosts],
             lag: vec![vec![0; servers]; hosts],
-            soft_failures: 1 + u32::try_from(rng.below(3)).unwrap(),
             pace: [8, 30, 60][rng.below(3)],
             faults: Faults::default(),
             troubles: Vec::new(),
@@ -228,6 +168,7 @@ impl World {
             free: Vec::new(),
             held: Vec::new(),
             calm_voids: 0,
+            outages: Outages::default(),
             history: Vec::with_capacity(1024),
             trace: Vec::new(),
             options,
@@ -307,6 +248,15 @@ impl World {
         }
     }
 
+    /// Notes what became of a server's health on a host.
+    pub fn turned(&mut self, host: usize, server: usize, change: Option<Change>) {
+        let Some(change) = change else { return };
+        note!(self, "K{host} mc{server}: {} -> {} {}", change.from, change.to, change.reason.text());
+        if change.from.used() != change.to.used() {
+            self.outages.turned(Turn { host, server, time: self.now, used: change.to.used() });
+        }
+    }
+
     /// What a host's wall clock shows, tenths of seconds.
     pub fn clock(&self, host: usize) -> u64 {
         u64::try_from(1000 + i64::try_from(self.now / (100 * MS)).unwrap() + self.hosts[host].skew).unwrap()
@@ -318,16 +268,43 @@ impl World {
         let fresh = me.polled[pair].is_some_and(|sent| self.now - sent <= DELTA - 2 * MS);
         let clock = self.clock(host);
         let up = self.pairs[pair].map(|server| me.uses(server));
-        let steady = self.pairs[pair].map(|server| me.failed[server].is_none_or(|at| at + DELTA < self.now));
-        let gone = self.pairs[pair].map(|server| !me.uses(server) && me.gone[server] <= self.now);
-        Scene { rules, up, fresh, steady, gone, isolated: self.now < me.isolated, clock, now_ms: self.now / MS }
+        let steady = self.pairs[pair].map(|server| me.steady(server, self.now));
+        let gone = self.pairs[pair].map(|server| me.gone(server, self.now));
+        Scene { rules, up, fresh, steady, gone, isolated: me.isolated(), clock, now_ms: self.now / MS }
     }
 }
 
 impl Actor {
     pub fn new(host: usize, pair: usize, role: Role) -> Self {
         let (place, load, legs) = (Place { pair, key: 0 }, Load::default(), Legs::default());
-        Self { host, pair, role, place, load, legs, serial: 0, waiting: [false; 2], full: true }
+        Self {
+            host,
+            pair,
+            role,
+            place,
+            load,
+            legs,
+            serial: 0,
+            waiting: [false; 2],
+            refused: [false; 2],
+            sent: 0,
+            begun: [0; 2],
+            full: true,
+        }
+    }
+
+    /// The place in the history of the call that it makes.
+    pub fn call(&self) -> Option<usize> {
+        match &self.role {
+            Role::Worker(working) => working.as_ref().map(|working| working.call),
+            Role::Caller(working) => Some(working.call),
+            Role::Watcher(_) | Role::Usher(_) => None,
+        }
+    }
+
+    /// Is it a watcher?
+    pub fn watches(&self) -> bool {
+        matches!(self.role, Role::Watcher(_) | Role::Usher(_))
     }
 
     /// Forgets what it waits for: its process died.

@@ -6,7 +6,7 @@ use super::kamailio::Kamailio;
 use super::script::{MODULES, SETTINGS};
 
 /// What both print.
-pub const STEPS: &str = "-1 nil,-1 ,-1 <<null>>,1 1,1 v,1 v,1 v,1 7,1 8,1 8,1 18,1 9,1 60,1 90,1 w,1 1,1 2,1 v,5000000000 5000000001,5000000001 1,-1 mc1,1 <>,1 gold,1 gold,-1 2,-1 nil,-1 nil,-3 no result,-3 unknown table";
+pub const STEPS: &str = "-1 nil,-1 ,-1 <<null>>,1 1,1 v,1 v,1 v,1 7,1 8,1 8,1 18,1 9,1 60,1 90,1 w,1 1,1 2,1 v,5000000000 5000000001,5000000001 1,-1 mc1,1 <>,1 v,1 <v>,1 <>,-3 empty tag,1 gold,1 gold,-1 2,-1 nil,-1 nil,-3 no result,-3 unknown table";
 
 const LUA: &str = r#"
 local out = {}
@@ -40,6 +40,10 @@ function steps()
     KSR.shc.mget("t", "w", "res"); note(KSR.pv.get("$xavp(res=>v[0])"), st())
     note(KSR.shc.rm("t", "none"), KSR.shc.st("server"))
     note(KSR.shc.bump("t"), "<" .. KSR.shc.gete("t", "k") .. ">")
+    KSR.shc.set("g", "k", "v"); KSR.shc.set("g", "other", "v"); note(KSR.shc.tag("g", "k", "site"), KSR.shc.get("g", "k"))
+    note(KSR.shc.invalidate_tag("user:k"), "<" .. KSR.shc.gete("g", "k") .. KSR.shc.gete("g", "other") .. ">")
+    KSR.shc.tag("g", "other", "site"); note(KSR.shc.invalidate_tag("site"), "<" .. KSR.shc.gete("g", "other") .. ">")
+    note(KSR.shc.invalidate_tag(""), KSR.shc.st("err"))
     runs = 0
     note(KSR.shc.cached_route("t", "yes", "LOOKUP_YES"), KSR.pv.get("$shcval"))
     note(KSR.shc.cached_route("t", "yes", "LOOKUP_YES"), KSR.pv.get("$shcval"))
@@ -118,6 +122,10 @@ class kamailio:
         shc.mget("t", "w", "res"); note(KSR.pv.get("$xavp(res=>v[0])"), self.st())
         note(shc.rm("t", "none"), shc.st("server"))
         note(shc.bump("t"), "<" + shc.gete("t", "k") + ">")
+        shc.set("g", "k", "v"); shc.set("g", "other", "v"); note(shc.tag("g", "k", "site"), shc.get("g", "k"))
+        note(shc.invalidate_tag("user:k"), "<" + shc.gete("g", "k") + shc.gete("g", "other") + ">")
+        shc.tag("g", "other", "site"); note(shc.invalidate_tag("site"), "<" + shc.gete("g", "other") + ">")
+        note(shc.invalidate_tag(""), shc.st("err"))
         self.runs = 0
         note(shc.cached_route("t", "yes", "lookup_yes"), KSR.pv.get("$shcval"))
         note(shc.cached_route("t", "yes", "lookup_yes"), KSR.pv.get("$shcval"))
@@ -170,14 +178,15 @@ pub enum Language {
 pub fn host(language: Language, table: &str, servers: &[Memcached]) -> Kamailio {
     let servers: String =
         (1..).zip(servers).map(|(n, server)| parameter("server", &server.spec(&format!("mc{n}")))).collect();
-    let table = parameter("table", table);
+    let tables = parameter("table", table) + &parameter("table", "g=>tag=user:$key");
     let (module, engine, file, text) = match language {
         Language::Lua => ("app_lua", "lua", "test.lua", LUA),
         Language::Python => ("app_python3", "python", "test.py", PYTHON),
     };
     let own = format!(
         "loadmodule \"{module}.so\"\nloadmodule \"shardcache.so\"\nmodparam(\"{module}\", \"load\", \"%%DIR%%/{file}\")\n\
-         modparam(\"xhttp\", \"event_callback\", \"ksr_xhttp_event\")\n{servers}{table}cfgengine \"{engine}\"\n"
+         modparam(\"xhttp\", \"event_callback\", \"ksr_xhttp_event\")\n{servers}{tables}\
+         modparam(\"shardcache\", \"cmd_timeout\", 2000)\ncfgengine \"{engine}\"\n"
     );
     Kamailio::cfg(format!("{SETTINGS}{MODULES}{own}")).set("WORKERS", 1).file(file, text)
 }

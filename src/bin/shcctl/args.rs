@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const AFTER: &str = "Exit codes: 0 done, 1 not found, 2 a server is unavailable, 3 bad arguments.
 
-get, set, delete, invalidate and bump do what a proxy does. They need one server that works, and learn the others, and
+get, set, delete, invalidate, tag and bump do what a proxy does. They need one server that works, and learn the others, and
 how the table is kept, from what the proxies left there. With --plain, get, set and delete take the servers that are named for
 all there are, and no proxy need have used them. hash and servers always use those that are named.
 
@@ -91,6 +91,12 @@ pub enum Verb {
         /// The keys within the table, any bytes
         #[arg(required = true, allow_negative_numbers = true)]
         keys: Vec<OsString>,
+    },
+    /// Make all entries under tags void, in all tables of the whole farm
+    Tag {
+        /// The tags, any bytes
+        #[arg(required = true, allow_negative_numbers = true)]
+        tags: Vec<OsString>,
     },
     /// Empty a table for the whole farm
     Bump {

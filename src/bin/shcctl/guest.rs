@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prints the value of an entry.
 pub fn get(args: &Args, table: &str, key: &[u8], raw: bool) -> Result<(), Trouble> {
-    let mut cache = Cache::new(join(args, table)?);
+    let mut cache = Cache::new(join(args, &[table])?);
     if !patiently(args, &mut cache, |cache| cache.fetch(0, key)).map_err(|why| unavailable(table, key, &why))? {
         return Err(missing(table, key));
     }
@@ -30,7 +30,7 @@ pub fn get(args: &Args, table: &str, key: &[u8], raw: bool) -> Result<(), Troubl
 
 /// Stores an entry. `ttl` in seconds; unless given, the table's own.
 pub fn set(args: &Args, table: &str, key: &[u8], value: Value<'_>, ttl: Option<u32>) -> Result<(), Trouble> {
-    let mut cache = Cache::new(join(args, table)?);
+    let mut cache = Cache::new(join(args, &[table])?);
     let done = patiently(args, &mut cache, |cache| cache.set(0, key, value, ttl));
     done.map_err(|why| unavailable(table, key, &why))?;
     show::farm_done("stored", table, Some(key), args.json);
@@ -39,7 +39,7 @@ pub fn set(args: &Args, table: &str, key: &[u8], value: Value<'_>, ttl: Option<u
 
 /// Deletes an entry that is there.
 pub fn delete(args: &Args, table: &str, key: &[u8]) -> Result<(), Trouble> {
-    let mut cache = Cache::new(join(args, table)?);
+    let mut cache = Cache::new(join(args, &[table])?);
     if !patiently(args, &mut cache, |cache| cache.remove(0, key)).map_err(|why| unavailable(table, key, &why))? {
         return Err(missing(table, key));
     }
@@ -49,28 +49,49 @@ pub fn delete(args: &Args, table: &str, key: &[u8]) -> Result<(), Trouble> {
 
 /// Deletes entries; those that cannot be are named at the end.
 pub fn invalidate(args: &Args, table: &str, keys: &[&[u8]]) -> Result<(), Trouble> {
-    let mut cache = Cache::new(join(args, table)?);
-    let mut failed = Vec::new();
-    for key in keys {
-        match patiently(args, &mut cache, |cache| cache.invalidate(0, key)) {
-            Ok(_) => show::farm_done("invalidated", table, Some(key), args.json),
-            Err(why) => failed.push(unavailable(table, key, &why).to_string()),
+    let done = |key: &[u8]| show::farm_done("invalidated", table, Some(key), args.json);
+    let failed = |key: &[u8], why: &str| unavailable(table, key, why);
+    each(args, &[table], keys, |cache, key| cache.invalidate(0, key), done, failed)
+}
+
+/// Makes the entries under some tags void; the tags of which that could not be done are named at the end.
+pub fn tag(args: &Args, tags: &[&[u8]]) -> Result<(), Trouble> {
+    let done = |tag: &[u8]| show::tag_done(tag, args.json);
+    let failed = |tag: &[u8], why: &str| Trouble::Unavailable(format!("{}: {why}", String::from_utf8_lossy(tag)));
+    each(args, &[], tags, |cache, tag| cache.invalidate_tag(tag), done, failed)
+}
+
+/// Does the same to each of several things, and tells of each.
+fn each(
+    args: &Args,
+    tables: &[&str],
+    things: &[&[u8]],
+    act: impl Fn(&mut Cache, &[u8]) -> Verdict,
+    done: impl Fn(&[u8]),
+    failed: impl Fn(&[u8], &str) -> Trouble,
+) -> Result<(), Trouble> {
+    let mut cache = Cache::new(join(args, tables)?);
+    let mut failures = Vec::new();
+    for thing in things {
+        match patiently(args, &mut cache, |cache| act(cache, thing)) {
+            Ok(_) => done(thing),
+            Err(why) => failures.push(failed(thing, &why).to_string()),
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(Trouble::Unavailable(failed.join("\nshcctl: "))) }
+    if failures.is_empty() { Ok(()) } else { Err(Trouble::Unavailable(failures.join("\nshcctl: "))) }
 }
 
 /// Empties a table.
 pub fn bump(args: &Args, table: &str) -> Result<(), Trouble> {
-    let mut cache = Cache::new(join(args, table)?);
+    let mut cache = Cache::new(join(args, &[table])?);
     let done = patiently(args, &mut cache, |cache| cache.bump(0));
     done.map_err(|why| Trouble::Unavailable(format!("{table}: {why}")))?;
     show::farm_done("bumped", table, None, args.json);
     Ok(())
 }
 
-fn join(args: &Args, table: &str) -> Result<&'static Shared, Trouble> {
-    guest::join(&args.config()?.servers, &[table], args.timeout).map_err(|error| match &error {
+fn join(args: &Args, tables: &[&str]) -> Result<&'static Shared, Trouble> {
+    guest::join(&args.config()?.servers, tables, args.timeout).map_err(|error| match &error {
         GuestError::NoTable(_) => Trouble::Missing(error.to_string()),
         GuestError::NoMap(_) if matches!(args.verb, Verb::Get { .. } | Verb::Set { .. } | Verb::Delete { .. }) => {
             Trouble::Unavailable(format!("{error}, or --plain"))

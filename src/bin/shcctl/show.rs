@@ -84,6 +84,17 @@ pub fn farm_done(what: &str, table: &str, key: Option<&[u8]>, as_json: bool) {
     }
 }
 
+/// What was done to all entries under a tag.
+pub fn tag_done(tag: &[u8], as_json: bool) {
+    if as_json {
+        let mut object = Map::new();
+        text(&mut object, "tag", tag);
+        object.insert("done".into(), "invalidated".into());
+        return line(&Json::Object(object).to_string());
+    }
+    line(&format!("invalidated {}", String::from_utf8_lossy(tag)));
+}
+
 pub fn place(place: &Place, order: &[&ServerSpec], as_json: bool) {
     let wire = String::from_utf8_lossy(place.key.bytes());
     let names: Vec<&str> = order.iter().map(|server| server.name.as_str()).collect();

@@ -44,12 +44,19 @@ pub fn run(args: &Args) -> Result<(), Trouble> {
             let delete = if args.plain { delete } else { guest::delete };
             delete(args, table(name)?, filled(name, key)?)
         }
-        Verb::Invalidate { .. } | Verb::Bump { .. } if args.plain => {
+        Verb::Invalidate { .. } | Verb::Tag { .. } | Verb::Bump { .. } if args.plain => {
             Err(Trouble::Argument("--plain: expected with get, set or delete".into()))
         }
         Verb::Invalidate { table: name, keys } => {
             let keys: Result<Vec<_>, _> = keys.iter().map(|key| filled(name, key)).collect();
             guest::invalidate(args, table(name)?, &keys?)
+        }
+        Verb::Tag { tags } => {
+            if tags.iter().any(|tag| tag.is_empty()) {
+                return Err(Trouble::Argument("a tag is empty".into()));
+            }
+            let tags: Vec<&[u8]> = tags.iter().map(|tag| tag.as_bytes()).collect();
+            guest::tag(args, &tags)
         }
         Verb::Bump { table: name } => guest::bump(args, table(name)?),
         Verb::Hash { table: name, key } => hash(args, table(name)?, key.as_bytes()),

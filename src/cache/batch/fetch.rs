@@ -1,6 +1,6 @@
 //! A batch's way to the servers: who is asked for which keys, and what they answered.
 
-use super::{Batch, EMPTY, END, Found, Keys, Leg, REFUSED, Tally, Want};
+use super::{Batch, Detail, EMPTY, END, Found, Keys, Leg, REFUSED, Tally, Want};
 use crate::cache::farm::{BUMPED, CHASES, Farm};
 use crate::cache::single::{LOOKS, Look, Spot};
 use crate::cache::token::Token;
@@ -21,7 +21,7 @@ impl Farm {
     /// `deadline`: as the farm gave it when the call began.
     pub fn mget(&mut self, table: usize, keys: &[&[u8]], deadline: Deadline) -> Tally {
         let mut batch = std::mem::take(&mut self.batch);
-        let Table { name, near, .. } = &self.shared.config().tables[table];
+        let Table { name, near, .. } = self.shared.table_at(table);
         for _ in 0..CHASES {
             let newest = match self.plan(&mut batch, table, keys, deadline) {
                 Ok(prefix) => self.fetch(&mut batch, &Keys { table, near: *near, name, prefix, keys }, deadline),
@@ -65,7 +65,7 @@ impl Farm {
         batch.wants.reserve(keys.len());
         batch.leg_of.resize(self.links.len(), None);
         batch.looks.resize(self.links.len(), None);
-        let Table { name, near, .. } = &self.shared.config().tables[table];
+        let Table { name, near, .. } = self.shared.table_at(table);
         batch.generation = self.shared.generation(table);
         let prefix = Prefix::new(name, batch.generation)?;
         self.layout.ring().homes(Prefix::new(name, 0)?.bytes(), keys, |at, home| {
@@ -199,7 +199,8 @@ impl Farm {
                 Reply::Value { data, meta } if spot.accepts(meta.flags) => {
                     let _ = self.key.part(all.space(batch.generation), spot.part(), all.keys[at]);
                     if all.near {
-                        batch.detail(at, meta.left(), Token::One { cas: meta.cas, seat: spot.seat });
+                        let token = Token::One { cas: meta.cas, seat: spot.seat };
+                        batch.note(Detail { at, left: meta.left(), token, sure: true });
                     }
                     behind_full_key(&self.key, data).map(|skip| (&data[skip..], meta.flags))
                 }

@@ -125,7 +125,7 @@ impl Lines for Post<'_> {
         }
         self.notes.unsure[server] = unsure.is_some();
         if let Some(table) = unsure {
-            let _ = self.farm.record.record("gen", &self.farm.shared.config().tables[table].name, b"");
+            let _ = self.farm.record.record("gen", &self.farm.shared.table_at(table).name, b"");
             self.farm.links[server].mg(key_ref(&self.farm.record), "v");
         }
     }

@@ -78,6 +78,10 @@ impl Commit {
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
+        self.advance(scene, legs).heeding(scene)
+    }
+
+    fn advance(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
         match &mut self.at {
             At::Look => self.looked(scene, legs),
             At::First { void, plan } => match void.next(scene, &mut self.view, legs) {

@@ -115,7 +115,7 @@ impl Count {
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
         match self.advance(scene, legs) {
             Step::Done(Outcome::Unavailable) if self.seen => Step::Done(Outcome::Ambiguous),
-            step => step,
+            step => step.heeding(scene),
         }
     }
 

@@ -36,6 +36,10 @@ impl Read {
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
+        self.advance(scene, legs).heeding(scene)
+    }
+
+    fn advance(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
         match self.at {
             At::Start => self.start(scene),
             At::First(side) => {

@@ -4,9 +4,11 @@ use super::{Answer, Hit, Leg, Legs, Mark, Packet, Request, Rules, Side, Slot, Vi
 
 /// The answers' places in a look.
 const ITEM: usize = 0;
-const TOMB: usize = 1;
+/// Where a look asks a side for the tombstone.
+pub const TOMB: usize = 1;
 pub(super) const MARK: usize = 2;
-const FULL: usize = 3;
+/// Where a look asks a side for its full record.
+pub const FULL: usize = 3;
 const COUNTER: usize = 4;
 
 /// The packet of a look at `side`.
@@ -166,6 +168,6 @@ impl Look {
                 return Ruling::Item { side, verified: false };
             }
         }
-        if unreached { Ruling::Unknown } else { Ruling::Missing }
+        if unreached && rules.sure_miss { Ruling::Unknown } else { Ruling::Missing }
     }
 }

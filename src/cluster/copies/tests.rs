@@ -373,3 +373,13 @@ fn counters_that_differ_are_made_level_when_no_count_can_be_late_any_more() {
         assert_eq!(matches!(mend.next(&scene, &legs), Step::Send(_)), levels);
     }
 }
+
+#[test]
+fn a_call_sends_nothing_to_a_side_that_went_out_of_use_meanwhile() {
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene([true, true])));
+    let home = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let partner = leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)]);
+    let request = sent(count.next(&scene([false, true]), &Legs { home, partner }));
+    assert!(request.home.is_empty() && !request.partner.is_empty(), "{request:?}");
+}

@@ -61,6 +61,10 @@ impl Write {
     }
 
     pub fn next(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
+        self.advance(scene, legs).heeding(scene)
+    }
+
+    fn advance(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
         match &mut self.at {
             At::Start => self.start(scene),
             At::Learn => {

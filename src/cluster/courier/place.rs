@@ -69,7 +69,7 @@ pub enum Want {
 }
 
 impl Want {
-    pub(super) const fn flags(self) -> &'static str {
+    pub(crate) const fn flags(self) -> &'static str {
         match self {
             Self::Bare => "f t c",
             Self::Value => "v f",

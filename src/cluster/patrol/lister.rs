@@ -125,7 +125,7 @@ struct Hidden {
 
 impl Order {
     fn gather(&self) -> Result<Listing, Unlisted> {
-        let tables = self.shared.config().tables.iter().enumerate();
+        let tables = self.shared.all_tables().enumerate();
         let policy = |(index, table): (usize, &crate::table::Table)| Policy {
             name: table.name.clone(),
             mirrored: table.mirrored(),

@@ -49,7 +49,7 @@ impl Patrol {
             let mut mend = Mend::new(view, turn.before, calm);
             let Step::Send(request) = mend.start(&self.scene(&pair)) else { continue };
             let generation = if key.kind == Kind::Entry { self.shared.generation(key.table) } else { 0 };
-            let stripe = news::stripe(&self.shared.config().tables[key.table], key.kind, key.key);
+            let stripe = news::stripe(self.shared.table_at(key.table), key.kind, key.key);
             mender.jobs.push(Job::new(*turn, key, stripe, generation, mend, request));
         }
         while mender.jobs.iter().any(|job| job.ended.is_none()) {
@@ -92,7 +92,7 @@ impl Patrol {
     }
 
     fn space(&self, job: &Job) -> Space<'_> {
-        Space { kind: job.kind, table: &self.shared.config().tables[job.table].name, generation: job.generation }
+        Space { kind: job.kind, table: &self.shared.table_at(job.table).name, generation: job.generation }
     }
 }
 

@@ -68,6 +68,17 @@ pub fn invalidate(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Share
     Ok(Invalidated { table, key })
 }
 
+pub fn invalidate_tag(call: &mut Call<'_>, cache: &mut Cache, _: &'static Shared) -> Outcome {
+    let tag = args::required(call, "tag")?;
+    if tag.is_empty() {
+        return Err(Fault::bad("argument 'tag' is empty"));
+    }
+    args::end(call)?;
+    let verdict = cache.invalidate_tag(&tag);
+    judged(cache, verdict, || "the tag is not there".to_owned())?;
+    Ok(call.text(b"invalidated")?)
+}
+
 pub fn hash(call: &mut Call<'_>, cache: &mut Cache, shared: &'static Shared) -> Outcome {
     let table = args::table(call, shared)?;
     let key = args::key(call)?;

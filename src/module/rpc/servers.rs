@@ -21,6 +21,9 @@ pub fn tables(call: &mut Call<'_>, _: &mut Cache, shared: &'static Shared) -> Ou
         if table.near {
             reply.count(c"near_ttl", table.near_ttl.into())?;
         }
+        if let Some(tag) = &table.tag {
+            reply.text(c"tag", tag.to_string())?;
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::super::check::{self, Violation};
 use super::super::faults::Kind;
 use super::super::history::{Act, Call, Claim};
 use super::super::server::Place;
-use super::super::world::{CMD_TIMEOUT, DELTA, MS, World};
+use super::super::world::{DELTA, MS, World};
 
 /// A server that something was wrong with, until the farm was whole again.
 #[derive(Clone, Copy, Debug)]
@@ -29,31 +29,28 @@ pub fn healed(world: &mut World) {
 
 /// What `shc.list` will say of the seats: each home serves, and every host knows.
 pub fn settled(world: &World) -> bool {
-    world.hosts.iter().all(|host| host.drained.iter().all(|drained| !drained))
-        && world.pairs.iter().enumerate().all(|(pair, servers)| {
-            let place = Place { pair, key: 0 };
-            let read = |side: Side, slot: Slot| world.servers[servers[side as usize]].number(place, slot, world.now);
-            let seat = read(Side::Partner, Slot::Seat).map(Seat).unwrap_or_default();
-            let copied =
-                read(Side::Home, Slot::Seat) == Some(seat.0) || world.options.single.is_some_and(|it| !it.copy);
-            seat.known()
-                && seat.phase() == Phase::Home
-                && copied
-                && read(Side::Partner, Slot::Ill(Side::Home)).is_none()
-                && world.hosts.iter().all(|host| host.seats[pair] == seat)
-        })
+    world.pairs.iter().enumerate().all(|(pair, servers)| {
+        let place = Place { pair, key: 0 };
+        let read = |side: Side, slot: Slot| world.servers[servers[side as usize]].number(place, slot, world.now);
+        let seat = read(Side::Partner, Slot::Seat).map(Seat).unwrap_or_default();
+        let copied = read(Side::Home, Slot::Seat) == Some(seat.0) || world.options.single.is_some_and(|it| !it.copy);
+        seat.known()
+            && seat.phase() == Phase::Home
+            && copied
+            && read(Side::Partner, Slot::Ill(Side::Home)).is_none()
+            && world.hosts.iter().all(|host| host.seats[pair] == seat)
+    })
 }
 
 pub fn judge(world: &World) -> Vec<Violation> {
     let mut found = Vec::new();
     for call in world.history.iter().filter(|call| call.ended != u64::MAX) {
-        if call.ended - call.begun > CMD_TIMEOUT + MS {
-            found.push(Violation { what: "P4: too long", call: *call, other: None });
-        }
+        found.extend(check::answered(call));
         if idle(world, call) {
             found.push(Violation { what: "P5: nobody serves", call: *call, other: None });
         }
     }
+    world.outages.judge(&world.history, &mut found);
     for pair in 0..world.pairs.len() {
         for key in 0..world.keys {
             let calls: Vec<&Call> = world.history.iter().filter(|call| (call.pair, call.key) == (pair, key)).collect();

@@ -8,12 +8,6 @@ use shardcache::cluster::seats::{Rules, Turn, turn};
 
 use super::world::{DELTA, MS, World};
 
-/// Is most of the pool down for this host?
-pub fn alone(world: &World, host: usize) -> bool {
-    let up = &world.hosts[host].up;
-    up.len() >= 3 && 2 * up.iter().filter(|up| !**up).count() > up.len()
-}
-
 /// Who serves a key of this pair now, as far as the host knows. `asked`: the record was read in this call.
 pub fn who(world: &World, rules: &Rules, host: usize, pair: usize, asked: bool) -> Turn {
     let me = &world.hosts[host];

@@ -37,7 +37,7 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
     let Some(rules) = world.options.single else { return };
     let host = &world.hosts[actor.host];
     let up = world.pairs[actor.pair].map(|server| host.uses(server));
-    let alone = super::alone(world, actor.host);
+    let alone = host.isolated();
     let scene = Scene { rules: &rules, up, alone, clock: world.clock(actor.host), now_ms: world.now / MS };
     let Role::Usher(watching) = &mut actor.role else { return };
     let Some(poll) = &mut watching.poll else { return };
@@ -57,14 +57,8 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
 }
 
 fn done(world: &mut World, at: usize, actor: &Actor, polled: Polled, sent: u64) {
+    world.probed(actor, polled.reached);
     let host = &mut world.hosts[actor.host];
-    for side in Side::BOTH {
-        let server = world.pairs[actor.pair][side as usize];
-        host.up[server] = polled.reached[side as usize];
-        if polled.reached[side as usize] {
-            host.soft[server] = 0;
-        }
-    }
     if polled.reached[Side::Partner as usize] {
         host.polled[actor.pair] = Some(sent);
     }

@@ -24,7 +24,7 @@ enum Stage {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Working {
-    call: usize,
+    pub call: usize,
     deadline: u64,
     stage: Stage,
     side: Option<Side>,
@@ -72,8 +72,8 @@ fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, mut working:
     }
     let (host, Place { pair, key }) = (actor.host, actor.place);
     let (life, begun, ended) = (u64::from(working.ttl) * SECOND, world.now, u64::MAX);
-    let (outcome, nobody) = (None, false);
-    let call = Call { act, host, pair, key, value, life, begun, ended, outcome, nobody, under: 0 };
+    let (outcome, nobody, confirmed) = (None, world.hosts[host].isolated(), true);
+    let call = Call { act, host, pair, key, value, life, begun, ended, outcome, nobody, confirmed, under: 0 };
     world.history.push(call);
     working.call = world.history.len() - 1;
     working.deadline = world.now + CMD_TIMEOUT;
@@ -88,7 +88,7 @@ fn go(world: &mut World, at: usize, actor: &mut Actor, mut working: Working) {
     let (host, pair) = (actor.host, actor.pair);
     let over = world.now >= working.deadline || working.tries == 0;
     let turn = super::who(world, &rules, host, pair, working.asked);
-    if over || turn == Turn::Nobody || super::alone(world, host) {
+    if over || turn == Turn::Nobody || world.hosts[host].isolated() {
         return done(world, at, actor, &working, Outcome::Unavailable, None);
     }
     working.tries -= 1;
