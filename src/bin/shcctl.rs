@@ -21,6 +21,8 @@ mod show;
 mod tunnel;
 #[path = "shcctl/verbs.rs"]
 mod verbs;
+#[path = "shcctl/warm.rs"]
+mod warm;
 
 use args::Args;
 use clap::Parser as _;

@@ -135,7 +135,7 @@ impl Desk {
 
 /// A place in the cache that is held for what a source says.
 #[derive(Debug)]
-pub struct Held(Claim<Token>);
+pub struct Held(Claim<Hold>);
 
 /// What became of a place that was held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

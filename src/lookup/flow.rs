@@ -261,7 +261,7 @@ impl<T> Claim<T> {
     pub fn holds(&self, policy: &Policy, item: Item<'_>) -> bool {
         let Place::Own { old: Some(old), .. } = &self.place else { return false };
         let forever = self.lasting && policy.life(item.negative(), 0) == Some(0);
-        forever && old.wire() == item.to_wire(&mut Vec::new())
+        forever && Item::from_wire(old.wire()) == Some(item)
     }
 }
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 const AFTER: &str = "Exit codes: 0 done, 1 not found, 2 a server is unavailable, 3 bad arguments.
 
-get, set, delete, invalidate, tag and bump do what a proxy does. They need one server that works, and learn the others, and
+get, set, delete, invalidate, tag, bump and warm do what a proxy does. They need one server that works, and learn the others, and
 how the table is kept, from what the proxies left there. With --plain, get, set and delete take the servers that are named for
 all there are, and no proxy need have used them. hash and servers always use those that are named.
 
 Examples: shcctl --server 10.0.0.11 get ipauth alice
           shcctl --server 10.0.0.11 invalidate ipauth alice bob
+          mariadb -N --raw -e 'SELECT username, shard FROM users' kamailio | shcctl --server 10.0.0.11 warm shards
           shcctl --plain --server 10.0.0.11 --server 10.0.0.12 set ipauth alice yes";
 
 /// Look into a shardcache cluster and change entries of it.
@@ -102,6 +103,20 @@ pub enum Verb {
     Bump {
         /// The table's name
         table: String,
+    },
+    /// Store entries where there are none, from lines of standard input: the key, a tab, the value
+    Warm {
+        /// The table's name
+        table: String,
+        /// So many in a second at most
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        rate: u32,
+        /// Seconds until the entries expire; 0 = never. Unless given: the table's autoexpire
+        #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(0..=i64::from(TTL_MAX)))]
+        ttl: Option<u32>,
+        /// Store strings even if they look like integers
+        #[arg(long)]
+        string: bool,
     },
     /// Tell where an entry lives: its server, its key there, and the servers next in order
     Hash {

@@ -90,7 +90,7 @@ pub fn bump(args: &Args, table: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn join(args: &Args, tables: &[&str]) -> Result<&'static Shared, Trouble> {
+pub fn join(args: &Args, tables: &[&str]) -> Result<&'static Shared, Trouble> {
     guest::join(&args.config()?.servers, tables, args.timeout).map_err(|error| match &error {
         GuestError::NoTable(_) => Trouble::Missing(error.to_string()),
         GuestError::NoMap(_) if matches!(args.verb, Verb::Get { .. } | Verb::Set { .. } | Verb::Delete { .. }) => {
@@ -104,13 +104,13 @@ fn missing(table: &str, key: &[u8]) -> Trouble {
     Trouble::Missing(format!("{table}=>{}: not found", String::from_utf8_lossy(key)))
 }
 
-fn unavailable(table: &str, key: &[u8], why: &str) -> Trouble {
+pub fn unavailable(table: &str, key: &[u8], why: &str) -> Trouble {
     Trouble::Unavailable(format!("{table}=>{}: {why}", String::from_utf8_lossy(key)))
 }
 
 /// Does what may be done twice until it is done (true), there is nothing to do it with (false), or the time is up; then
 /// tells why it was not.
-fn patiently(args: &Args, cache: &mut Cache, act: impl Fn(&mut Cache) -> Verdict) -> Result<bool, String> {
+pub fn patiently(args: &Args, cache: &mut Cache, act: impl Fn(&mut Cache) -> Verdict) -> Result<bool, String> {
     let deadline = Deadline::after(args.budget());
     loop {
         match act(cache) {

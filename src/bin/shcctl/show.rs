@@ -95,6 +95,14 @@ pub fn tag_done(tag: &[u8], as_json: bool) {
     line(&format!("invalidated {}", String::from_utf8_lossy(tag)));
 }
 
+/// How many lines were given and how many entries stored.
+pub fn warmed(table: &str, lines: usize, stored: usize, as_json: bool) {
+    if as_json {
+        return line(&json!({"table": table, "lines": lines, "stored": stored}).to_string());
+    }
+    line(&format!("warmed {table}: {stored} of {lines} stored, {} were there already", lines - stored));
+}
+
 pub fn place(place: &Place, order: &[&ServerSpec], as_json: bool) {
     let wire = String::from_utf8_lossy(place.key.bytes());
     let names: Vec<&str> = order.iter().map(|server| server.name.as_str()).collect();

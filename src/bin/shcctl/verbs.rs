@@ -6,6 +6,7 @@ use crate::dial::Text;
 use crate::farm::{self, Farm, command};
 use crate::guest;
 use crate::show::{self, Shown, Status};
+use crate::warm;
 use memcache::exp::{MetaOp, MetaResponse, ReturnCode};
 use shardcache::clock;
 use shardcache::config::ServerSpec;
@@ -19,7 +20,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
 /// Largest value, in bytes.
-const VALUE_MAX: usize = 1_000_000;
+pub const VALUE_MAX: usize = 1_000_000;
 
 /// memcached takes a longer time to live for a date.
 const RELATIVE_TTL_MAX: u32 = 60 * 60 * 24 * 30;
@@ -44,7 +45,7 @@ pub fn run(args: &Args) -> Result<(), Trouble> {
             let delete = if args.plain { delete } else { guest::delete };
             delete(args, table(name)?, filled(name, key)?)
         }
-        Verb::Invalidate { .. } | Verb::Tag { .. } | Verb::Bump { .. } if args.plain => {
+        Verb::Invalidate { .. } | Verb::Tag { .. } | Verb::Bump { .. } | Verb::Warm { .. } if args.plain => {
             Err(Trouble::Argument("--plain: expected with get, set or delete".into()))
         }
         Verb::Invalidate { table: name, keys } => {
@@ -59,6 +60,9 @@ pub fn run(args: &Args) -> Result<(), Trouble> {
             guest::tag(args, &tags)
         }
         Verb::Bump { table: name } => guest::bump(args, table(name)?),
+        Verb::Warm { table: name, rate, ttl, string } => {
+            warm::run(args, table(name)?, &warm::Wish { rate: *rate, ttl: *ttl, string: *string })
+        }
         Verb::Hash { table: name, key } => hash(args, table(name)?, key.as_bytes()),
         Verb::Servers => servers(args),
     }
@@ -171,7 +175,7 @@ fn filled<'a>(table: &str, key: &'a OsStr) -> Result<&'a [u8], Trouble> {
     if key.is_empty() { Err(Trouble::Argument(format!("{table}: a key is empty"))) } else { Ok(key.as_bytes()) }
 }
 
-fn typed(bytes: &[u8], string: bool) -> Value<'_> {
+pub fn typed(bytes: &[u8], string: bool) -> Value<'_> {
     match integer(bytes) {
         Some(number) if !string => Value::Int(number),
         _ => Value::Bytes(bytes),
