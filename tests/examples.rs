@@ -13,9 +13,11 @@ fn examples() -> PathBuf {
 
 fn database(dir: &Path) -> PathBuf {
     let file = dir.join("test.sqlite");
-    let sql = std::fs::File::open(examples().join("ipauth.sql")).expect("ipauth.sql");
-    let made = Command::new(process::need("sqlite3")).arg(&file).stdin(sql).status().expect("sqlite3");
-    assert!(made.success());
+    for script in ["ipauth.sql", "shards.sql"] {
+        let sql = std::fs::File::open(examples().join(script)).expect(script);
+        let made = Command::new(process::need("sqlite3")).arg(&file).stdin(sql).status().expect("sqlite3");
+        assert!(made.success());
+    }
     file
 }
 
@@ -39,6 +41,7 @@ fn every_example_boots_and_answers() {
         host = host.define("HTTP_PORT", &ports::free().to_string()).define("DBURL", &format!("\"{url}\""));
         host = host.define("SOURCE_IPAUTH", &source("ipauth", "table=grp;key=username;where=grp:ipauth;column=grp"));
         host = host.define("SOURCE_PROFILE", &source("profile", "table=subscriber;key=username;columns=id,domain"));
+        host = host.define("SOURCE_SHARD", &source("shard", "table=users;key=username;column=shard"));
         host = host.define("LUA_FILE", &script("lua/ipauth.lua")).define("PY_FILE", &script("python/ipauth.py"));
         for (server, name) in servers.iter().zip(["mc1", "mc2", "mc3"]) {
             host = host.define(&name.to_uppercase(), &format!("\"{}\"", server.spec(name)));

@@ -4,6 +4,8 @@ mod support;
 
 use serde_json::{Value, json};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use support::sql::modules;
@@ -229,6 +231,36 @@ fn lines_of_a_database_fill_a_table_from_anywhere() {
     assert_eq!(get(&host, "u083@r0"), Some("shard1".into()));
     let again = warm(&servers[0], &["--json", "warm", "shards", "--rate", "100000"], &lines);
     assert_eq!(told(&again).1, "{\"lines\":250,\"stored\":0,\"table\":\"shards\"}\n");
+}
+
+#[test]
+fn the_recipe_for_it_works_as_it_stands() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| std::fs::read_to_string(house.join(name)).expect(name);
+    let page = text("docs/INVALIDATION.md");
+    let chapter = page.split("\n### ").find(|part| part.starts_with("shcctl warm")).expect("the chapter");
+    let recipe = chapter.split("\n```sh\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("a recipe");
+    let sql = Mariadb::start();
+    sql.run(&text("cfg-examples/shards.sql"));
+    let servers = Memcached::many(2);
+    let host = Script::new().servers(&servers).table("shard=>copies=2").start();
+    host.until_whole();
+    let client = sql.client();
+    let words = std::iter::once(client.get_program()).chain(client.get_args());
+    let client: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let tools = tempfile::tempdir().expect("temporary directory");
+    for (name, command) in [("mariadb", client.join(" ")), ("shcctl", env!("CARGO_BIN_EXE_shcctl").to_owned())] {
+        let file = tools.path().join(name);
+        std::fs::write(&file, format!("#!/bin/sh\nexec {command} \"$@\"\n")).expect("a tool");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("a tool");
+    }
+    let recipe = recipe.replace("users' kamailio", &format!("users' {}", sql.database()));
+    let recipe = recipe.replace("10.0.0.11:11211", &servers[0].addr());
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").expect("PATH"));
+    let output = Command::new("sh").args(["-euc", &recipe]).env("PATH", path).output().expect("sh");
+    assert_eq!(told(&output), (0, "warmed shard: 3 of 3 stored, 0 were there already\n".into(), String::new()));
+    let entry = host.ask("shc.get", &[json!("shard"), json!("alice")]);
+    assert_eq!(entry["value"], "10.0.1.1:5060");
 }
 
 #[test]

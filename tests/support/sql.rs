@@ -44,6 +44,19 @@ pub fn modules(sql: &dyn Sql) -> String {
     format!("loadmodule \"{}.so\"\n{settings}", sql.driver())
 }
 
+/// Makes the outbox and its triggers, as the scripts under `sql/` do: a change of `column` in `table` is told of for the table
+/// `cache` of the cache.
+pub fn triggers(sql: &dyn Sql, table: &str, column: &str, cache: &str) {
+    let kind = sql.driver().trim_start_matches("db_");
+    let script = |name: &str| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql").join(kind).join(name);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    sql.run(&script("outbox.sql"));
+    let named = [("@TABLE@", table), ("@COLUMN@", column), ("@CACHE@", cache)];
+    sql.run(&named.iter().fold(script("trigger.sql"), |text, (mark, name)| text.replace(mark, name)));
+}
+
 /// A directory for a server that must not run as root.
 pub fn dir(prefix: &str) -> TempDir {
     let dir = tempfile::Builder::new().prefix(prefix).tempdir().expect("temporary directory");
