@@ -111,15 +111,19 @@ impl Near {
     }
 
     /// Looks for a key of a near table. `layout`: of the newest list of servers.
-    #[inline(always)]
+    #[inline(never)]
     pub fn look(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Said {
         spell(&mut self.name, table as u32, key);
         let tag = self.tag_of(layout, table, key);
-        // The exact time costs as much as all the rest: it is looked at where it may matter.
-        let mut found = self.find(layout, table, tag, clock::coarse_ms() + self.late_ms);
-        if found == Found::Stale {
-            found = self.find_exactly(layout, table, tag);
-        }
+        let mut exact = false;
+        let found = loop {
+            // The exact time costs as much as all the rest: it is looked at where it may matter.
+            let now_ms = if exact { clock::monotonic_ms() } else { clock::coarse_ms() + self.late_ms };
+            match self.find(layout, table, tag, now_ms) {
+                Found::Stale if !exact => exact = true,
+                found => break found,
+            }
+        };
         self.holds = found == Found::Hit;
         let (said, stat) = match found {
             Found::Hit if note::absent(&self.found.hit) => (Said::Absent, TableStat::NearAbsent),
@@ -129,11 +133,6 @@ impl Near {
         };
         self.shared.table_cell(table).near.add(self.lane, stat);
         said
-    }
-
-    #[cold]
-    fn find_exactly(&mut self, layout: &Layout, table: usize, tag: Option<Place>) -> Found {
-        self.find(layout, table, tag, clock::monotonic_ms())
     }
 
     #[inline(always)]
