@@ -43,7 +43,7 @@ impl Cache {
         self.own.drop();
         if let (Back::Servers(servers), Ok(there)) = (&self.back, answer)
             && servers.told_near()
-            && (!there || self.shared.config().tables[table].stale == 0)
+            && (!there || self.shared.table_at(table).stale == 0)
         {
             let rc = if there { Verdict::Done } else { Verdict::Missing };
             self.last = Last::new(rc, None, "");

@@ -8,7 +8,7 @@ use super::functions::scope;
 use super::operations::{self, Operation};
 use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, lookups, many, names, sparing, status};
+use super::{lifecycle, lookups, many, names, sources, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
@@ -126,12 +126,13 @@ unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv
     getter.answer("$shc", || unsafe { peek(getter).unwrap_or_else(|| operate("$shc", operations::look, getter)) })
 }
 
-/// What most reads are: the table is known, the key sound, and the script asks for the value alone. `None`: nothing was done.
+/// What most reads are: the table is known and has no source, the key is sound, and the script asks for the value alone.
+/// `None`: nothing was done.
 unsafe fn peek(getter: Getter) -> Option<c_int> {
     // SAFETY: the caller's promise.
     let name = unsafe { name(getter.param) }?;
     let table = *name.number.get()?;
-    if worker::stamps_wanted() {
+    if worker::stamps_wanted() || sources::of(table).is_some() {
         return None;
     }
     // SAFETY: the caller's promise.
