@@ -79,7 +79,9 @@ pub(crate) struct Near {
     /// Where this worker counts.
     lane: Lane,
     name: Vec<u8>,
-    /// The tag that is made of a key.
+    /// Tags are made of the keys of some tables.
+    tags: bool,
+    /// The last one made.
     tag: Vec<u8>,
     /// What the last call found here, if it `holds`.
     found: Copied,
@@ -98,6 +100,7 @@ impl Near {
             late_ms: (shared.delta_ms() / 3).min(LATEST_MS),
             lane: shared.lane(),
             name: Vec::new(),
+            tags: shared.config().tables.iter().any(|table| table.tag.is_some()),
             tag: Vec::new(),
             found: Copied::default(),
             holds: false,
@@ -114,7 +117,7 @@ impl Near {
     #[inline(never)]
     pub fn look(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Said {
         spell(&mut self.name, table as u32, key);
-        let tag = self.tag_of(layout, table, key);
+        let tag = if self.tags { self.tag_of(layout, table, key) } else { None };
         let mut exact = false;
         let found = loop {
             // The exact time costs as much as all the rest: it is looked at where it may matter.

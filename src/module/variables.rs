@@ -64,14 +64,24 @@ const END: pv_export = pv_export {
 struct Name {
     table: Box<[u8]>,
     /// Which one that is, once it was asked: the tables are the same as long as the host runs.
-    number: OnceLock<usize>,
+    known: OnceLock<Known>,
     key: Format,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    table: usize,
+    /// What the cache does not have is asked of a source.
+    sourced: bool,
 }
 
 impl Name {
     fn number(&self) -> Option<usize> {
-        let look = || lifecycle::shared()?.table(&self.table).map(|number| *self.number.get_or_init(|| number));
-        self.number.get().copied().or_else(look)
+        let look = || {
+            let table = lifecycle::shared()?.table(&self.table)?;
+            Some(*self.known.get_or_init(|| Known { table, sourced: sources::of(table).is_some() }))
+        };
+        self.known.get().copied().or_else(look).map(|known| known.table)
     }
 }
 
@@ -103,7 +113,7 @@ fn read(inner: &[u8]) -> Result<Name, Refused> {
         log::error(format_args!("\"{}\": the key cannot be read", whole()));
         Refused
     })?;
-    Ok(Name { table: table.into(), number: OnceLock::new(), key })
+    Ok(Name { table: table.into(), known: OnceLock::new(), key })
 }
 
 unsafe extern "C" fn free(name: *mut c_void) {
@@ -131,8 +141,8 @@ unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv
 unsafe fn peek(getter: Getter) -> Option<c_int> {
     // SAFETY: the caller's promise.
     let name = unsafe { name(getter.param) }?;
-    let table = *name.number.get()?;
-    if worker::stamps_wanted() || sources::of(table).is_some() {
+    let Known { table, sourced } = *name.known.get()?;
+    if sourced || worker::stamps_wanted() {
         return None;
     }
     // SAFETY: the caller's promise.
