@@ -1,6 +1,7 @@
 //! A near hit from the script against `$sht`, the host's own hash table: with one worker on one core, and with eight that read
-//! the same entry on all cores.
+//! the same entry on all cores. And what those pay who write to a near table.
 
+mod client;
 mod measure;
 mod plot;
 mod redis;
@@ -10,7 +11,8 @@ mod scripts;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use measure::{Case, Series, interleave};
+use client::Client;
+use measure::{Case, Kind, Series, interleave, worked};
 use report::{Section, find};
 use scripts::Loop;
 use std::time::Instant;
@@ -21,6 +23,8 @@ const WORKERS: usize = 8;
 /// Rounds of all workers together, each so many times longer: to begin and end them takes a while.
 const CROWDED_ROUNDS: usize = 60;
 const LONGER: u32 = 5;
+/// Writes of one round.
+const WRITES: u32 = 100;
 
 fn main() {
     let server = Memcached::tcp();
@@ -39,6 +43,7 @@ fn main() {
     let one = interleave(&mut cases, ROUNDS);
     drop(cases);
 
+    write();
     publish("near", "Near hits inside Kamailio, one worker on one core", one, 1.0);
     publish("near8", "Near hits inside Kamailio, eight workers on all cores, the same entry", eight, 0.8);
 }
@@ -48,6 +53,32 @@ fn publish(id: &str, title: &str, raw: Vec<Series>, wanted: f64) {
     let mut section = Section::new(id, title, "sht_get", &series);
     let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
     section.goal("$shc near hit against $sht", ratio("shc_near", "sht_get"), wanted);
+    section.publish();
+}
+
+/// Sets on tables that are near and on tables that are not, by the same client on the same servers.
+fn write() {
+    let servers = Memcached::many(3);
+    let (addresses, pids): (Vec<String>, Vec<i32>) = servers.iter().map(|one| (one.addr(), one.pid())).unzip();
+    let case = |(id, label, table): (&'static str, &'static str, &str)| {
+        let (mut client, pids) = (Client::new(table, &addresses), pids.clone());
+        Case::new(id, label, Kind::Ours, move || {
+            client.watch();
+            worked(WRITES, &pids, || client.set())
+        })
+    };
+    let mut cases = [
+        ("set", "set", "a"),
+        ("near_set", "set, near", "b=>near=1"),
+        ("set_twice", "set, two copies", "c=>copies=2"),
+        ("near_set_twice", "set, two copies, near", "d=>copies=2;near=1"),
+    ]
+    .map(case);
+    let series = interleave(&mut cases, ROUNDS);
+    let mut section = Section::new("near_writes", "Writes to near tables, processor time on one core", "set", &series);
+    let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
+    section.goal("a set on a near table against one on another", ratio("near_set", "set"), 1.1);
+    section.goal("the same of two copies", ratio("near_set_twice", "set_twice"), 1.1);
     section.publish();
 }
 

@@ -1,5 +1,5 @@
 //! What an idle watcher costs: processor time of its thread in percent of one core, for few and many servers, with tables of
-//! one copy and of two.
+//! one copy and of two, near and not.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -15,13 +15,14 @@ const MEASURED: Duration = Duration::from_secs(5);
 
 fn main() {
     for servers in [3, 30, 300] {
-        for copies in [1, 2] {
-            println!("{servers:3} servers, copies={copies}: {:.2} % of a core", measure(servers, copies));
+        for (copies, near) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+            let table = format!("t=>copies={copies};near={near}");
+            println!("{servers:3} servers, {table}: {:.2} % of a core", measure(servers, &table));
         }
     }
 }
 
-fn measure(servers: usize, copies: usize) -> f64 {
+fn measure(servers: usize, table: &str) -> f64 {
     // One process plays them all, at so many addresses.
     let address = |at: usize| format!("127.0.{}.{}", 1 + at / 200, 1 + at % 200);
     let listen = (0..servers).map(address).collect::<Vec<_>>().join(",");
@@ -30,7 +31,8 @@ fn measure(servers: usize, copies: usize) -> f64 {
     for at in 0..servers {
         config.add_server(&format!("name=mc{at};addr={}:{}", address(at), server.port())).expect("a server");
     }
-    config.add_table(&format!("t=>copies={copies}")).expect("a table");
+    config.add_table(table).expect("a table");
+    let mirrored = config.tables[0].mirrored();
     let shared = Shared::create(config).expect("shared memory");
     let interval = Duration::from_millis(shared.config().probe_interval_ms.into());
     let mut rounds = Rounds::new(shared);
@@ -39,7 +41,7 @@ fn measure(servers: usize, copies: usize) -> f64 {
         rounds.run(|| begun.elapsed() >= time, drop);
         begun.elapsed()
     };
-    while copies == 2 && shared.whole() != Some(true) {
+    while mirrored && shared.whole() != Some(true) {
         run(SETTLING);
     }
     run(interval * 3);

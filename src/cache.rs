@@ -202,6 +202,7 @@ impl Cache {
 
     /// Reads an entry's value and nothing else: no [`cas`](Self::cas) may follow, its age and lifetime are not known.
     /// A little cheaper than [`get`](Self::get).
+    #[inline]
     pub fn peek(&mut self, table: usize, key: &[u8]) -> Verdict {
         let ask = if self.shared.table_at(table).stale > 0 { Ask::All } else { Ask::Value };
         let answer = on_back!(self, back => back.get(table, key, ask));
@@ -210,6 +211,7 @@ impl Cache {
 
     /// The value that the last get, inc or dec brought.
     #[must_use]
+    #[inline]
     pub fn value(&self) -> Option<Value<'_>> {
         match (&self.own, &self.back) {
             (own, _) if own.used() => own.wire()?.shown(),

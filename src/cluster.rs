@@ -33,6 +33,7 @@ pub mod watcher;
 #[cfg(test)]
 mod forks;
 
+pub(crate) use count::Lane;
 pub use count::{Counts, ServerStat, TableStat};
 pub use event::{DRAINED, Event, Torn};
 pub use layout::{Layout, LayoutError, tls_options};

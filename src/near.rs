@@ -10,4 +10,6 @@ mod region;
 mod store;
 
 pub use region::Region;
-pub use store::{Delta, Entry, Fault, Found, Hit, MAX_KEY, MAX_VALUE, Mode, Page, Put, Removed, Stats, Store, Terms};
+pub use store::{
+    Copied, Delta, Entry, Fault, Found, Hit, MAX_KEY, MAX_VALUE, Mode, Page, Put, Removed, Stats, Store, Terms, spell,
+};

@@ -13,13 +13,13 @@ pub(crate) use many::Mixed;
 use super::farm::Farm;
 use super::token::Token;
 use crate::clock::{self, Deadline};
-use crate::cluster::{Layout, Shared, TableStat};
+use crate::cluster::{Lane, Layout, Shared, TableStat};
 use crate::invalidate::stripes::stripe;
-use crate::near::{Found, Hit, Store, Terms};
+use crate::near::{Copied, Found, Hit, Store, Terms, spell};
 use crate::table::TAGS;
 use crate::value::frame::{Item, Tagged, Wire};
 use crate::value::{Value, framed};
-use note::Note;
+use note::{Note, Place};
 
 /// The longest value that is kept, in bytes; a very small `near_size` may keep less.
 pub const NEAR_VALUE_MAX: usize = 16 * 1024;
@@ -33,8 +33,7 @@ const LATEST_MS: u64 = 50;
 /// What is needed to keep an answer that is yet to come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Claim {
-    home: u16,
-    stripe: u8,
+    place: Place,
     stamp: u64,
     now_ms: u64,
 }
@@ -65,26 +64,9 @@ fn passing(wire: Wire<'_>) -> bool {
     framed(wire.flags) && matches!(Item::from_wire(wire), None | Some(Item::Loading(_) | Item::GivenUp { .. }))
 }
 
-/// What the stamp of a near entry of a key hangs on.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    home: usize,
-    stripe: u8,
-    /// Home and stripe of the tag that is made of the key.
-    tag: Option<(usize, u8)>,
-}
-
-impl Place {
-    fn stamp(self, shared: &Shared, layout: &Layout, table: usize) -> u64 {
-        let tag = self.tag.map_or(0, |(home, stripe)| shared.near_stamp(layout, shared.tags(), home, stripe));
-        // Both only grow, so equal sums mean equal parts.
-        tag.wrapping_add(shared.near_stamp(layout, table, self.home, self.stripe))
-    }
-
-    fn fresh(self, shared: &Shared, layout: &Layout, table: usize, now_ms: u64) -> bool {
-        let tag = self.tag.is_none_or(|(home, _)| shared.near_fresh(layout, shared.tags(), home, now_ms));
-        tag && shared.near_fresh(layout, table, self.home, now_ms)
-    }
+/// What the tag that is made of an entry's key adds to its stamp.
+fn tag_stamp(shared: &Shared, layout: &Layout, tag: Option<Place>) -> u64 {
+    tag.map_or(0, |Place { home, stripe }| shared.near_stamp(layout, shared.tags(), home.into(), stripe))
 }
 
 /// One worker's way to the near cache.
@@ -94,72 +76,91 @@ pub(crate) struct Near {
     store: &'static Store,
     /// So late the coarse clock is taken to be, at most.
     late_ms: u64,
-    process: u32,
+    /// Where this worker counts.
+    lane: Lane,
     name: Vec<u8>,
-    /// The tag that is made of a key.
+    /// Tags are made of the keys of some tables.
+    tags: bool,
+    /// The last one made.
     tag: Vec<u8>,
-    data: Vec<u8>,
-    /// What the last call found here, and when.
-    held: Option<(Hit, u64)>,
+    /// What the last call found here, if it `holds`.
+    found: Copied,
+    holds: bool,
+    /// When it was found.
+    now_ms: u64,
 }
 
 impl Near {
     /// `None` where no table is near.
     pub fn new(shared: &'static Shared) -> Option<Self> {
-        let (name, tag, data) = (Vec::new(), Vec::new(), Vec::new());
-        let (late_ms, process) = ((shared.delta_ms() / 3).min(LATEST_MS), std::process::id());
-        shared.near().map(|store| Self { shared, store, late_ms, process, name, tag, data, held: None })
+        let store = shared.near()?;
+        Some(Self {
+            shared,
+            store,
+            late_ms: (shared.delta_ms() / 3).min(LATEST_MS),
+            lane: shared.lane(),
+            name: Vec::new(),
+            tags: shared.config().tables.iter().any(|table| table.tag.is_some()),
+            tag: Vec::new(),
+            found: Copied::default(),
+            holds: false,
+            now_ms: 0,
+        })
     }
 
     /// Begins a call: forgets what the last one found.
     pub fn begin(&mut self) {
-        self.held = None;
+        self.holds = false;
     }
 
     /// Looks for a key of a near table. `layout`: of the newest list of servers.
+    #[inline(never)]
     pub fn look(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Said {
-        self.spell(table, key);
-        let tag = self.tag_of(layout, table, key);
-        // The exact time costs as much as all the rest: it is looked at where it may matter.
-        let mut now_ms = clock::coarse_ms() + self.late_ms;
-        let mut found = self.find(layout, table, tag, now_ms);
-        if found == Found::Stale {
-            now_ms = clock::monotonic_ms();
-            found = self.find(layout, table, tag, now_ms);
-        }
-        let (said, stat) = match found {
-            Found::Hit(hit) => {
-                self.held = Some((hit, now_ms));
-                match Note::of(&hit).absent {
-                    true => (Said::Absent, TableStat::NearAbsent),
-                    false => (Said::There, TableStat::NearHits),
-                }
+        spell(&mut self.name, table as u32, key);
+        let tag = if self.tags { self.tag_of(layout, table, key) } else { None };
+        let mut exact = false;
+        let found = loop {
+            // The exact time costs as much as all the rest: it is looked at where it may matter.
+            let now_ms = if exact { clock::monotonic_ms() } else { clock::coarse_ms() + self.late_ms };
+            match self.find(layout, table, tag, now_ms) {
+                Found::Stale if !exact => exact = true,
+                found => break found,
             }
+        };
+        self.holds = found == Found::Hit;
+        let (said, stat) = match found {
+            Found::Hit if note::absent(&self.found.hit) => (Said::Absent, TableStat::NearAbsent),
+            Found::Hit => (Said::There, TableStat::NearHits),
             Found::Stale => (Said::Nothing, TableStat::NearVoids),
             Found::Missing | Found::Busy => (Said::Nothing, TableStat::NearMisses),
         };
-        self.shared.table_cell(table).near.add(self.process, stat);
+        self.shared.table_cell(table).near.add(self.lane, stat);
         said
     }
 
-    fn find(&mut self, layout: &Layout, table: usize, tag: Option<(usize, u8)>, now_ms: u64) -> Found {
-        let Self { shared, store, name, data, .. } = self;
-        let true_now = |hit: &Hit| {
-            let Note { home, stripe, .. } = Note::of(hit);
-            let place = Place { home: home.into(), stripe, tag };
+    #[inline(always)]
+    fn find(&mut self, layout: &Layout, table: usize, tag: Option<Place>, now_ms: u64) -> Found {
+        let Self { shared, store, name, found, .. } = self;
+        let holds = |hit: &Hit| {
+            let Place { home, stripe } = Place::of(hit);
             // The polls first: the versions are at least as new then.
-            place.fresh(shared, layout, table, now_ms) && place.stamp(shared, layout, table) == hit.stamp
+            let tag = match tag {
+                Some(tag) if !shared.near_fresh(layout, shared.tags(), tag.home.into(), now_ms) => return false,
+                tag => tag_stamp(shared, layout, tag),
+            };
+            shared.near_holds(layout, table, home.into(), stripe, hit.stamp.wrapping_sub(tag), now_ms)
         };
-        store.find(name, now_ms, true_now, data)
+        self.now_ms = now_ms;
+        store.find(name, now_ms, holds, found)
     }
 
     /// Home and stripe of the tag that is made of a key, where the table has tags.
-    fn tag_of(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Option<(usize, u8)> {
+    fn tag_of(&mut self, layout: &Layout, table: usize, key: &[u8]) -> Option<Place> {
         let rule = self.shared.table_at(table).tag.as_ref()?;
         self.tag.clear();
         rule.put(key, &mut self.tag);
         let home = layout.ring().home(&[TAGS.as_bytes(), b":", &self.tag]);
-        Some((home, stripe(TAGS.as_bytes(), &self.tag)))
+        Some(Place { home: home as u16, stripe: stripe(TAGS.as_bytes(), &self.tag) })
     }
 
     /// To be taken before the servers are asked.
@@ -167,14 +168,16 @@ impl Near {
         let home = farm.home(table, key);
         let stripe = stripe(self.shared.table_at(table).name.as_bytes(), key);
         let tag = self.tag_of(&farm.layout, table, key);
-        let stamp = Place { home, stripe, tag }.stamp(self.shared, &farm.layout, table);
+        let own = self.shared.near_stamp(&farm.layout, table, home, stripe);
+        // Both only grow, so equal sums mean equal parts.
+        let stamp = own.wrapping_add(tag_stamp(self.shared, &farm.layout, tag));
         // There are fewer slots than that.
-        Claim { home: home as u16, stripe, stamp, now_ms: clock::coarse_ms() }
+        Claim { place: Place { home: home as u16, stripe }, stamp, now_ms: clock::coarse_ms() }
     }
 
     /// Keeps what servers confirmed; `None` = there is no entry.
     pub fn keep(&mut self, claim: Claim, table: usize, key: &[u8], brought: Option<Brought<'_>>) {
-        let Claim { home, stripe, stamp, now_ms } = claim;
+        let Claim { place, stamp, now_ms } = claim;
         let absent = brought.is_none();
         let nothing = Brought { data: b"", flags: 0, left: None, token: Token::Unsettled };
         let Brought { data, flags, left, token } = brought.unwrap_or(nothing);
@@ -185,8 +188,9 @@ impl Near {
         if life == 0 || data.len() > NEAR_VALUE_MAX || !self.lasts(table, Wire { data, flags }) {
             return;
         }
-        self.spell(table, key);
-        let note = Note { home, stripe, absent, left, token }.words();
+        spell(&mut self.name, table as u32, key);
+        let plain = !framed(flags) && Value::from_wire(data, flags) == Value::Bytes(data);
+        let note = Note { place, absent, plain, left, token }.words();
         let terms = Terms { flags, ttl: u64::from(life) * 1_000, now: now_ms, stamp, note };
         self.store.keep(&self.name, data, terms, Deadline::at_ns(clock::monotonic_ns() + PATIENCE_NS));
     }
@@ -204,10 +208,18 @@ impl Near {
 
     /// Did the last call find anything here?
     pub fn holds(&self) -> bool {
-        self.held.is_some()
+        self.holds
+    }
+
+    /// Did it find that there is no entry, or an entry that is a value and nothing else?
+    pub fn tells_all(&self) -> bool {
+        self.holds && (note::absent(&self.found.hit) || !framed(self.found.hit.flags))
     }
 
     pub fn value(&self) -> Option<Value<'_>> {
+        if note::plain(&self.found.hit) && self.holds {
+            return Some(Value::Bytes(&self.found.value));
+        }
         self.wire()?.shown()
     }
 
@@ -222,24 +234,18 @@ impl Near {
     }
 
     fn stored(&self) -> Option<Wire<'_>> {
-        let (hit, _) = self.held.filter(|(hit, _)| !Note::of(hit).absent)?;
-        Some(Wire { data: &self.data, flags: hit.flags })
+        let Copied { hit, value } = &self.found;
+        (self.holds && !note::absent(hit)).then_some(Wire { data: value, flags: hit.flags })
     }
 
     pub fn token(&self) -> Token {
-        self.held.map_or(Token::Unsettled, |(hit, _)| Note::of(&hit).token)
+        if self.holds { Note::of(&self.found.hit).token } else { Token::Unsettled }
     }
 
     /// The remaining seconds of the last entry found; `None` = it never expires.
     pub fn left(&self) -> Option<i64> {
-        let (hit, now_ms) = self.held?;
-        let end_ms = hit.stored + u64::from(Note::of(&hit).left?) * 1_000;
-        Some(end_ms.saturating_sub(now_ms).div_ceil(1_000).cast_signed())
-    }
-
-    fn spell(&mut self, table: usize, key: &[u8]) {
-        self.name.clear();
-        self.name.extend_from_slice(&(table as u32).to_le_bytes());
-        self.name.extend_from_slice(key);
+        let Self { found: Copied { hit, .. }, now_ms, .. } = self;
+        let end_ms = hit.stored + u64::from(Note::of(hit).left?) * 1_000;
+        self.holds.then(|| end_ms.saturating_sub(*now_ms).div_ceil(1_000).cast_signed())
     }
 }

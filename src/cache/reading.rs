@@ -38,8 +38,17 @@ impl Own {
 
 impl Cache {
     /// As `settle`, after a read: marks that read-through left are no values.
+    #[inline]
     pub(super) fn settle_read(&mut self, table: usize, answer: Answer) -> Verdict {
         self.own.drop();
+        if let (Back::Servers(servers), Ok(there)) = (&self.back, answer)
+            && servers.told_near()
+            && (!there || self.shared.table_at(table).stale == 0)
+        {
+            let rc = if there { Verdict::Done } else { Verdict::Missing };
+            self.last = Last::new(rc, None, "");
+            return rc;
+        }
         let frame = if answer == Ok(true) { self.wire().filter(|wire| framed(wire.flags)) } else { None };
         let negative = frame.is_some_and(Wire::negative);
         let hidden = frame.is_some_and(|frame| frame.shown().is_none());

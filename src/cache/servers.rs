@@ -55,10 +55,16 @@ impl Servers {
         self.held_near().is_some()
     }
 
+    /// Did it answer, and is there no more to be said of what it told?
+    pub fn told_near(&self) -> bool {
+        self.near.as_ref().is_some_and(Near::tells_all)
+    }
+
     pub fn asked(&self) -> Option<usize> {
         if self.counted() { None } else { self.farm.asked() }
     }
 
+    #[inline]
     pub fn value(&self) -> Option<Value<'_>> {
         match self.held_near() {
             Some(near) => near.value(),
@@ -114,6 +120,7 @@ impl Servers {
     }
 
     /// Reads an entry, near or far.
+    #[inline(always)]
     pub fn get(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
         match self.look_near(table, key) {
             None => self.fetch(table, key, ask),
@@ -124,6 +131,7 @@ impl Servers {
     }
 
     /// Reads an entry from whoever keeps it.
+    #[inline(never)]
     pub fn fetch(&mut self, table: usize, key: &[u8], ask: Ask) -> Answer {
         if let Some(rule) = self.rule(table) {
             return self.fetch_tagged(rule, table, key);
@@ -141,6 +149,7 @@ impl Servers {
     }
 
     /// What the near cache says; `None` where the table has none.
+    #[inline(always)]
     fn look_near(&mut self, table: usize, key: &[u8]) -> Option<Said> {
         let near = self.near.as_mut().filter(|_| self.farm.shared.table_at(table).near)?;
         near.begin();
@@ -149,6 +158,7 @@ impl Servers {
     }
 
     /// Reads an entry from whoever keeps it, and keeps it near.
+    #[inline(never)]
     fn fill(&mut self, table: usize, key: &[u8]) -> Answer {
         let claim = self.near.as_mut().map(|near| near.claim(&self.farm, table, key));
         let found = self.fetch(table, key, Ask::All)?;

@@ -109,34 +109,63 @@ impl TableStat {
     ];
 }
 
-/// So many processes count side by side before two of them share a lane.
-const LANES: usize = 16;
+/// So many workers of a host count side by side; those who come later share one lane more.
+const LANES: usize = 128;
 
 /// What the near cache counts: on a path so short that processes must not wait for each other's counters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(C)]
-pub struct NearCounts([Lane; LANES]);
+pub struct NearCounts([Row; LANES + 1]);
 
-/// One process's counters, on a cache line of their own: in the order of [`NearCounts::STATS`].
+/// One worker's counters, in the order of [`NearCounts::STATS`], on two lines of memory: processors fetch both together.
 #[derive(Debug, Default)]
-#[repr(C, align(64))]
-struct Lane([AtomicU64; NearCounts::STATS.len()]);
+#[repr(C, align(128))]
+struct Row([AtomicU64; NearCounts::STATS.len()]);
+
+/// Where a worker counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane(usize);
+
+/// The lanes that were given to workers. All zero: none.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub struct Lanes(AtomicU64);
+
+impl Lanes {
+    /// A lane for a new worker. It is its own for ever, so that what a dead one counted stays.
+    pub fn take(&self) -> Lane {
+        let taken = self.0.fetch_add(1, Relaxed);
+        Lane(usize::try_from(taken).unwrap_or(LANES).min(LANES))
+    }
+}
+
+impl Default for NearCounts {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Row::default()))
+    }
+}
 
 impl NearCounts {
     const STATS: [TableStat; 4] =
         [TableStat::NearHits, TableStat::NearAbsent, TableStat::NearMisses, TableStat::NearVoids];
 
-    /// Counts one more; `process` tells the processes apart.
-    pub fn add(&self, process: u32, stat: TableStat) {
-        if let Some(at) = Self::place(stat) {
-            self.0[process as usize % LANES].0[at].fetch_add(1, Relaxed);
+    /// Counts one more.
+    #[inline]
+    pub fn add(&self, lane: Lane, stat: TableStat) {
+        let Some(at) = Self::place(stat) else { return };
+        let count = &self.0[lane.0].0[at];
+        if lane.0 < LANES {
+            // Nobody else writes there, so nobody has to be kept out.
+            count.store(count.load(Relaxed) + 1, Relaxed);
+        } else {
+            count.fetch_add(1, Relaxed);
         }
     }
 
     /// The sum of all processes; `None` where something else counts that.
     #[must_use]
     pub fn get(&self, stat: TableStat) -> Option<u64> {
-        Self::place(stat).map(|at| self.0.iter().map(|lane| lane.0[at].load(Relaxed)).sum())
+        Self::place(stat).map(|at| self.0.iter().map(|row| row.0[at].load(Relaxed)).sum())
     }
 
     fn place(stat: TableStat) -> Option<usize> {
@@ -200,11 +229,26 @@ mod tests {
 
     #[test]
     fn the_near_counters_stand_in_the_order_of_their_names() {
-        let counts = NearCounts::default();
+        let (counts, lane) = (NearCounts::default(), Lanes::default().take());
         for (at, stat) in NearCounts::STATS.into_iter().enumerate() {
-            (0..=at as u32).for_each(|process| counts.add(process * 7, stat));
+            (0..=at).for_each(|_| counts.add(lane, stat));
         }
         assert_eq!(NearCounts::STATS.map(|stat| counts.get(stat)), [1, 2, 3, 4].map(Some));
         assert_eq!(counts.get(TableStat::Failovers), None);
+    }
+
+    #[test]
+    fn nothing_is_lost_where_more_workers_count_than_there_are_lanes() {
+        const WORKERS: u64 = LANES as u64 + 3;
+        const EACH: u64 = 1_000;
+        let (counts, lanes) = (NearCounts::default(), Lanes::default());
+        std::thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                let lane = lanes.take();
+                let counts = &counts;
+                scope.spawn(move || (0..EACH).for_each(|_| counts.add(lane, TableStat::NearHits)));
+            }
+        });
+        assert_eq!(counts.get(TableStat::NearHits), Some(WORKERS * EACH));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::address::SharedAddress;
 use super::board::Board;
-use super::count::{Counts, NearCounts, ServerStat, TableStat};
+use super::count::{Counts, Lane, NearCounts, ServerStat, TableStat};
 use super::editions::ledger::ListsCell;
 use super::layout::{Layout, LayoutError};
 use super::lists::Lists;
@@ -264,6 +264,11 @@ impl Shared {
 
     pub(crate) fn table_cell(&self, table: usize) -> &TableCell {
         &self.board.tables()[table]
+    }
+
+    /// A place to count in, for a new worker.
+    pub(crate) fn lane(&self) -> Lane {
+        self.board.lanes().take()
     }
 
     /// The table's generation as this host knows it; 0 = it was never bumped.

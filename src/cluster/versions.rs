@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::courier::Pair;
 use super::{Layout, Shared};
 use crate::invalidate::stripes::{Known, STRIPES};
 
@@ -83,11 +84,39 @@ impl Shared {
     /// What a near entry of `table` has to carry to hold now, where its key is at home on `home` and belongs to `stripe`.
     #[must_use]
     pub fn near_stamp(&self, layout: &Layout, table: usize, home: usize, stripe: u8) -> u64 {
-        let (versions, cell) = (self.versions(), self.server_cell(home));
-        let (partner, order) = match layout.pair(home) {
+        self.stamp(layout, layout.pair(home), table, home, stripe)
+    }
+
+    /// May near entries of `table` be served at `now_ms` whose keys are at home on `home`? They may while polls of all servers of these
+    /// keys, sent less than Δ before, were answered and applied. `now_ms` as in [`Versions::fresh`].
+    #[must_use]
+    pub fn near_fresh(&self, layout: &Layout, table: usize, home: usize, now_ms: u64) -> bool {
+        self.fresh(layout.pair(home), table, home, now_ms)
+    }
+
+    /// May a near entry be served at `now_ms` that was kept with `stamp`? The others as above.
+    #[inline(always)]
+    pub(crate) fn near_holds(
+        &self,
+        layout: &Layout,
+        table: usize,
+        home: usize,
+        stripe: u8,
+        stamp: u64,
+        now_ms: u64,
+    ) -> bool {
+        let pair = layout.pair(home);
+        // The polls first: the versions are at least as new then.
+        self.fresh(pair, table, home, now_ms) && self.stamp(layout, pair, table, home, stripe) == stamp
+    }
+
+    #[inline(always)]
+    fn stamp(&self, layout: &Layout, pair: Option<&Pair>, table: usize, home: usize, stripe: u8) -> u64 {
+        let versions = self.versions();
+        let (partner, order) = match pair {
             None => (0, 0),
             Some(pair) => {
-                let twice = self.table_at(table).copies == 2;
+                let (twice, cell) = (self.table_at(table).copies == 2, self.server_cell(home));
                 let order = if twice { cell.pair.view(pair.tag).sum() } else { cell.seat.get().0 };
                 (versions.stamp(pair.servers[1], stripe), order)
             }
@@ -96,12 +125,10 @@ impl Shared {
         Known { versions, order, generation: self.generation(table), list: layout.version() }.stamp()
     }
 
-    /// May near entries of `table` be served at `now_ms` whose keys are at home on `home`? They may while polls of all servers of these
-    /// keys, sent less than Δ before, were answered and applied. `now_ms` as in [`Versions::fresh`].
-    #[must_use]
-    pub fn near_fresh(&self, layout: &Layout, table: usize, home: usize, now_ms: u64) -> bool {
+    #[inline(always)]
+    fn fresh(&self, pair: Option<&Pair>, table: usize, home: usize, now_ms: u64) -> bool {
         let (versions, delta_ms) = (self.versions(), self.delta_ms());
-        let Some(pair) = layout.pair(home) else { return versions.fresh(home, now_ms, delta_ms) };
+        let Some(pair) = pair else { return versions.fresh(home, now_ms, delta_ms) };
         let seated = || {
             let (seat, young) = self.server_cell(home).seat.look(now_ms, delta_ms);
             seat.known() && young

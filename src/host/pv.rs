@@ -10,6 +10,7 @@ use super::route;
 use super::text;
 use crate::value::{self, Digits, Value};
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 /// A value as the script hands it over.
@@ -95,13 +96,13 @@ pub unsafe fn assign(msg: *mut sip_msg, spec: *mut pv_spec, given: Given<'_>) ->
 /// As for [`assign`]; the result is valid until the host evaluates the next variable.
 #[must_use]
 pub unsafe fn value_of<'a>(msg: *mut sip_msg, spec: *mut pv_spec) -> Given<'a> {
-    // SAFETY: the caller's promise; numbers and pointers may be zero, and `value` is large enough for either layout.
+    // SAFETY: the caller's promise; `value` is large enough for either layout, and the host fills its own before it says 0.
     unsafe {
-        let mut value: pv_value = std::mem::zeroed();
-        if (api().pv_get_spec_value)(msg, spec, &raw mut value) != 0 {
+        let mut value = MaybeUninit::<pv_value>::uninit();
+        if (api().pv_get_spec_value)(msg, spec, value.as_mut_ptr()) != 0 {
             return Given::Null;
         }
-        read(&raw const value)
+        read(value.as_ptr())
     }
 }
 
@@ -181,6 +182,7 @@ impl Format {
     /// # Safety
     /// `msg` must be the host's, of the running call.
     #[must_use]
+    #[inline]
     pub unsafe fn evaluate(&self, msg: *mut sip_msg) -> Option<&[u8]> {
         match self {
             Self::Constant(text) => Some(text),
@@ -211,6 +213,7 @@ pub unsafe fn single(list: *const pv_elem) -> Option<*mut pv_spec> {
 }
 
 /// A variable that is `$null` gives no bytes, where the host's own printing would give `<null>`.
+#[inline]
 unsafe fn evaluate<'a>(msg: *mut sip_msg, list: *mut pv_elem) -> Option<&'a [u8]> {
     // SAFETY: the caller's promise.
     unsafe {

@@ -25,6 +25,7 @@ impl Default for Ring {
 
 impl Ring {
     /// Copies `bytes` and gives them the host's shape. A NUL follows them, for readers that trust C strings.
+    #[inline]
     pub fn keep(&mut self, bytes: &[u8]) -> kstr {
         let slot = &mut self.slots[self.next];
         self.next = (self.next + 1) % SLOTS;

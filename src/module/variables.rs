@@ -8,7 +8,7 @@ use super::functions::scope;
 use super::operations::{self, Operation};
 use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, lookups, many, names, sparing, status};
+use super::{lifecycle, lookups, many, names, sources, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
@@ -64,14 +64,24 @@ const END: pv_export = pv_export {
 struct Name {
     table: Box<[u8]>,
     /// Which one that is, once it was asked: the tables are the same as long as the host runs.
-    number: OnceLock<usize>,
+    known: OnceLock<Known>,
     key: Format,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    table: usize,
+    /// What the cache does not have is asked of a source.
+    sourced: bool,
 }
 
 impl Name {
     fn number(&self) -> Option<usize> {
-        let look = || lifecycle::shared()?.table(&self.table).map(|number| *self.number.get_or_init(|| number));
-        self.number.get().copied().or_else(look)
+        let look = || {
+            let table = lifecycle::shared()?.table(&self.table)?;
+            Some(*self.known.get_or_init(|| Known { table, sourced: sources::of(table).is_some() }))
+        };
+        self.known.get().copied().or_else(look).map(|known| known.table)
     }
 }
 
@@ -103,7 +113,7 @@ fn read(inner: &[u8]) -> Result<Name, Refused> {
         log::error(format_args!("\"{}\": the key cannot be read", whole()));
         Refused
     })?;
-    Ok(Name { table: table.into(), number: OnceLock::new(), key })
+    Ok(Name { table: table.into(), known: OnceLock::new(), key })
 }
 
 unsafe extern "C" fn free(name: *mut c_void) {
@@ -121,41 +131,65 @@ unsafe extern "C" fn free(name: *mut c_void) {
 }
 
 unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
+    let getter = Getter { msg, param, value };
     // SAFETY: called by the host with a variable that `parse` made.
-    unsafe { getter("$shc", operations::look, Getter { msg, param, value }) }
+    getter.answer("$shc", || unsafe { peek(getter).unwrap_or_else(|| operate("$shc", operations::look, getter)) })
+}
+
+/// What most reads are: the table is known and has no source, the key is sound, and the script asks for the value alone.
+/// `None`: nothing was done.
+unsafe fn peek(getter: Getter) -> Option<c_int> {
+    // SAFETY: the caller's promise.
+    let name = unsafe { name(getter.param) }?;
+    let Known { table, sourced } = *name.known.get()?;
+    if sourced || worker::stamps_wanted() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let key = unsafe { name.key.evaluate(getter.msg) }.filter(|key| !key.is_empty())?;
+    worker::with(|worker| match worker.cache.peek(table, key) {
+        Verdict::Done => give(getter, worker),
+        _ => getter.null(),
+    })
 }
 
 unsafe extern "C" fn inc(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
     // SAFETY: as above.
-    unsafe { getter("$shcinc", operations::inc, Getter { msg, param, value }) }
+    unsafe { counter("$shcinc", operations::inc, Getter { msg, param, value }) }
 }
 
 unsafe extern "C" fn dec(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
     // SAFETY: as above.
-    unsafe { getter("$shcdec", operations::dec, Getter { msg, param, value }) }
+    unsafe { counter("$shcdec", operations::dec, Getter { msg, param, value }) }
 }
 
-unsafe fn getter(function: &'static str, operation: Operation, getter: Getter) -> c_int {
-    getter.answer(function, || {
-        let mut given = None;
-        // SAFETY: the caller's promise.
-        unsafe {
-            with_key(function, getter.msg, getter.param, None, |worker, args| {
-                let verdict = operations::run(worker, operation, args);
-                given = (verdict == Verdict::Done).then(|| give(getter, worker));
-                verdict
-            });
-        }
-        given.unwrap_or_else(|| getter.null())
-    })
+unsafe fn counter(function: &'static str, operation: Operation, getter: Getter) -> c_int {
+    // SAFETY: the caller's promise.
+    getter.answer(function, || unsafe { operate(function, operation, getter) })
+}
+
+/// Runs an operation on the table and key of the variable, and answers what it brought.
+unsafe fn operate(function: &'static str, operation: Operation, getter: Getter) -> c_int {
+    let mut given = None;
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_key(function, getter.msg, getter.param, None, |worker, args| {
+            let verdict = operations::run(worker, operation, args);
+            given = (verdict == Verdict::Done).then(|| give(getter, worker));
+            verdict
+        });
+    }
+    given.unwrap_or_else(|| getter.null())
 }
 
 /// The value that the last operation left in the cache.
+#[inline]
 pub fn give(getter: Getter, worker: &mut Worker) -> c_int {
     give_value(getter, &mut worker.ring, worker.cache.value())
 }
 
 /// A value as the host takes it, kept where it stays readable while the script evaluates an expression.
+#[inline]
 pub fn give_value(getter: Getter, ring: &mut Ring, value: Option<Value<'_>>) -> c_int {
     match value {
         None => getter.null(),
@@ -205,7 +239,7 @@ unsafe extern "C" fn set(msg: *mut sip_msg, param: *mut pv_param, _op: c_int, va
         unsafe {
             let given = pv::read(value);
             let operation = if given == Given::Null { operations::remove } else { operations::set };
-            assigned(operate("$shc", operation, msg, param, Some(given)))
+            assigned(assign("$shc", operation, msg, param, given))
         }
     })
 }
@@ -213,7 +247,7 @@ unsafe extern "C" fn set(msg: *mut sip_msg, param: *mut pv_param, _op: c_int, va
 unsafe extern "C" fn set_ttl(msg: *mut sip_msg, param: *mut pv_param, _op: c_int, value: *mut pv_value) -> c_int {
     entry("$shcex =", || {
         // SAFETY: as above.
-        unsafe { assigned(operate("$shcex", operations::touch, msg, param, Some(pv::read(value)))) }
+        unsafe { assigned(assign("$shcex", operations::touch, msg, param, pv::read(value))) }
     })
 }
 
@@ -225,16 +259,22 @@ fn assigned(done: Option<Verdict>) -> Result<(), Refused> {
     }
 }
 
-/// Runs an operation on the table and key of the variable, and a value if one is assigned.
-unsafe fn operate(
+/// Runs an operation on the table and key of the variable and the value that is assigned.
+unsafe fn assign(
     function: &'static str,
     operation: Operation,
     msg: *mut sip_msg,
     param: *mut pv_param,
-    given: Option<Given<'_>>,
+    given: Given<'_>,
 ) -> Option<Verdict> {
     // SAFETY: the caller's promise.
-    unsafe { with_key(function, msg, param, given, |worker, args| operations::run(worker, operation, args)) }
+    unsafe { with_key(function, msg, param, Some(given), |worker, args| operations::run(worker, operation, args)) }
+}
+
+/// What `parse` made of the variable.
+unsafe fn name<'a>(param: *const pv_param) -> Option<&'a Name> {
+    // SAFETY: the caller's promise: `parse` put a `Name` there.
+    unsafe { param.as_ref()?.name.name.own.cast::<Name>().as_ref() }
 }
 
 unsafe fn with_key(
@@ -244,10 +284,10 @@ unsafe fn with_key(
     given: Option<Given<'_>>,
     act: impl FnOnce(&mut Worker, &Args<'_>) -> Verdict,
 ) -> Option<Verdict> {
-    // SAFETY: the caller's promise: `parse` put a `Name` there.
-    let name = unsafe { param.as_ref()?.name.name.own.cast::<Name>().as_ref()? };
     // SAFETY: the caller's promise.
-    let (key, scope) = unsafe { (name.key.evaluate(msg), scope(msg)) };
+    let (name, scope) = unsafe { (name(param)?, scope(msg)) };
+    // SAFETY: as above.
+    let key = unsafe { name.key.evaluate(msg) };
     let Some(key) = key else {
         sparing::error(format_args!("{function}: the key could not be evaluated"));
         return worker::with(|worker| worker.cache.fail(None, "bad key"));

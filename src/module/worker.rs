@@ -82,6 +82,7 @@ impl Drop for Held {
     }
 }
 
+#[inline]
 fn take(place: &Cell<*mut Worker>) -> Option<Box<Worker>> {
     let forks = FORKS.load(Ordering::Relaxed);
     let kept = place.replace(ptr::null_mut());
@@ -92,6 +93,11 @@ fn take(place: &Cell<*mut Worker>) -> Option<Box<Worker>> {
             return Some(worker);
         }
     }
+    make(forks)
+}
+
+#[cold]
+fn make(forks: u32) -> Option<Box<Worker>> {
     let shared = lifecycle::shared()?;
     Some(Box::new(Worker {
         cache: Cache::new(shared),

@@ -12,6 +12,7 @@ mod chunk;
 mod evict;
 mod keyed;
 mod lock;
+mod name;
 mod number;
 mod raw;
 mod read;
@@ -31,7 +32,8 @@ mod readers;
 #[cfg(test)]
 mod rules;
 
-pub use answer::{Fault, Found, Hit, Mode, Put, Removed, Terms};
+pub use answer::{Copied, Fault, Found, Hit, Mode, Put, Removed, Terms};
+pub use name::spell;
 pub use number::Delta;
 pub use scan::{Entry, Page, Stats};
 

@@ -7,13 +7,21 @@ use crate::near::Hit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Note {
-    pub home: u16,
-    pub stripe: u8,
+    pub place: Place,
     /// There is no entry.
     pub absent: bool,
+    /// The value is a text of its own: all its bytes, no number and no frame.
+    pub plain: bool,
     /// Seconds that the item had left; `None` = it never expires.
     pub left: Option<u32>,
     pub token: Token,
+}
+
+/// What tells whether an entry still holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub home: u16,
+    pub stripe: u8,
 }
 
 const ABSENT: u8 = 1;
@@ -22,17 +30,36 @@ const EXPIRES: u8 = 2;
 const ONE: u8 = 4;
 const TWO: u8 = 8;
 const PARTNER: u8 = 16;
+const PLAIN: u8 = 32;
+
+impl Place {
+    pub fn of(hit: &Hit) -> Self {
+        let word = hit.note[0];
+        Self { home: (word >> 16) as u16, stripe: (word >> 8) as u8 }
+    }
+}
+
+/// [`Note::absent`] alone.
+pub(super) fn absent(hit: &Hit) -> bool {
+    hit.note[0] & u64::from(ABSENT) != 0
+}
+
+/// [`Note::plain`] alone.
+pub(super) fn plain(hit: &Hit) -> bool {
+    hit.note[0] & u64::from(PLAIN) != 0
+}
 
 impl Note {
     pub fn words(self) -> [u64; 3] {
-        let Self { home, stripe, absent, left, token } = self;
+        let Self { place: Place { home, stripe }, absent, plain, left, token } = self;
         let (kind, cas, number) = match token {
             Token::Unsettled => (0, 0, 0),
             Token::One { cas, seat } => (ONE, cas, seat.0),
             Token::Two(copies::Token { side: Side::Home, mark, cas }) => (TWO, cas, mark.0),
             Token::Two(copies::Token { side: Side::Partner, mark, cas }) => (TWO | PARTNER, cas, mark.0),
         };
-        let marks = kind | if absent { ABSENT } else { 0 } | if left.is_some() { EXPIRES } else { 0 };
+        let mark = |set: bool, mark: u8| if set { mark } else { 0 };
+        let marks = kind | mark(absent, ABSENT) | mark(plain, PLAIN) | mark(left.is_some(), EXPIRES);
         let place = u64::from(home) << 16 | u64::from(stripe) << 8 | u64::from(marks);
         [u64::from(left.unwrap_or(0)) << 32 | place, cas, number]
     }
@@ -49,7 +76,7 @@ impl Note {
             Token::Unsettled
         };
         let left = is(EXPIRES).then_some((first >> 32) as u32);
-        Self { home: (first >> 16) as u16, stripe: (first >> 8) as u8, absent: is(ABSENT), left, token }
+        Self { place: Place::of(hit), absent: is(ABSENT), plain: is(PLAIN), left, token }
     }
 }
 
@@ -74,12 +101,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_note_comes_back_as_it_went(
-            (home, stripe, absent, left) in any::<(u16, u8, bool, Option<u32>)>(),
+            (home, stripe, absent, plain, left) in any::<(u16, u8, bool, bool, Option<u32>)>(),
             token in token(),
         ) {
-            let note = Note { home, stripe, absent, left, token };
-            let hit = Hit { flags: 0, cas: 0, expires: 0, stored: 0, stamp: 0, note: note.words() };
+            let note = Note { place: Place { home, stripe }, absent, plain, left, token };
+            let hit = Hit { note: note.words(), ..Hit::default() };
             prop_assert_eq!(Note::of(&hit), note);
+            prop_assert_eq!((super::absent(&hit), super::plain(&hit)), (absent, plain));
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Terms {
 }
 
 /// What is known of an entry besides its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hit {
     pub flags: u32,
     /// Every put of the store has another number; they grow.
@@ -58,10 +58,18 @@ impl From<Head> for Hit {
     }
 }
 
+/// A reader's copy of an entry. Its room is used again.
+#[derive(Debug, Default)]
+pub struct Copied {
+    pub hit: Hit,
+    pub value: Vec<u8>,
+}
+
 /// What a look without any waiting found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    Hit(Hit),
+    /// An entry, which was copied.
+    Hit,
     /// There is an entry, which the caller does not take for fresh.
     Stale,
     Missing,

@@ -200,8 +200,32 @@ pub(super) const fn value_room(chunks: usize, key_len: usize) -> usize {
     (chunks * WORDS).saturating_sub(HEAD_WORDS + words_for(key_len)) * size_of::<u64>()
 }
 
-/// Up to 8 bytes as a word, filled up with zeros.
-pub(super) fn word_of(bytes: &[u8]) -> u64 {
-    // So few bytes are faster one by one than copied.
-    bytes.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte)).to_le()
+/// What is left of `bytes` behind their whole words, filled up with zeros; not to be asked where nothing is.
+pub(crate) fn last_word(bytes: &[u8]) -> u64 {
+    let left = bytes.len() % 8;
+    let word = match (bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        // Cut from the last eight bytes, or put together from two halves that overlap.
+        (Some(last), ..) => u64::from_le_bytes(*last) >> (8 * (8 - left)),
+        (None, Some(low), Some(high)) => {
+            u64::from(u32::from_le_bytes(*low)) | u64::from(u32::from_le_bytes(*high)) << (8 * (left - 4))
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    word.to_le()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_is_what_is_left_behind_the_others() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for len in (1..=40).filter(|len| len % 8 != 0) {
+            let left = &bytes[len / 8 * 8..len];
+            let mut word = [0; 8];
+            word[..left.len()].copy_from_slice(left);
+            assert_eq!(last_word(&bytes[..len]).to_ne_bytes(), word, "{len}");
+        }
+    }
 }

@@ -132,10 +132,12 @@ impl Pair {
         let want = match &old {
             None => Found::Missing,
             Some(item) if item.stamp % 2 == 1 => Found::Stale,
-            _ => Found::Hit(hit.unwrap()),
+            _ => Found::Hit,
         };
-        assert_eq!(self.store.find(key, self.now, fresh, &mut out), want);
-        assert_eq!(out, old.filter(|item| item.stamp % 2 == 0).map(|item| item.value).unwrap_or_default());
+        let mut copied = Copied::default();
+        assert_eq!(self.store.find(key, self.now, fresh, &mut copied), want);
+        assert!(want != Found::Hit || Some(copied.hit) == hit);
+        assert_eq!(copied.value, old.filter(|item| item.stamp % 2 == 0).map(|item| item.value).unwrap_or_default());
     }
 
     fn remove(&mut self, key: &[u8], old: Option<Item>, right: bool) {

@@ -1,7 +1,7 @@
 //! Reading: without the lock, without waiting, without a system call. Who may wait takes the lock where that fails.
 
 use super::Store;
-use super::answer::{Fault, Found, Hit};
+use super::answer::{Copied, Fault, Found, Hit};
 use super::chunk::Chunk;
 use super::sequence::Torn;
 use super::view::View;
@@ -18,16 +18,27 @@ struct Query<'a, F> {
     fresh: F,
 }
 
+/// Where an entry is copied to; without `value` it is only looked at, which is no use of it.
+struct Room<'a> {
+    hit: &'a mut Hit,
+    value: Option<&'a mut Vec<u8>>,
+}
+
 impl Store {
-    /// Reads the entry into `out` (which is empty without one; its buffer is reused), if `fresh` agrees to what is known of it.
+    /// Copies the entry, if `fresh` agrees to what is known of it; without one the copy's value is empty.
     /// Neither waits nor makes a system call.
-    pub fn find(&self, key: &[u8], now: u64, fresh: impl Fn(&Hit) -> bool, out: &mut Vec<u8>) -> Found {
-        let found = self.checked(key).map_or(Found::Missing, |(shard, hash)| {
-            let (_, view) = self.raw.shard(shard);
-            Query { hash, key, now, fresh }.without_lock(view, Some(out)).unwrap_or(Found::Busy)
-        });
-        if !matches!(found, Found::Hit(_)) {
-            out.clear();
+    #[inline(always)]
+    pub fn find(&self, key: &[u8], now: u64, fresh: impl Fn(&Hit) -> bool, to: &mut Copied) -> Found {
+        let found = match self.checked(key) {
+            Err(_) => Found::Missing,
+            Ok((shard, hash)) => {
+                let room = Room { hit: &mut to.hit, value: Some(&mut to.value) };
+                let query = Query { hash, key, now, fresh };
+                query.without_lock(self.raw.shard(shard).1, room).unwrap_or(Found::Busy)
+            }
+        };
+        if found != Found::Hit {
+            to.value.clear();
         }
         found
     }
@@ -61,52 +72,53 @@ impl Store {
     ) -> Result<Option<Hit>, Fault> {
         let (shard, hash) = self.checked(key)?;
         let query = Query { hash, key, now, fresh: |_: &Hit| true };
-        let found = match query.without_lock(self.raw.shard(shard).1, out.as_deref_mut()) {
+        let mut hit = Hit::default();
+        let room = Room { hit: &mut hit, value: out.as_deref_mut() };
+        let found = match query.without_lock(self.raw.shard(shard).1, room) {
             Ok(found) => found,
             Err(Torn) => {
                 let locked = self.lock(shard, deadline)?;
-                query.once(locked.view(), || true, out).map_or(Found::Missing, |(found, _)| found)
+                let mut room = Room { hit: &mut hit, value: out };
+                query.once(locked.view(), || true, &mut room).map_or(Found::Missing, |(found, _)| found)
             }
         };
-        Ok(if let Found::Hit(hit) = found { Some(hit) } else { None })
+        Ok((found == Found::Hit).then_some(hit))
     }
 }
 
 impl<F: Fn(&Hit) -> bool> Query<'_, F> {
-    fn without_lock(&self, view: View<'_>, mut out: Option<&mut Vec<u8>>) -> Result<Found, Torn> {
-        let counts = out.is_some();
-        let (found, chunk) = view
-            .group(self.hash)
-            .sequence
-            .read(TRIES, |since| self.once(view, || since.holds(), out.as_deref_mut()))?;
-        if let Some(chunk) = chunk.filter(|_| counts) {
+    #[inline(always)]
+    fn without_lock(&self, view: View<'_>, mut room: Room<'_>) -> Result<Found, Torn> {
+        let sequence = &view.group(self.hash).sequence;
+        let (found, used) = sequence.read(TRIES, |since| self.once(view, || since.holds(), &mut room))?;
+        if let Some(chunk) = used {
             chunk.saw();
         }
         Ok(found)
     }
 
-    /// What was found and, if it is a hit, where. The head is trusted, and the caller asked, only if it `holds`.
+    /// What was found and, if it was copied, where. The head is trusted, and the caller asked, only if it `holds`.
+    #[inline(always)]
     fn once<'v>(
         &self,
         view: View<'v>,
         holds: impl Fn() -> bool,
-        out: Option<&mut Vec<u8>>,
+        room: &mut Room<'_>,
     ) -> Result<(Found, Option<&'v Chunk>), Torn> {
         let Some((at, chunk)) = view.find(self.hash, self.key) else { return Ok((Found::Missing, None)) };
         let head = chunk.head();
+        *room.hit = Hit::from(head);
         if !holds() {
             return Err(Torn);
         }
-        let hit = Hit::from(head);
         if head.expired(self.now) {
             return Ok((Found::Missing, None));
         }
-        if !(self.fresh)(&hit) {
+        if !(self.fresh)(room.hit) {
             return Ok((Found::Stale, None));
         }
-        if let Some(out) = out {
-            view.copy_value(at, &head, out)?;
-        }
-        Ok((Found::Hit(hit), Some(chunk)))
+        let Some(value) = &mut room.value else { return Ok((Found::Hit, None)) };
+        view.copy_value(at, &head, value)?;
+        Ok((Found::Hit, Some(chunk)))
     }
 }

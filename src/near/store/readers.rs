@@ -43,10 +43,10 @@ fn write_on(store: &Store, who: u32) {
 
 /// Reads until so many reads were hits, `how_often`, and as many were not needed to be tried again.
 fn read_on(store: &Store, who: u32, hits: usize) {
-    let mut out = Vec::new();
+    let mut out = Copied::default();
     let found = steps(who).filter(|(number, _)| match store.find(&key(*number), 1, |hit| hit.flags == 0, &mut out) {
-        Found::Hit(_) => {
-            assert_whole(*number, &out);
+        Found::Hit => {
+            assert_whole(*number, &out.value);
             true
         }
         _ => false,
@@ -85,12 +85,12 @@ fn under_memory_pressure_large_values_are_whole_or_gone() {
     let store = Store::create(0).unwrap();
     let fill = || (0..u64::MAX).for_each(|turn| put(&store, format!("large{}", turn % 5).as_bytes(), &large(turn)));
     let writer = Child::fork(fill);
-    let mut out = Vec::new();
+    let mut out = Copied::default();
     let mut hits = 0;
     until(|| {
         for name in 0..5 {
-            if let Found::Hit(_) = store.find(format!("large{name}").as_bytes(), 1, |_| true, &mut out) {
-                assert!(out == large(u64::from_ne_bytes(out[..8].try_into().unwrap())), "a torn value");
+            if store.find(format!("large{name}").as_bytes(), 1, |_| true, &mut out) == Found::Hit {
+                assert!(out.value == large(u64::from_ne_bytes(out.value[..8].try_into().unwrap())), "a torn value");
                 hits += 1;
             }
         }
@@ -124,10 +124,10 @@ fn a_writer_stopped_in_a_change_makes_a_near_read_a_miss_and_others_wait_no_long
     let store = Store::create(0).unwrap();
     put(&store, b"k", b"v");
     let stopped = stopped_inside(&store);
-    let (mut out, started) = (Vec::new(), std::time::Instant::now());
+    let (mut out, started) = (Copied::default(), std::time::Instant::now());
     assert_eq!(store.find(b"k", 1, |_| true, &mut out), Found::Busy);
     assert!(!store.keep(b"k", b"w", how(0, 1), Deadline::after(Duration::from_millis(1))));
-    assert_eq!(store.get(b"k", 1, &mut out, Deadline::after(Duration::from_millis(1))), Err(Fault::Busy));
+    assert_eq!(store.get(b"k", 1, &mut out.value, Deadline::after(Duration::from_millis(1))), Err(Fault::Busy));
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     stopped.signal(libc::SIGCONT);
     assert!(stopped.done());
@@ -140,27 +140,28 @@ fn a_writer_killed_in_a_change_leaves_a_miss_and_the_next_writer_mends_it() {
     put(&store, b"k", b"v");
     let stopped = stopped_inside(&store);
     assert!(stopped.kill());
-    let mut out = Vec::new();
+    let mut out = Copied::default();
     assert_eq!(store.find(b"k", 1, |_| true, &mut out), Found::Busy);
     assert!(store.keep(b"k", b"w", how(0, 1), soon()));
-    assert!(matches!(store.find(b"k", 1, |_| true, &mut out), Found::Hit(_)));
-    assert_eq!((out.as_slice(), store.stats(soon()).unwrap().resets), (&b"w"[..], 1));
+    assert_eq!(store.find(b"k", 1, |_| true, &mut out), Found::Hit);
+    assert_eq!((out.value.as_slice(), store.stats(soon()).unwrap().resets), (&b"w"[..], 1));
     super::model::sweep(&store);
 }
 
 #[test]
 fn what_is_void_is_gone_and_what_is_stale_is_told() {
     let store = Store::create(0).unwrap();
-    let mut out = Vec::new();
+    let mut out = Copied::default();
     for (stamp, asked, want) in [(7, 7, true), (7, 8, false), (8, 7, false)] {
         let note = [stamp, 2, u64::MAX];
         assert!(store.keep(b"k", b"value", Terms { stamp, note, flags: 5, ..how(10, 100) }, soon()));
         match store.find(b"k", 109, |hit| hit.stamp == asked, &mut out) {
-            Found::Hit(hit) => {
-                assert_eq!((want, out.as_slice()), (true, &b"value"[..]));
+            Found::Hit => {
+                let hit = out.hit;
+                assert_eq!((want, out.value.as_slice()), (true, &b"value"[..]));
                 assert_eq!((hit.note, hit.flags, hit.stored, hit.expires), (note, 5, 100, 110));
             }
-            found => assert_eq!((found, want, out.len()), (Found::Stale, false, 0)),
+            found => assert_eq!((found, want, out.value.len()), (Found::Stale, false, 0)),
         }
         assert_eq!(store.find(b"k", 110, |_| true, &mut out), Found::Missing, "expired");
         assert_eq!(store.void(b"k", soon()), Ok(()));

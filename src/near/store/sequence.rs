@@ -57,6 +57,7 @@ impl<W: Word> Sequence<W> {
 
     /// Tries to read, at most `tries` times, until nobody was changing anything meanwhile. What `read` finds may be torn
     /// in any way as long as it does not ask [`Since::holds`].
+    #[inline(always)]
     pub fn read<T>(&self, tries: u32, mut read: impl FnMut(&Since<'_, W>) -> Result<T, Torn>) -> Result<T, Torn> {
         for round in 0..tries {
             if let Ok(found) = self.once(&mut read) {
@@ -67,6 +68,7 @@ impl<W: Word> Sequence<W> {
         Err(Torn)
     }
 
+    #[inline(always)]
     fn once<T>(&self, read: &mut impl FnMut(&Since<'_, W>) -> Result<T, Torn>) -> Result<T, Torn> {
         let number = self.0.load(Ordering::Acquire);
         if number % 2 == 1 {

@@ -4,7 +4,7 @@
 //! `fresh` first ones, and `used` counts those of the entries. A new value is written into chunks that nobody can reach
 //! yet; only the moment in which it takes its place in the bucket is a change that readers have to wait for.
 
-use super::chunk::{At, Chunk, Head, chunks_for, word_of, words_for};
+use super::chunk::{At, Chunk, Head, chunks_for, last_word, words_for};
 use super::sequence::Sequence;
 use super::view::View;
 use std::ops::Deref;
@@ -180,7 +180,7 @@ impl<'a> Shard<'a> {
             let (here, rest) = words.split_at(words.len().min(part.len()));
             here.iter().zip(part).for_each(|(word, place)| place.store(u64::from_ne_bytes(*word), Relaxed));
             if let Some(last) = part.get(here.len()) {
-                last.store(word_of(tail), Relaxed);
+                last.store(last_word(tail), Relaxed);
             }
             words = rest;
         }

@@ -3,7 +3,7 @@
 //! Who looks without the lock may find anything: numbers of chunks that are none, chains that lead nowhere or in a
 //! circle. So nothing here trusts what it reads, every walk ends, and [`Group::sequence`] tells what to keep.
 
-use super::chunk::{At, Chunk, Head, word_of, words_for};
+use super::chunk::{At, Chunk, Head, last_word, words_for};
 use super::sequence::{Sequence, Torn};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
@@ -103,6 +103,7 @@ impl<'a> View<'a> {
     }
 
     /// The entries of a bucket, at most [`MOST_IN_BUCKET`].
+    #[inline(always)]
     pub fn entries(self, bucket: usize) -> impl Iterator<Item = (At, &'a Chunk)> {
         let mut at = self.first(bucket).load(Relaxed);
         let next = move || {
@@ -114,10 +115,17 @@ impl<'a> View<'a> {
     }
 
     /// The entry of `key`, expired or not.
+    #[inline(always)]
     pub fn find(self, hash: u32, key: &[u8]) -> Option<(At, &'a Chunk)> {
-        self.entries(self.bucket(hash)).find(|(at, chunk)| chunk.is(hash, key.len()) && self.has_key(*at, chunk, key))
+        for (at, chunk) in self.entries(self.bucket(hash)) {
+            if chunk.is(hash, key.len()) && self.has_key(at, chunk, key) {
+                return Some((at, chunk));
+            }
+        }
+        None
     }
 
+    #[inline(always)]
     fn has_key(self, at: At, chunk: &Chunk, key: &[u8]) -> bool {
         // Most keys lie in one piece.
         if let Some(words) = chunk.data(true).get(..words_for(key.len())) {
@@ -135,6 +143,7 @@ impl<'a> View<'a> {
     }
 
     /// The entry's stream of words, from word `skip` on, `len` of them or as many as there are.
+    #[inline(always)]
     pub fn parts(self, first: At, mut skip: usize, mut len: usize) -> impl Iterator<Item = &'a [AtomicU64]> {
         let mut at = first;
         std::iter::from_fn(move || {
@@ -156,10 +165,12 @@ impl<'a> View<'a> {
     }
 
     /// Writes the entry's value to `out`, over what was there.
+    #[inline(always)]
     pub fn copy_value(self, at: At, head: &Head, out: &mut Vec<u8>) -> Result<(), Torn> {
         self.copy(at, words_for(head.key_len.into()), head.value_len as usize, out)
     }
 
+    #[inline(always)]
     fn copy(self, at: At, skip: usize, len: usize, out: &mut Vec<u8>) -> Result<(), Torn> {
         out.resize(words_for(len) * 8, 0);
         let mut rooms = out.as_chunks_mut().0;
@@ -185,5 +196,5 @@ pub(super) fn scale(hash: u32, count: usize) -> usize {
 fn holds(words: &[AtomicU64], bytes: &[u8]) -> bool {
     let (whole, rest) = bytes.as_chunks();
     let same = words.iter().zip(whole).all(|(word, bytes)| word.load(Relaxed) == u64::from_ne_bytes(*bytes));
-    same && (rest.is_empty() || words.last().is_some_and(|word| word.load(Relaxed) == word_of(rest)))
+    same && (rest.is_empty() || words.last().is_some_and(|word| word.load(Relaxed) == last_word(bytes)))
 }
