@@ -13,12 +13,12 @@ use crate::host::log;
 use crate::near::Region;
 use crate::table::Table;
 use breaker::{Breaker, Policy, Turn};
-use pages::{Pager, Stuck};
 use question::Question;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub mod breaker;
+mod paged;
 pub mod pages;
 pub mod question;
 
@@ -201,56 +201,6 @@ impl SqlSource {
             Err(DbError { fault: Fault::Down, .. }) => Err(Failure::Down),
             Err(DbError { fault: Fault::Refused, .. }) => Err(Failure::Refused),
         }
-    }
-
-    /// Reads the keys of the next page.
-    ///
-    /// # Errors
-    /// The database is down or refuses.
-    pub fn read_keys(&mut self, pager: &Pager, most: usize) -> Result<(), Failure> {
-        self.read_page(pager, most, &[])
-    }
-
-    /// Reads the next page whole.
-    ///
-    /// # Errors
-    /// As for [`Self::read_keys`].
-    pub fn read_rows(&mut self, pager: &Pager, most: usize) -> Result<(), Failure> {
-        self.read_page(pager, most, &self.spec().columns)
-    }
-
-    fn read_page(&mut self, pager: &Pager, most: usize, values: &'static [String]) -> Result<(), Failure> {
-        let spec = self.spec();
-        let page = pager.next(spec, most);
-        let key = spec.key.iter().map(|column| &column.name);
-        let columns: Vec<&str> = key.chain(values).map(String::as_str).collect();
-        self.ask(&Select {
-            table: &spec.table,
-            columns: &columns,
-            conditions: &page.conditions,
-            floors: &page.floors,
-            order: Some(&page.order),
-            most,
-        })
-    }
-
-    /// Goes on behind the page that was read last.
-    ///
-    /// # Errors
-    /// It does not lead on.
-    pub fn turn(&self, pager: &mut Pager, most: usize) -> Result<(), Stuck> {
-        pager.heed(self.spec(), &self.rows, most)
-    }
-
-    /// The keys of the page that was read last, row by row.
-    pub fn keys(&self) -> impl Iterator<Item = Option<Vec<u8>>> + '_ {
-        (0..self.rows.len()).map(|row| pages::key(self.spec(), &self.rows, row))
-    }
-
-    /// What a row of a page says of its key, as [`load`](Source::load) would.
-    #[must_use]
-    pub fn row(&self, row: usize) -> Loaded<'_> {
-        self.loaded(row, self.spec().key.len())
     }
 
     fn spec(&self) -> &'static SourceSpec {
