@@ -8,7 +8,6 @@ mod hits;
 use curves::{Curve, Panel};
 use hits::{Asked, KEYS, Near, Shape, lru, trace};
 use quick_cache::unsync::Cache;
-use std::path::Path;
 
 const REQUESTS: usize = 1_000_000;
 const SEED: u64 = 1;
@@ -43,16 +42,13 @@ fn main() {
     println!("| trace                       | entries |  near |   LRU | quick_cache |");
     println!("|:----------------------------|--------:|------:|------:|------------:|");
     let panels: Vec<Panel> = SHAPES.into_iter().map(|(name, shape)| panel(name, shape)).collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench-out");
-    std::fs::create_dir_all(&folder).expect("bench-out can be made");
-    curves::draw(&panels, &folder.join("hits.svg")).expect("hits.svg can be written");
-    println!("\nwritten: {}", folder.join("hits.svg").display());
+    curves::publish(&panels, "hits.svg");
 }
 
 /// One trace with all sizes.
 fn panel(name: &'static str, shape: Shape) -> Panel {
     let trace = trace(shape, REQUESTS, SEED);
-    let mut curves = ["near", "LRU", "quick_cache"].map(|name| Curve { name, points: Vec::new() });
+    let mut curves = Vec::from(["near", "LRU", "quick_cache"].map(|name| Curve { name, points: Vec::new() }));
     for bytes in SIZES {
         let mut near = Near::new(bytes);
         let room = near.room();
@@ -63,5 +59,5 @@ fn panel(name: &'static str, shape: Shape) -> Panel {
             curve.points.push((room as f64, ratio * 100.0));
         }
     }
-    Panel { title: name, curves }
+    Panel { title: name, curves, top: 100.0 }
 }

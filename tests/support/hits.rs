@@ -3,7 +3,7 @@
 
 use lru::LruCache;
 use shardcache::clock::Deadline;
-use shardcache::near::{Found, Store, Terms};
+use shardcache::near::{Copied, Found, Store, Terms};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -101,12 +101,12 @@ pub trait Asked {
 /// The store; each entry takes one chunk.
 pub struct Near {
     store: Store,
-    out: Vec<u8>,
+    copied: Copied,
 }
 
 impl Near {
     pub fn new(bytes: usize) -> Self {
-        Self { store: Store::create(bytes).expect("shared memory"), out: Vec::new() }
+        Self { store: Store::create(bytes).expect("shared memory"), copied: Copied::default() }
     }
 
     /// How many entries it has room for.
@@ -118,7 +118,7 @@ impl Near {
 impl Asked for Near {
     fn ask(&mut self, key: u64) -> bool {
         let key = key.to_ne_bytes();
-        let hit = matches!(self.store.find(&key, 1, |_| true, &mut self.out), Found::Hit(_));
+        let hit = self.store.find(&key, 1, |_| true, &mut self.copied) == Found::Hit;
         if !hit {
             assert!(self.store.keep(&key, &key, Terms { now: 1, ..Terms::default() }, soon()), "kept");
         }
