@@ -81,6 +81,8 @@ pub struct Count {
 const COUNT: usize = 0;
 const ITEM: usize = 1;
 const MARK: usize = 2;
+/// Where the tombstone is when two new counters are compared.
+const TOMB: usize = 3;
 
 impl Count {
     #[must_use]
@@ -232,11 +234,13 @@ impl Count {
             request.on(side).get(sight::counter(self.view.of(side), scene.rules));
             request.on(side).get(Slot::Item);
             request.on(side).get(Slot::Mark(side.other()));
+            request.on(side).get(Slot::Tomb);
         }
         Step::Send(request)
     }
 
     /// Of two counters made at the same time as a delete came, one may stand on one side only: nobody counted on it yet.
+    /// Without a trace of that delete, the other one was taken away as not complete, and this one has all counts.
     fn compared(&mut self, scene: &Scene<'_>, legs: &Legs, numbers: [u64; 2], before: Records) -> Step<Outcome> {
         let number = numbers[0];
         let hit = |side: Side| match legs.of(side).answers[COUNT] {
@@ -244,7 +248,11 @@ impl Count {
             _ => None,
         };
         let stands = |side: Side| hit(side).filter(|hit| hit.number == Some(numbers[side as usize]));
-        let alone = Side::BOTH.into_iter().find(|side| stands(*side).is_some() && hit(side.other()).is_none());
+        let deleted = |side: Side| {
+            let answers = &legs.of(side).answers;
+            hit(side).is_none() && [ITEM, TOMB].iter().any(|at| matches!(answers[*at], Answer::Hit(_)))
+        };
+        let alone = Side::BOTH.into_iter().find(|side| stands(*side).is_some() && deleted(side.other()));
         let answered = legs.home.answered() && legs.partner.answered() && records(legs, MARK) == before;
         let Some((side, hit)) = alone.filter(|_| answered).and_then(|side| Some((side, hit(side)?))) else {
             return Step::Done(Outcome::Number(number));

@@ -97,11 +97,7 @@ impl Mend {
                 _ => self.undo(scene, from.other()),
             },
             At::Undone { to } if legs.of(to).answered() => Step::Done(Mended::Acted),
-            At::Undone { to } => {
-                let mut void = Void::new(to);
-                let step = void.ask(scene);
-                self.voided(void, step)
-            }
+            At::Undone { to } => self.void(scene, to),
             At::Void(mut void) => {
                 let step = void.next(scene, &mut self.view, legs);
                 self.voided(void, step)
@@ -226,10 +222,11 @@ impl Mend {
 
     fn counted(&mut self, scene: &Scene<'_>, legs: &Legs, from: Side, hit: Hit) -> Step<Mended> {
         let to = from.other();
-        if !legs.of(to).answered() {
-            return self.undo(scene, to);
+        // A copy that was lost may yet land, when the source has counted on: taking it away now would not help.
+        if legs.doubts(to) {
+            return self.void(scene, to);
         }
-        if !matches!(legs.of(to).answers[0], Answer::Stored(_)) {
+        if !legs.of(to).answered() || !matches!(legs.of(to).answers[0], Answer::Stored(_)) {
             return Step::Done(Mended::Acted);
         }
         self.at = At::Fenced { from };
@@ -246,6 +243,12 @@ impl Mend {
         let slot = sight::counter(self.view.of(to), scene.rules);
         request.on(to).push(Command::Delete { slot, cas: None });
         Step::Send(request)
+    }
+
+    fn void(&mut self, scene: &Scene<'_>, to: Side) -> Step<Mended> {
+        let mut void = Void::new(to);
+        let step = void.ask(scene);
+        self.voided(void, step)
     }
 
     fn voided(&mut self, void: Void, step: Step<bool>) -> Step<Mended> {
