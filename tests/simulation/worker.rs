@@ -2,7 +2,7 @@
 
 use shardcache::cluster::copies::write::Kind;
 use shardcache::cluster::copies::{
-    Answer, Commit, Count, Hit, Legs, Outcome, Read, Scene, Side, Step, Token, View, When, Write, sight,
+    Answer, Commit, Count, Hit, Legs, Outcome, Read, Rules, Scene, Side, Step, Token, View, When, Write, sight,
 };
 
 use super::RULES;
@@ -129,7 +129,8 @@ fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
                 }
                 Then::Done(outcome) => {
                     let miss = working.act == Act::Get && outcome == Outcome::Missing;
-                    world.history[call].confirmed = !miss || legs.is_some_and(|legs| confirmed(legs, &view));
+                    world.history[call].confirmed =
+                        !miss || legs.is_some_and(|legs| confirmed(legs, &view, &world.options.rules));
                     done(world, at, actor, call, outcome, hit);
                 }
             }
@@ -163,12 +164,12 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
 }
 
 /// Does a miss stand on the word of both sides, or of one that has its current full record, or a tombstone of the current epoch?
-fn confirmed(legs: &Legs, view: &View) -> bool {
+fn confirmed(legs: &Legs, view: &View, rules: &Rules) -> bool {
     let answered = |side: Side| legs.of(side).answered();
     let knows = |side: Side| {
         let (leg, mark) = (legs.of(side), view.of(side));
-        let complete = leg.mark(sight::FULL).is_some_and(|full| mark.complete(full, &RULES));
-        let buried = matches!(leg.answers[sight::TOMB], Answer::Hit(tomb) if mark.verifies(tomb.stamp, &RULES));
+        let complete = leg.mark(sight::FULL).is_some_and(|full| mark.complete(full, rules));
+        let buried = matches!(leg.answers[sight::TOMB], Answer::Hit(tomb) if mark.verifies(tomb.stamp, rules));
         answered(side) && (complete || buried)
     };
     answered(Side::Home) && answered(Side::Partner) || Side::BOTH.into_iter().any(knows)

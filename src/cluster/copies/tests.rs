@@ -383,3 +383,59 @@ fn a_call_sends_nothing_to_a_side_that_went_out_of_use_meanwhile() {
     let request = sent(count.next(&scene([false, true]), &Legs { home, partner }));
     assert!(request.home.is_empty() && !request.partner.is_empty(), "{request:?}");
 }
+
+#[test]
+fn a_void_that_was_sent_and_not_heard_of_holds_for_the_host_that_sent_it() {
+    let scene = scene([false, true]);
+    let mut view = VIEW;
+    let mut void = Void::new(Side::Home);
+    sent(void.judge(&scene, &mut view, &hit(MARK.0, 0), Some(MARK)));
+    let legs = Legs { partner: Leg { fate: Fate::Lost, ..Leg::default() }, ..Legs::default() };
+    assert!(!done(void.next(&scene, &mut view, &legs)));
+    assert_eq!(view.home, MARK.next(), "it may be carried out at any time");
+    let mut view = VIEW;
+    let mut void = Void::new(Side::Home);
+    sent(void.judge(&scene, &mut view, &hit(MARK.0, 0), Some(MARK)));
+    assert!(!done(void.next(&scene, &mut view, &Legs::default())));
+    assert_eq!(view.home, MARK, "what was not sent is not");
+}
+
+/// Two make a counter at once: this call counted 2 at home and 1 on the partner, whose copy is gone when it looks again.
+fn counted_apart(tomb: Answer) -> Step<Outcome> {
+    let scene = scene([true, true]);
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    sent(count.start(&scene));
+    let none = || leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)]);
+    sent(count.next(&scene, &Legs { home: none(), partner: none() }));
+    let bare = || leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), Answer::Miss]);
+    sent(count.next(&scene, &Legs { home: bare(), partner: bare() }));
+    let counted = |value| leg(&[Answer::Number { value, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    sent(count.next(&scene, &Legs { home: counted(2), partner: counted(1) }));
+    let home = leg(&[hit(2, 0), Answer::Miss, hit(MARK.0, 0), Answer::Miss]);
+    let partner = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), tomb]);
+    count.next(&scene, &Legs { home, partner })
+}
+
+#[test]
+fn a_counter_whose_other_copy_was_taken_away_as_not_complete_stands() {
+    assert_eq!(done(counted_apart(Answer::Miss)), Outcome::Number(2));
+    let request = sent(counted_apart(hit(0, MARK.stamp(&Rules::ALL))));
+    assert!(matches!(request.home.commands(), [Command::Delete { cas: Some(7), .. }]), "a delete came: {request:?}");
+}
+
+#[test]
+fn a_repaired_counter_whose_packet_was_lost_voids_its_side() {
+    let rules = Rules { two_looks: false, ..Rules::ALL };
+    let scene = Scene { rules: &rules, ..scene([true, true]) };
+    let mut mend = Mend::new(VIEW, None, true);
+    sent(mend.start(&scene));
+    let home = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(5, 0)]);
+    let partner = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(0, 0), Answer::Miss]);
+    let adds = sent(mend.next(&scene, &Legs { home, partner }));
+    assert!(matches!(adds.partner.commands(), [Command::Set { mode: Mode::Add, .. }]), "{adds:?}");
+    // It may land when the source has counted on: to delete it now would not help.
+    let legs = Legs { partner: Leg { fate: Fate::Lost, ..Leg::default() }, ..Legs::default() };
+    let asks = sent(mend.next(&scene, &legs));
+    assert!(asks.partner.is_empty());
+    assert_eq!(asks.home.commands()[0], Command::Get { slot: Slot::Mark(Side::Partner) });
+}

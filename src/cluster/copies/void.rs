@@ -93,6 +93,10 @@ impl Void {
     pub fn next(&mut self, scene: &Scene<'_>, view: &mut View, legs: &Legs) -> Step<bool> {
         let leg = legs.of(self.missed.other());
         if !leg.answered() {
+            // A packet that was sent may be carried out whenever it arrives: as far as this host knows the side is void.
+            if let (At::Moved { to, .. }, true) = (self.at, legs.doubts(self.missed.other())) {
+                view.learn(self.missed, to);
+            }
             return Step::Done(false);
         }
         match (self.at, leg.answers[0]) {
