@@ -85,12 +85,16 @@ fn register(calls: &[&Call], evicted: bool, found: &mut Vec<Violation>) {
     }
 }
 
-/// What a get saw is replaced at most once, unless it may have been stored once more: a store that was not acknowledged may have its
-/// effect on either server, at any later time.
+/// What a get saw is replaced at most once, unless it may have been stored once more: by a call that was not acknowledged, at any later
+/// time and on either server, or by one that was under way yet and began again under a new epoch.
 pub fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
-    let again = |value: u64| writes.iter().any(|call| call.stores() && !call.good() && call.value == Some(value));
-    let cas = |call: &&&Call| matches!(call.act, Act::Cas { seen } if !again(seen)) && call.good();
+    let cas = |call: &&&Call| matches!(call.act, Act::Cas { .. }) && call.good();
     for (at, one) in writes.iter().enumerate().filter(|(_, call)| cas(call)) {
+        let Act::Cas { seen } = one.act else { continue };
+        let again = |call: &&Call| call.stores() && call.value == Some(seen) && call.effective() > one.ended;
+        if writes.iter().any(again) {
+            continue;
+        }
         if let Some(two) = writes[at + 1..].iter().filter(cas).find(|two| two.act == one.act) {
             found.push(Violation { what: "cas: two replaced the same value", call: **two, other: Some(**one) });
         }
