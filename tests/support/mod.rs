@@ -19,6 +19,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod race;
+pub mod races;
 pub mod rounds;
 pub mod rpc;
 pub mod script;
