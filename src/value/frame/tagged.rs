@@ -4,7 +4,8 @@
 //! the entry was stored with; a tag is invalidated by taking its record away. [`Item::from_wire`](super::Item::from_wire) reads no
 //! tagged entry: whoever has not compared the numbers sees a miss.
 
-use super::{FRAME, VERSION, Wire, inner, write_inner};
+use super::wire::{inner, write_inner};
+use super::{FRAME, VERSION, Wire};
 use crate::value::framed;
 
 const TAGGED: u8 = 5;
