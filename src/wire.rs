@@ -7,6 +7,8 @@
 
 mod address;
 mod command;
+mod connection;
+mod dialog;
 mod error;
 mod exchange;
 mod flags;

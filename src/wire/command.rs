@@ -30,6 +30,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// What a server that runs with `-Y` is told first. Reply: the line `STORED`.
+    pub fn login(user: &str, pass: &str) -> Self {
+        let secret = format!("{user} {pass}");
+        let head = format!("set auth 0 0 {}\r\n", secret.len());
+        let mut request = Self::default();
+        request.command(Expect::Line, &[head.as_bytes(), secret.as_bytes(), b"\r\n"]);
+        request
+    }
+
     /// Forgets the commands and gives a large buffer back.
     pub fn clear(&mut self) {
         self.bytes.clear();

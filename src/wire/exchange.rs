@@ -3,8 +3,9 @@
 //! Open links are written to straight away; then one `ppoll` waits for all of them together. The usual case, open links,
 //! small requests and prompt servers, is two system calls for each: send and recv.
 
+use super::dialog::Each;
 use super::error::{Kind, WireError};
-use super::link::{Each, Link};
+use super::link::Link;
 use super::parse::Expect;
 use crate::clock::{self, Deadline};
 use std::time::Duration;

@@ -15,6 +15,13 @@ pub enum Stop {
     Broken(Kind, String),
 }
 
+impl Stop {
+    /// Broken, in the server's own words.
+    pub fn said(kind: Kind, text: &[u8]) -> Self {
+        Self::Broken(kind, String::from_utf8_lossy(text).into_owned())
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         if error.kind() == ErrorKind::WouldBlock {
