@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod board;
+pub mod cells;
 pub mod copies;
 pub mod count;
 pub mod courier;
@@ -23,6 +24,7 @@ mod roster;
 pub mod seats;
 pub mod shared;
 mod standing;
+pub mod status;
 mod stripes;
 mod text;
 pub mod ushers;
@@ -38,7 +40,8 @@ pub use count::{Counts, ServerStat, TableStat};
 pub use event::{DRAINED, Event, Torn};
 pub use layout::{Layout, LayoutError, tls_options};
 pub use lists::{Changes, ListError};
-pub use shared::{ServerView, Shared, SharedError, VALUE_MAX};
+pub use shared::{Shared, SharedError, VALUE_MAX};
+pub use status::ServerView;
 pub use versions::Versions;
 pub use watcher::Watcher;
 

@@ -4,9 +4,10 @@
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
+use super::cells::{ServerCell, TableCell};
 use super::count::Lanes;
 use super::editions::ledger::ListsCell;
-use super::shared::{ServerCell, SharedError, TableCell};
+use super::shared::SharedError;
 use super::versions::StripeCell;
 use crate::health::Pool;
 use crate::near::Region;

@@ -1,6 +1,5 @@
 //! What a server says of itself on a new connection: version, process, limits.
 
-use super::shared::version_number;
 use crate::health::Reason;
 use crate::wire::{Link, Reply};
 
@@ -49,6 +48,23 @@ fn stat(reply: &Reply<'_>, name: &[u8]) -> Option<u64> {
     })
 }
 
+/// Packs `1.6.18` so that versions compare as numbers; what follows the digits is ignored.
+#[must_use]
+pub fn version_number(text: &str) -> Option<u64> {
+    let mut parts = text.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..digits].parse::<u16>().ok()
+    });
+    let mut next = || parts.next().flatten().map(u64::from);
+    Some(next()? << 32 | next()? << 16 | next().unwrap_or(0))
+}
+
+/// The same as text.
+#[must_use]
+pub fn version_text(number: u64) -> String {
+    format!("{}.{}.{}", number >> 32, number >> 16 & 0xffff, number & 0xffff)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +87,15 @@ mod tests {
         assert_eq!(refused(b"VERSION 1.5.22"), Reason::TooOld);
         assert_eq!(refused(b"-ERR unknown command"), Reason::Protocol);
         assert_eq!(refused(b"VERSION x"), Reason::Protocol);
+    }
+
+    #[test]
+    fn versions_compare_as_numbers_and_read_back_as_text() {
+        for (text, back) in [("1.6.18", "1.6.18"), ("1.6.40_beta", "1.6.40"), ("1.6", "1.6.0"), ("2.0.1-rc1", "2.0.1")]
+        {
+            assert_eq!(version_number(text).map(version_text).as_deref(), Some(back), "{text}");
+        }
+        assert_eq!(version_number("redis"), None);
+        assert!(version_number("1.6.9") < version_number("1.6.18"));
     }
 }

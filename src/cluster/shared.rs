@@ -4,23 +4,19 @@
 //! The configuration is read-only and reaches the children as their copy of the parent's memory.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::address::SharedAddress;
 use super::board::Board;
-use super::count::{Counts, Lane, NearCounts, ServerStat, TableStat};
+use super::cells::{ServerCell, TableCell};
+use super::count::Lane;
 use super::editions::ledger::ListsCell;
 use super::layout::{Layout, LayoutError};
 use super::lists::Lists;
-use super::patrol::{CopiesView, RepairCell};
-use super::standing::Failure;
 use super::text::SharedText;
-use super::ushers::SeatCell;
 use super::versions::Versions;
-use super::views::PairCell;
 use crate::clock;
 use crate::config::{Addr, Config, ConfigError, ServerSpec};
-use crate::health::{Cell, Policy, Pool, State};
+use crate::health::{Policy, Pool};
 use crate::near::Store;
 use crate::table::Table;
 use crate::wire::Endpoint;
@@ -33,76 +29,6 @@ const ITEM_OVERHEAD: u64 = 512;
 const NAMES_MS: u64 = 5_000;
 /// No value may be larger, whatever the servers allow, in bytes.
 pub const VALUE_MAX: usize = 1_000_000;
-
-/// What is known of one server by every process. All zero is a server nobody has asked yet.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct ServerCell {
-    pub health: Cell,
-    pub counts: Counts<{ ServerStat::ALL.len() }>,
-    pub address: SharedAddress,
-    /// `CLOCK_MONOTONIC` ms at which the watcher last *sent* a poll of this server that was answered.
-    pub polled_ms: AtomicU64,
-    /// Round trip of the last answered poll, microseconds.
-    pub latency_us: AtomicU64,
-    /// `major << 32 | minor << 16 | patch` of the server's version; 0 = not known.
-    pub version: AtomicU64,
-    /// The server's `item_size_max`, bytes; 0 = not known.
-    pub item_max: AtomicU64,
-    /// What is known of the pair whose home it is.
-    pub pair: PairCell,
-    /// The last failure (see `standing::Failure`); 0 = none yet.
-    pub failure: AtomicU64,
-    /// How far its copies are repaired.
-    pub repair: RepairCell,
-    /// Who serves its single keys.
-    pub seat: SeatCell,
-}
-
-impl ServerCell {
-    /// The cell is to be another server's. Nobody uses it at this time.
-    pub(super) fn renew(&self, now_ms: u64) {
-        let Self { health, counts, address, polled_ms, latency_us, version, item_max, pair, failure, repair, seat } =
-            self;
-        [polled_ms, latency_us, version, item_max, failure].into_iter().for_each(|word| word.store(0, Relaxed));
-        counts.clear();
-        address.forget();
-        pair.clear();
-        repair.clear();
-        seat.clear();
-        health.renew(now_ms);
-    }
-}
-
-/// What is known of one table by every process.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct TableCell {
-    pub counts: Counts<{ TableStat::ALL.len() }>,
-    pub near: NearCounts,
-    /// The generation: 0 until the table is bumped for the first time; only grows.
-    pub generation: AtomicU64,
-}
-
-/// One server as `shc.list` shows it.
-#[derive(Clone, Debug)]
-pub struct ServerView {
-    /// `up`, `suspect`, `down`, `returning` or `drained`.
-    pub state: &'static str,
-    /// Why it is not up; empty when it is.
-    pub reason: &'static str,
-    /// Milliseconds since the last change of state.
-    pub since_ms: u64,
-    /// Why a call or probe of it last failed; empty if none ever did.
-    pub last_error: &'static str,
-    /// Milliseconds since then; 0 if none ever did.
-    pub last_error_ms: u64,
-    /// Round trip of the last probe, microseconds; 0 before the first.
-    pub latency_us: u64,
-    /// What the server says of itself; empty before the first probe.
-    pub version: String,
-    pub copies: CopiesView,
-}
 
 /// Why the shared memory could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +59,7 @@ pub struct Shared {
     /// This is no host of the farm: see [`map::guest`](super::map::guest).
     guest: bool,
     /// When this host started.
-    made_ms: u64,
+    pub(super) made_ms: u64,
 }
 
 impl Shared {
@@ -299,70 +225,5 @@ impl Shared {
         };
         let room = limit.saturating_sub(ITEM_OVERHEAD + key as u64);
         usize::try_from(room).unwrap_or(usize::MAX).min(VALUE_MAX)
-    }
-
-    #[must_use]
-    pub fn table_count(&self, table: usize, stat: TableStat) -> u64 {
-        let cell = self.table_cell(table);
-        let near = |stat| cell.near.get(stat).unwrap_or(0);
-        let own = || cell.counts.get(stat as usize);
-        match stat {
-            TableStat::Hits => own() + near(TableStat::NearHits),
-            TableStat::Misses => own() + near(TableStat::NearAbsent),
-            _ => cell.near.get(stat).unwrap_or_else(own),
-        }
-    }
-
-    #[must_use]
-    pub fn server_count(&self, server: usize, stat: ServerStat) -> u64 {
-        self.server_cell(server).counts.get(stat as usize)
-    }
-
-    #[must_use]
-    pub fn server_view(&self, server: usize) -> ServerView {
-        let cell = self.server_cell(server);
-        let state = cell.health.state();
-        let version = cell.version.load(Relaxed);
-        let (now_ms, failure) = (clock::monotonic_ms(), Failure::unpack(cell.failure.load(Relaxed)));
-        ServerView {
-            state: state.text(),
-            reason: if state == State::Up { "" } else { cell.health.reason().text() },
-            since_ms: now_ms.saturating_sub(cell.health.since_ms().max(self.made_ms)),
-            last_error: failure.map_or("", |failure| failure.reason.text()),
-            last_error_ms: failure.map_or(0, |failure| now_ms.saturating_sub(failure.at_ms)),
-            latency_us: cell.latency_us.load(Relaxed),
-            version: if version == 0 { String::new() } else { version_text(version) },
-            copies: cell.repair.view(self.list_version()),
-        }
-    }
-}
-
-/// Packs `1.6.18` so that versions compare as numbers; what follows the digits is ignored.
-#[must_use]
-pub fn version_number(text: &str) -> Option<u64> {
-    let mut parts = text.split('.').map(|part| {
-        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        part[..digits].parse::<u16>().ok()
-    });
-    let mut next = || parts.next().flatten().map(u64::from);
-    Some(next()? << 32 | next()? << 16 | next().unwrap_or(0))
-}
-
-fn version_text(number: u64) -> String {
-    format!("{}.{}.{}", number >> 32, number >> 16 & 0xffff, number & 0xffff)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_as_numbers_and_read_back_as_text() {
-        for (text, back) in [("1.6.18", "1.6.18"), ("1.6.40_beta", "1.6.40"), ("1.6", "1.6.0"), ("2.0.1-rc1", "2.0.1")]
-        {
-            assert_eq!(version_number(text).map(version_text).as_deref(), Some(back), "{text}");
-        }
-        assert_eq!(version_number("redis"), None);
-        assert!(version_number("1.6.9") < version_number("1.6.18"));
     }
 }
