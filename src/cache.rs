@@ -16,66 +16,27 @@ mod near;
 mod news;
 mod pair;
 mod reading;
+mod request;
 mod servers;
 mod single;
 mod tags;
 mod token;
+mod verdict;
 
 pub use dump::{Entry, Page, Unread};
 pub use fault::Fault;
 pub use near::NEAR_VALUE_MAX;
+pub use request::COUNTER_MAX;
 pub use token::{Hold, Token};
+pub use verdict::{Last, Verdict};
 
 use crate::cluster::{Shared, TableStat};
 use crate::value::frame::Wire;
 use crate::value::{Digits, Value};
 use local::Local;
+pub(crate) use request::{Answer, Ask, Mode, Step, Way};
 use servers::Servers;
 use token::{Fences, Tokens};
-
-/// What every call answers to the script. Zero, which would drop the SIP message, cannot be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Verdict {
-    /// Found, or done.
-    Done = 1,
-    /// Not found, or not stored: a server said so.
-    Missing = -1,
-    /// Nobody could answer.
-    Unavailable = -2,
-    /// Bad argument, ambiguous outcome or internal error; [`Last::err`] says which.
-    Failed = -3,
-}
-
-impl Verdict {
-    /// The return code in the script.
-    #[must_use]
-    pub fn code(self) -> i32 {
-        self as i32
-    }
-}
-
-/// What a worker remembers of its last operation: `$shcst(...)`.
-#[derive(Clone, Debug)]
-pub struct Last {
-    pub rc: Verdict,
-    /// The server that was asked.
-    pub server: Option<usize>,
-    /// Seconds since the value was stored, where its table's `autoexpire` tells.
-    pub age: Option<u32>,
-    /// Served although past its soft time.
-    pub stale: bool,
-    /// Empty, or why the call did not succeed.
-    pub err: &'static str,
-    /// The fencing number of the last lock taken.
-    pub fence: Option<u64>,
-}
-
-impl Last {
-    const fn new(rc: Verdict, server: Option<usize>, err: &'static str) -> Self {
-        Self { rc, server, age: None, stale: false, err, fence: None }
-    }
-}
 
 /// Where a key lives.
 #[derive(Clone, Debug)]
@@ -84,45 +45,6 @@ pub struct Location {
     pub server: Option<usize>,
     pub wire_key: String,
 }
-
-/// How a value is to be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Set,
-    Add,
-    Replace,
-    /// Only over the value with this token.
-    Cas(Token),
-}
-
-/// What a read wants to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
-    Value,
-    /// Its token and lifetime too.
-    All,
-}
-
-/// Which way a counter moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Up,
-    Down,
-}
-
-/// One step of a counter: by how much, and what a missing one is created as.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub way: Way,
-    pub by: u64,
-    pub created: u64,
-}
-
-/// The largest number a counter may hold: 2^63-1.
-pub const COUNTER_MAX: u64 = i64::MAX as u64;
-
-/// What a store answers: done, or "not there" / "not stored".
-pub(crate) type Answer = Result<bool, Fault>;
 
 /// Who keeps the entries.
 enum Back {
@@ -351,48 +273,6 @@ impl Cache {
     /// A cursor that is none of ours; a server in use that does not answer.
     pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
         on_back!(self, back => back.dump(table, cursor, limit))
-    }
-
-    #[must_use]
-    pub fn last(&self) -> &Last {
-        &self.last
-    }
-
-    /// Notes a bad argument that never reached a store.
-    pub fn fail(&mut self, table: Option<usize>, err: &'static str) -> Verdict {
-        if let Some(table) = table {
-            self.shared.table_cell(table).counts.add(TableStat::Errors as usize, 1);
-        }
-        self.last = Last::new(Verdict::Failed, None, err);
-        Verdict::Failed
-    }
-
-    /// Lets `$shcst(server)` and `$shcst(err)` speak of an event.
-    pub fn note_event(&mut self, server: Option<usize>, err: &'static str) {
-        if let Back::Servers(servers) = &mut self.back {
-            servers.follow();
-        }
-        self.last = Last::new(Verdict::Done, server, err);
-    }
-
-    fn settle(&mut self, table: usize, answer: Answer, done: TableStat) -> Verdict {
-        let (rc, stat, err) = match answer {
-            Ok(true) => (Verdict::Done, done, ""),
-            Ok(false) => (Verdict::Missing, TableStat::Misses, ""),
-            Err(fault) if fault.unavailable() => (Verdict::Unavailable, TableStat::Unavailable, fault.as_str()),
-            Err(fault) => (Verdict::Failed, TableStat::Errors, fault.as_str()),
-        };
-        let counts = &self.shared.table_cell(table).counts;
-        let told = rc != Verdict::Missing || done == TableStat::Hits;
-        if told && !on_back!(self, back => back.counted()) {
-            counts.add(stat as usize, 1);
-        }
-        if answer == Err(Fault::Ambiguous) {
-            counts.add(TableStat::Ambiguous as usize, 1);
-        }
-        self.last = Last::new(rc, on_back!(self, back => back.asked()), err);
-        self.own.drop();
-        rc
     }
 
     /// How long an entry of the table lives when nothing else is said; 0 = for ever.
