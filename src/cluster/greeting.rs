@@ -25,7 +25,7 @@ impl Greeting {
         link.lines(b"stats settings");
     }
 
-    /// Reads the three answers.
+    /// Reads the three answers. Too old a server is as good as none.
     pub fn parse(version: &Reply<'_>, stats: &Reply<'_>, settings: &Reply<'_>) -> Result<Self, Reason> {
         let Reply::Line(line) = version else { return Err(Reason::Protocol) };
         let text = line.strip_prefix(b"VERSION ").and_then(|text| std::str::from_utf8(text).ok());

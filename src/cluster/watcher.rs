@@ -4,6 +4,8 @@
 //! One poll of a healthy server is one packet: its root counters, which move when any host changed a housekeeping record, or an
 //! entry of a near table. A new connection first asks for version, process id and limits. Details are read only when a root moved.
 
+mod poll;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -15,16 +17,14 @@ use super::greeting::Greeting;
 use super::layout::Layout;
 use super::lookup::Lookups;
 use super::patrol::{Desk, Patrol};
-use super::reason;
-use super::record::{key_ref, number};
 use super::standing::Told;
 use super::stripes::Stripes;
 use super::ushers::Ushers;
-use super::{DRAINED, Event, ServerStat, Shared};
+use super::{DRAINED, Event, Shared};
 use crate::clock::{self, Deadline};
-use crate::health::{self, Reason, State};
+use crate::health::{self, State};
 use crate::key::WireKey;
-use crate::wire::{self, Kind, Link};
+use poll::Polled;
 
 /// What the watcher keeps of one server between two rounds.
 #[derive(Debug)]
@@ -46,17 +46,6 @@ impl Default for Watched {
         Self { incarnation: 0, greeting: None, connection: 0, process: 0, root: None, told_up: true }
     }
 }
-
-/// What a poll came to.
-struct Polled {
-    server: usize,
-    /// `None` says nothing of the server.
-    outcome: Option<Result<(), Reason>>,
-    root: Option<u64>,
-}
-
-/// So many connections are begun in one round: making them costs time that the answers of others need.
-const CONNECTS: usize = 64;
 
 /// Probes the servers and brings the host's shared knowledge up to date.
 pub struct Watcher {
@@ -174,33 +163,6 @@ impl Watcher {
         Deadline::after(Duration::from_millis(u64::from(self.shared.config().cmd_timeout_ms)))
     }
 
-    /// The servers to be asked now; of those without a connection only some, each in its turn.
-    fn due(&mut self) -> Vec<usize> {
-        let (all, now) = (self.desk.links.len(), clock::monotonic_ms());
-        let (first, mut connects, mut due) = (self.turn, 0, Vec::with_capacity(all));
-        // Rounds do not come to the millisecond.
-        let lead_ms = u64::from(self.shared.config().probe_interval_ms) / 2;
-        for server in (first..all).chain(0..first) {
-            if self.layout.server(server).is_none() {
-                continue;
-            }
-            let health = &self.shared.server_cell(server).health;
-            let away = health.health().failed();
-            if !health.probe_due(if away { now } else { now + lead_ms }) {
-                continue;
-            }
-            if !self.desk.links[server].is_open() {
-                if connects == CONNECTS {
-                    continue;
-                }
-                connects += 1;
-                self.turn = (server + 1) % all;
-            }
-            due.push(server);
-        }
-        due
-    }
-
     /// A name whose server is down may lead elsewhere by now.
     fn follow_names(&mut self) {
         let now = clock::monotonic_ms();
@@ -216,71 +178,6 @@ impl Watcher {
                 self.lookups.start(server, &spec.addr, now);
             }
         }
-    }
-
-    /// One packet to every server that is due; returns when it was sent.
-    fn poll(&mut self, due: &[usize]) -> u64 {
-        self.courier.begin();
-        self.ledger.begin();
-        self.stripes.begin();
-        for &server in due {
-            let cell = self.shared.server_cell(server);
-            let (link, watched) = (&mut self.desk.links[server], &mut self.watched[server]);
-            if watched.incarnation != cell.health.incarnation() {
-                watched.incarnation = cell.health.incarnation();
-                link.close();
-                if let Some(address) = cell.address.get() {
-                    link.redirect(address);
-                }
-            }
-            if !link.is_open() {
-                cell.counts.add(ServerStat::Connects as usize, 1);
-            }
-            let anew = !link.is_open() || watched.connection != link.connections();
-            if anew {
-                (watched.greeting, watched.root) = (None, None);
-            }
-            self.courier.open(&mut self.desk, server);
-            let link = &mut self.desk.links[server];
-            link.mg(key_ref(&self.root), "v");
-            if watched.greeting.is_none() {
-                Greeting::ask(link);
-            }
-            self.ledger.ask(server, link);
-            self.stripes.ask(server, link, anew);
-        }
-        self.patrol.ask(&mut self.courier, &mut self.desk, due);
-        self.ushers.ask(&mut self.courier, &mut self.desk, due);
-        let sent_ns = clock::monotonic_ns();
-        let deadline = self.budget();
-        wire::exchange(&mut self.desk.links, due, deadline);
-        sent_ns
-    }
-
-    /// What a server answered.
-    fn read(&mut self, server: usize, sent_ns: u64) -> Polled {
-        let nothing = |outcome| Polled { server, outcome, root: None };
-        match self.desk.links[server].status() {
-            Ok(()) => {}
-            Err(error) if error.reused || error.kind == Kind::Local => {
-                self.desk.links[server].close();
-                return nothing(None);
-            }
-            Err(error) => return nothing(Some(Err(reason(error.kind)))),
-        }
-        if self.watched[server].greeting.is_none() {
-            match Greeting::read(&self.desk.links[server]) {
-                Ok(greeting) => self.greeted(server, greeting),
-                Err(reason) => {
-                    self.desk.links[server].close();
-                    return nothing(Some(Err(reason)));
-                }
-            }
-        }
-        self.shared.server_cell(server).latency_us.store((clock::monotonic_ns() - sent_ns) / 1_000, Relaxed);
-        let root = number(&self.desk.links[server].reply(0));
-        self.stripes.hear(server, &self.desk.links[server]);
-        Polled { server, outcome: Some(Ok(())), root }
     }
 
     /// True when a server's root counter is not what it was: its details have to be read.
@@ -306,21 +203,6 @@ impl Watcher {
         let begun = watched.incarnation;
         let jitter = self.random();
         self.shared.probed(server, begun, seen, jitter);
-    }
-
-    /// A new connection told who the server is: another process than before means that the workers' connections are dead.
-    fn greeted(&mut self, server: usize, greeting: Greeting) {
-        let cell = self.shared.server_cell(server);
-        cell.version.store(greeting.version, Relaxed);
-        cell.item_max.store(greeting.item_max, Relaxed);
-        let watched = &mut self.watched[server];
-        if watched.process != 0 && watched.process != greeting.process {
-            watched.incarnation = cell.health.restarted();
-            self.stripes.forget(server);
-        }
-        watched.process = greeting.process;
-        watched.connection = self.desk.links[server].connections();
-        watched.greeting = Some(greeting);
     }
 
     /// What changed since it was last told.
@@ -352,12 +234,5 @@ impl Watcher {
         self.jitter ^= self.jitter >> 17;
         self.jitter ^= self.jitter << 5;
         self.jitter
-    }
-}
-
-impl Greeting {
-    /// Too old a server is as good as none.
-    fn read(link: &Link) -> Result<Self, Reason> {
-        Self::parse(&link.reply(1), &link.reply(2), &link.reply(3))
     }
 }
