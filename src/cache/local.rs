@@ -2,6 +2,8 @@
 //!
 //! One store serves all tables: an entry is named by table, generation and key, whatever bytes the key has.
 
+mod dump;
+mod locks;
 mod tagged;
 
 use std::io::Write as _;
@@ -9,8 +11,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::batch::{Batch, Blank, Tally};
-use super::dump::{Entry, PATIENCE, Page, Unread};
-use super::single::FENCE_TTL;
 use super::token::Token;
 use super::{Answer, Ask, Fault, Location, Mode, Step, Verdict, Way};
 use crate::clock::{self, Deadline};
@@ -18,8 +18,8 @@ use crate::cluster::seats::Seat;
 use crate::cluster::{Shared, VALUE_MAX};
 use crate::key::WireKey;
 use crate::near::{self, Delta, Put, Removed, Store, Terms};
+use crate::value::Value;
 use crate::value::frame::{Tagged, Wire};
-use crate::value::{Digits, Value};
 
 /// One worker's way to the host's own store.
 #[derive(Debug)]
@@ -215,35 +215,6 @@ impl Local {
         self.batch.tally()
     }
 
-    pub fn lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
-        let taken = self.take_lock(table, key, ttl);
-        self.held = Held::Nothing;
-        taken
-    }
-
-    fn take_lock(&mut self, table: usize, key: &[u8], ttl: u32) -> Result<Option<u64>, Fault> {
-        self.set_record("lock", table, key)?;
-        if self.store.look(&self.name, seconds(), self.deadline())?.is_some() {
-            return Ok(None);
-        }
-        self.set_record("fence", table, key)?;
-        self.step(Step { way: Way::Up, by: 1, created: clock::wall_us() }, FENCE_TTL)?;
-        let Held::Number(fence) = self.held else { return Err(Fault::Refused) };
-        self.set_record("lock", table, key)?;
-        Ok(self.store_under(near::Mode::Add, fence.to_string().as_bytes(), 0, ttl)?.then_some(fence))
-    }
-
-    pub fn unlock(&mut self, table: usize, key: &[u8], fence: u64) -> Answer {
-        self.set_record("lock", table, key)?;
-        self.read()?;
-        match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Data { cas, .. } if self.data == fence.to_string().as_bytes() => {
-                Ok(self.store.remove(&self.name, Some(cas), seconds(), self.deadline())? == Removed::Done)
-            }
-            _ => Ok(false),
-        }
-    }
-
     pub fn bump(&mut self, table: usize) -> Answer {
         self.held = Held::Nothing;
         let generation = &self.shared.table_cell(table).generation;
@@ -258,30 +229,6 @@ impl Local {
         let generation = self.shared.table_cell(table).generation.load(Relaxed);
         spelled.set(&self.shared.table_at(table).name, generation, key)?;
         Ok(Location { server: None, wire_key: String::from_utf8_lossy(spelled.bytes()).into_owned() })
-    }
-
-    pub fn dump(&mut self, table: usize, cursor: &str, limit: usize) -> Result<Page, Unread> {
-        let mut at: u64 = match cursor {
-            "" => 0,
-            text => text.parse().map_err(|_| Unread::Cursor(text.to_owned()))?,
-        };
-        let prefix = self.prefix(table);
-        let (now, end, mut page) = (seconds(), Deadline::after(PATIENCE), Page::default());
-        while page.entries.len() < limit && !end.passed(clock::monotonic_ns()) {
-            let left = limit - page.entries.len();
-            let found = self.store.scan(at, left, prefix.as_bytes(), now, self.deadline());
-            let found = found.map_err(|fault| fault.to_string())?;
-            page.entries.extend(found.entries.iter().filter_map(|item| shown(item, prefix.len(), now)));
-            page.next = found.next.map(|next| next.to_string());
-            let Some(next) = found.next else { break };
-            at = next;
-        }
-        Ok(page)
-    }
-
-    fn prefix(&self, table: usize) -> String {
-        let generation = self.shared.table_cell(table).generation.load(Relaxed);
-        format!("{}@{generation}:", self.shared.table_at(table).name)
     }
 
     fn set_key(&mut self, table: usize, key: &[u8]) -> Result<(), Fault> {
@@ -330,14 +277,4 @@ fn left(hit: &near::Hit, now_s: u64) -> Option<u64> {
 
 fn held(hit: &near::Hit, now_s: u64) -> Held {
     Held::Data { flags: hit.flags, cas: hit.cas, ttl: left(hit, now_s).map(u64::cast_signed) }
-}
-
-/// The entry, if a read would bring a value.
-fn shown(item: &near::Entry, prefix: usize, now_s: u64) -> Option<Entry> {
-    let value = Wire { data: &item.value, flags: item.hit.flags }.untagged().shown()?;
-    let is_int = matches!(value, Value::Int(_));
-    let mut digits = Digits::default();
-    let value = value.to_wire(&mut digits).0.to_vec();
-    let ttl = left(&item.hit, now_s).and_then(|left| u32::try_from(left).ok()).unwrap_or(0);
-    Some(Entry { key: item.key[prefix..].to_vec(), value, is_int, ttl })
 }
