@@ -5,7 +5,6 @@
 //! servers, which is read.
 //! Filled by `module` while the configuration is read, fixed before the host forks.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::table::Table;
@@ -14,6 +13,7 @@ mod addr;
 mod attrs;
 mod error;
 mod list;
+mod numbers;
 mod outbox;
 mod server;
 mod source;
@@ -154,51 +154,6 @@ impl Config {
         Ok(())
     }
 
-    /// Sets the pause after which a database that failed is asked again: 100 to 60000 ms.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_source_retry(&mut self, ms: i64) -> Result<(), ConfigError> {
-        self.source_retry_ms = ranged("source_retry", ms, 100..=60_000, "milliseconds")?;
-        Ok(())
-    }
-
-    /// Sets the total a script call may take: 5 to 10000 ms.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_cmd_timeout(&mut self, ms: i64) -> Result<(), ConfigError> {
-        self.cmd_timeout_ms = ranged("cmd_timeout", ms, 5..=10_000, "milliseconds")?;
-        Ok(())
-    }
-
-    /// Sets the pause between two probes of a server: 20 to 60000 ms.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_probe_interval(&mut self, ms: i64) -> Result<(), ConfigError> {
-        self.probe_interval_ms = ranged("probe_interval", ms, 20..=60_000, "milliseconds")?;
-        Ok(())
-    }
-
-    /// Sets how many timeouts in a row trip the breaker: 1 to 100.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_soft_failures(&mut self, count: i64) -> Result<(), ConfigError> {
-        self.soft_failures = ranged("soft_failures", count, 1..=100, "timeouts in a row")?;
-        Ok(())
-    }
-
-    /// Sets how many servers the list may grow to: 1 to 4096.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_max_servers(&mut self, count: i64) -> Result<(), ConfigError> {
-        self.max_servers = Some(ranged("max_servers", count, 1..=4096, "servers")?);
-        Ok(())
-    }
-
     /// Names the file with further servers.
     ///
     /// # Errors
@@ -215,51 +170,6 @@ impl Config {
     #[must_use]
     pub fn most_servers(&self, servers: usize) -> usize {
         self.max_servers.map_or(servers + SPARE_SERVERS, |most| most as usize)
-    }
-
-    /// Sets the size of the host's own store: 1 to 65536 MB.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_local_size(&mut self, megabytes: i64) -> Result<(), ConfigError> {
-        self.local_mb = ranged("local_size", megabytes, 1..=65_536, "megabytes")?;
-        Ok(())
-    }
-
-    /// Sets the size of the memory for near copies: 1 to 65536 MB.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_near_size(&mut self, megabytes: i64) -> Result<(), ConfigError> {
-        self.near_mb = ranged("near_size", megabytes, 1..=65_536, "megabytes")?;
-        Ok(())
-    }
-
-    /// Sets how many keys a second the watcher looks at while it repairs: 10 to 1000000.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_repair_rate(&mut self, keys: i64) -> Result<(), ConfigError> {
-        self.repair_rate = ranged("repair_rate", keys, 10..=1_000_000, "keys per second")?;
-        Ok(())
-    }
-
-    /// Sets how long a source may take: 1 to 30 s.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_load_timeout(&mut self, seconds: i64) -> Result<(), ConfigError> {
-        self.load_timeout_s = ranged("load_timeout", seconds, 1..=30, "seconds")?;
-        Ok(())
-    }
-
-    /// Sets how long a call may wait for what another one loads: 0 to 60000 ms.
-    ///
-    /// # Errors
-    /// A number out of range.
-    pub fn set_load_wait(&mut self, ms: i64) -> Result<(), ConfigError> {
-        self.load_wait_ms = ranged("load_wait", ms, 0..=60_000, "milliseconds")?;
-        Ok(())
     }
 
     /// Names the KEMI function that is called for events.
@@ -340,13 +250,6 @@ impl Config {
     pub fn table(&self, name: &str) -> Option<usize> {
         self.tables.iter().position(|table| table.name == name)
     }
-}
-
-fn ranged(parameter: &'static str, number: i64, range: RangeInclusive<u32>, unit: &str) -> Result<u32, ConfigError> {
-    u32::try_from(number).ok().filter(|number| range.contains(number)).ok_or_else(|| {
-        let problem = format!("expected {} to {} ({unit})", range.start(), range.end());
-        ConfigError::new(parameter, &number.to_string(), problem)
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! There are no overloads, so each number of parameters has a name of its own. Seconds are integers. Numbers that need
 //! 63 bits (steps, first numbers, fencing numbers, `setn`) are decimal strings, because integers have 32 bits here.
 
+mod values;
+
 use super::arguments::{Arg, Args, Bad};
 use super::lookups;
 use super::operations::{self, Operation};
@@ -13,8 +15,9 @@ use crate::host::entry::{Refused, entry};
 use crate::host::ffi::{kemi_value, kstr, sip_msg};
 use crate::host::kemi::{self, Answer, Param, Reply, Row};
 use crate::host::{guard, log, text};
-use crate::value::{self, Digits, Value};
+use crate::value::{self, Digits};
 use std::ffi::{CStr, c_int, c_void};
+use values::{Read, nth, read, remaining, state};
 
 /// One parameter of a call.
 #[derive(Clone, Copy)]
@@ -209,8 +212,6 @@ fn no_integer(_: &mut Worker, args: &Args<'_>) -> Result<Verdict, Bad> {
     Err(args.refuse(2, "the value", "an integer in decimal digits", "not a number"))
 }
 
-type Read = for<'w> fn(&'w mut Worker, &Args<'_>) -> Reply<'w>;
-
 fn value(function: &'static str, read: Read, scope: u64, given: &[Given<'_>]) -> *mut kemi_value {
     let wide = !guard::narrow();
     let told = call(function, scope, given, |worker, args| kemi::answer(read(worker, args), wide));
@@ -235,64 +236,6 @@ fn call<R>(
     }
     let args = Args { function, table: None, items: &items[..given.len().min(MOST)], scope };
     worker::with(|worker| act(worker, &args))
-}
-
-fn read<'w>(worker: &'w mut Worker, operation: Operation, args: &Args<'_>, none: Reply<'static>) -> Reply<'w> {
-    if operations::run(worker, operation, args) != Verdict::Done {
-        return none;
-    }
-    told(worker.cache.value(), none)
-}
-
-fn told<'w>(value: Option<Value<'w>>, none: Reply<'static>) -> Reply<'w> {
-    match value {
-        Some(Value::Int(number)) => Reply::Int(number),
-        Some(Value::Bytes(bytes)) => Reply::Text(bytes),
-        None => none,
-    }
-}
-
-/// The seconds an entry has left, 0 = for ever.
-fn remaining<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
-    let found = args.table(worker).and_then(|table| Ok(worker.cache.ttl(table, args.key()?)));
-    match found {
-        Ok((Verdict::Done, ttl)) => Reply::Int(ttl.into()),
-        Ok(_) => Reply::Null,
-        Err(bad) => {
-            worker.cache.fail(args.known_table(worker), bad.0);
-            Reply::Null
-        }
-    }
-}
-
-/// What `$shcm(i)` shows.
-fn nth<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
-    let index = args.text(0).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-    told(index.and_then(|index| worker.cache.found(index).1), Reply::Null)
-}
-
-/// What `$shcst(field)` shows.
-fn state<'w>(worker: &'w mut Worker, args: &Args<'_>) -> Reply<'w> {
-    let last = worker.cache.last();
-    let number = |number: Option<u64>| number.map_or(Reply::Null, |n| Reply::Int(i64::try_from(n).unwrap_or(i64::MAX)));
-    match args.text(0).unwrap_or_default() {
-        b"rc" => Reply::Int(last.rc.code().into()),
-        b"server" => last.server.map_or(Reply::Null, |server| Reply::Text(name(worker, server))),
-        b"value" => told(worker.cache.value(), Reply::Null),
-        b"age" => number(last.age.map(u64::from)),
-        b"stale" => Reply::Int(last.stale.into()),
-        b"err" => Reply::Text(last.err.as_bytes()),
-        b"fence" => number(last.fence),
-        b"key" => worker.told_key.as_deref().map_or(Reply::Null, Reply::Text),
-        _ => {
-            args.refuse(0, "the field", "rc, server, value, age, stale, err, fence or key", "unknown field");
-            Reply::Null
-        }
-    }
-}
-
-fn name(worker: &Worker, server: usize) -> &[u8] {
-    worker.cache.server_name(server).as_bytes()
 }
 
 /// # Safety

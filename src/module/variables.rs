@@ -1,23 +1,24 @@
 //! `$shc(table=>key)` and its relatives.
 //!
-//! The name is parsed once, where the first `=>` splits it; the key may hold variables and any bytes. Reading gives
-//! `$null` when there is nothing to give. An assignment has no return code: `$shcst(rc)` tells what became of it.
+//! Reading gives `$null` when there is nothing to give. An assignment has no return code: `$shcst(rc)` tells what became of it.
+
+mod name;
 
 use super::arguments::{Arg, Args};
 use super::functions::scope;
 use super::operations::{self, Operation};
 use super::ring::Ring;
 use super::worker::{self, Worker};
-use super::{lifecycle, lookups, many, names, sources, sparing, status};
+use super::{lookups, many, sparing, status};
 use crate::cache::Verdict;
 use crate::host::entry::{Refused, entry};
-use crate::host::ffi::{PV_NAME_OTHER, PVT_OTHER, kstr, pv_export, pv_name, pv_param, pv_spec, pv_value, sip_msg};
-use crate::host::pv::{self, Format, Getter, Given};
-use crate::host::{log, text};
+use crate::host::ffi::{PVT_OTHER, kstr, pv_export, pv_param, pv_spec, pv_value, sip_msg};
+use crate::host::pv::{self, Getter, Given};
+use crate::host::text;
 use crate::value::{self, Digits, Value};
-use std::ffi::{CStr, c_int, c_void};
+use name::{Known, name, parse};
+use std::ffi::{CStr, c_int};
 use std::ptr;
-use std::sync::OnceLock;
 
 /// The rows Kamailio reads; the last one is empty.
 pub const TABLE: [pv_export; 8] = [
@@ -58,77 +59,6 @@ const END: pv_export = pv_export {
     init: None,
     number: 0,
 };
-
-/// What stands between the parentheses.
-#[derive(Debug)]
-struct Name {
-    table: Box<[u8]>,
-    /// Which one that is, once it was asked: the tables are the same as long as the host runs.
-    known: OnceLock<Known>,
-    key: Format,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    table: usize,
-    /// What the cache does not have is asked of a source.
-    sourced: bool,
-}
-
-impl Name {
-    fn number(&self) -> Option<usize> {
-        let look = || {
-            let table = lifecycle::shared()?.table(&self.table)?;
-            Some(*self.known.get_or_init(|| Known { table, sourced: sources::of(table).is_some() }))
-        };
-        self.known.get().copied().or_else(look).map(|known| known.table)
-    }
-}
-
-unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
-    entry("$shc name", || {
-        // SAFETY: the host's variable being parsed, and its text.
-        let (spec, inner) = unsafe { (spec.as_mut().ok_or(Refused)?, text::bytes(inner.as_ref().ok_or(Refused)?)) };
-        let name = Box::new(read(inner)?);
-        spec.param.name.type_ = PV_NAME_OTHER as c_int;
-        spec.param.name.free = Some(free);
-        spec.param.name.name.own = Box::into_raw(name).cast();
-        Ok(())
-    })
-}
-
-fn read(inner: &[u8]) -> Result<Name, Refused> {
-    let whole = || String::from_utf8_lossy(inner);
-    let Some(at) = inner.windows(2).position(|pair| pair == b"=>") else {
-        log::error(format_args!("\"{}\": expected table=>key", whole()));
-        return Err(Refused);
-    };
-    let (table, key) = (inner[..at].trim_ascii(), &inner[at + 2..]);
-    if key.is_empty() {
-        log::error(format_args!("\"{}\": the key is empty", whole()));
-        return Err(Refused);
-    }
-    names::used(lifecycle::shared(), table, inner)?;
-    let key = Format::parse(key).ok_or_else(|| {
-        log::error(format_args!("\"{}\": the key cannot be read", whole()));
-        Refused
-    })?;
-    Ok(Name { table: table.into(), known: OnceLock::new(), key })
-}
-
-unsafe extern "C" fn free(name: *mut c_void) {
-    entry("$shc free", || {
-        // SAFETY: the host passes the name that `parse` filled, and reads it no more.
-        unsafe {
-            if let Some(name) = name.cast::<pv_name>().as_mut()
-                && !name.name.own.is_null()
-            {
-                drop(Box::from_raw(name.name.own.cast::<Name>()));
-                name.name.own = ptr::null_mut();
-            }
-        }
-    });
-}
 
 unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mut pv_value) -> c_int {
     let getter = Getter { msg, param, value };
@@ -271,12 +201,6 @@ unsafe fn assign(
     unsafe { with_key(function, msg, param, Some(given), |worker, args| operations::run(worker, operation, args)) }
 }
 
-/// What `parse` made of the variable.
-unsafe fn name<'a>(param: *const pv_param) -> Option<&'a Name> {
-    // SAFETY: the caller's promise: `parse` put a `Name` there.
-    unsafe { param.as_ref()?.name.name.own.cast::<Name>().as_ref() }
-}
-
 unsafe fn with_key(
     function: &'static str,
     msg: *mut sip_msg,
@@ -310,29 +234,6 @@ fn argument<'a>(given: Given<'a>, room: &'a mut Digits) -> Arg<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_arrow_splits_table_and_key() {
-        for (inner, want) in [
-            ("ipauth=>alice", Some(("ipauth", "alice"))),
-            (" ipauth =>alice", Some(("ipauth", "alice"))),
-            ("ipauth=>a=>b", Some(("ipauth", "a=>b"))),
-            ("ipauth=> alice ", Some(("ipauth", " alice "))),
-            ("ipauth=>", None),
-            ("ipauth", None),
-            ("=>alice", None),
-            ("ip auth=>alice", None),
-            ("ip-auth=>alice", None),
-            ("", None),
-        ] {
-            let got = read(inner.as_bytes());
-            let got = got.as_ref().ok().map(|name| match &name.key {
-                Format::Constant(key) => (&*name.table, &**key),
-                Format::Variables(..) => unreachable!("no variable was given"),
-            });
-            assert_eq!(got, want.map(|(table, key)| (table.as_bytes(), key.as_bytes())), "{inner}");
-        }
-    }
 
     #[test]
     fn the_last_row_is_empty_and_no_counter_can_be_assigned() {
