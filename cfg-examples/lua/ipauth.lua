@@ -31,7 +31,7 @@ function ksr_request_route()
     return 1
 end
 
--- Called in the watcher process when a server goes or comes: "shardcache:server-down", "server-up", "all-down".
+-- Called in the module's own process with the event's name: "shardcache:server-down", "shardcache:server-up", ...
 function ksr_shardcache_event(name)
     KSR.warn("cache: " .. name .. " " .. KSR.pv.gete("$shcst(server)") .. "\n")
     return 1
