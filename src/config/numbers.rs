@@ -48,3 +48,39 @@ fn ranged(parameter: &'static str, number: i64, range: RangeInclusive<u32>, unit
         ConfigError::new(parameter, &number.to_string(), problem)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Set = fn(&mut Config, i64) -> Result<(), ConfigError>;
+    type Get = fn(&Config) -> u32;
+
+    #[test]
+    fn numbers_stay_within_their_range() {
+        let rows: [(&str, Set, Get, u32, u32); 10] = [
+            ("source_retry", Config::set_source_retry, |config| config.source_retry_ms, 100, 60_000),
+            ("cmd_timeout", Config::set_cmd_timeout, |config| config.cmd_timeout_ms, 5, 10_000),
+            ("probe_interval", Config::set_probe_interval, |config| config.probe_interval_ms, 20, 60_000),
+            ("soft_failures", Config::set_soft_failures, |config| config.soft_failures, 1, 100),
+            ("max_servers", Config::set_max_servers, |config| config.max_servers.unwrap(), 1, 4096),
+            ("local_size", Config::set_local_size, |config| config.local_mb, 1, 65_536),
+            ("near_size", Config::set_near_size, |config| config.near_mb, 1, 65_536),
+            ("repair_rate", Config::set_repair_rate, |config| config.repair_rate, 10, 1_000_000),
+            ("load_timeout", Config::set_load_timeout, |config| config.load_timeout_s, 1, 30),
+            ("load_wait", Config::set_load_wait, |config| config.load_wait_ms, 0, 60_000),
+        ];
+        for (name, set, get, low, high) in rows {
+            let mut config = Config::default();
+            for good in [low, high] {
+                assert_eq!((set(&mut config, good.into()), get(&config)), (Ok(()), good), "{name}");
+            }
+            for bad in [i64::from(low) - 1, i64::from(high) + 1, -1, i64::MIN, i64::MAX, 1 << 32] {
+                let error = set(&mut config, bad).unwrap_err();
+                assert_eq!((error.parameter(), get(&config)), (name, high));
+                let want = format!("{name} \"{bad}\": expected {low} to {high} (");
+                assert!(error.to_string().starts_with(&want), "{error}");
+            }
+        }
+    }
+}

@@ -1,9 +1,9 @@
-//! Parameters by example: what is taken, what is refused and in which words; and as laws.
+//! Parameters by example: what is taken, what is refused and in which words.
 
-use proptest::prelude::*;
+mod laws;
+mod tables;
 
 use super::*;
-use crate::table::TagRule;
 
 fn server(text: &str) -> Result<ServerSpec, String> {
     let mut config = Config::default();
@@ -227,118 +227,6 @@ fn a_password_is_never_shown() {
     assert_eq!(shown, "server \"name=a;tls_ca=/etc/pass/ca.pem;x=1\": ", "nothing else is hidden");
 }
 
-/// `ipauth` without any attribute.
-fn plain() -> Table {
-    let name = "ipauth".into();
-    Table { name, autoexpire: 0, copies: 1, near: false, near_ttl: 60, negexpire: 60, stale: 0, tag: None }
-}
-
-#[test]
-fn a_table_may_be_written_in_many_ways() {
-    for (text, autoexpire, copies) in [
-        ("ipauth=>autoexpire=1800;copies=1", 1800, 1),
-        ("ipauth=>autoexpire=1800;copies=1;near=0;", 1800, 1),
-        ("ipauth=>copies=2", 0, 2),
-        (" ipauth => autoexpire = 5 ; copies = 2 ; ", 5, 2),
-        ("ipauth=>autoexpire=0", 0, 1),
-        ("ipauth=>near=0", 0, 1),
-        ("ipauth=>", 0, 1),
-        ("ipauth", 0, 1),
-    ] {
-        assert_eq!(table(text), Ok(Table { autoexpire, copies, ..plain() }), "{text}");
-    }
-    for (text, near_ttl) in
-        [("ipauth=>near=1", 60), ("ipauth=>near_ttl=1;near=1", 1), ("ipauth=>near=1;near_ttl=86400", 86_400)]
-    {
-        assert_eq!(table(text), Ok(Table { near: true, near_ttl, ..plain() }), "{text}");
-    }
-    for (text, autoexpire, negexpire, stale) in [
-        ("ipauth=>negexpire=5", 0, 5, 0),
-        ("ipauth=>negexpire=0;stale=0", 0, 0, 0),
-        ("ipauth=>autoexpire=1800;negexpire=60;stale=600", 1800, 60, 600),
-        ("ipauth=>stale=315359940;autoexpire=1", 1, 60, 315_359_940),
-    ] {
-        assert_eq!(table(text), Ok(Table { autoexpire, negexpire, stale, ..plain() }), "{text}");
-    }
-}
-
-#[test]
-fn a_faulty_table_is_refused_in_clear_words() {
-    for (text, words) in [
-        ("", "expected name=>attribute=value"),
-        ("=>autoexpire=1", "expected name=>attribute=value"),
-        ("ip-auth=>", "1 to 32 letters, digits and underscores"),
-        ("ipauth=autoexpire=1", "expected name=>attribute=value"),
-        ("ipauth;autoexpire=1", "expected name=>attribute=value"),
-        ("abcdefghijklmnopqrstuvwxyz0123456=>", "1 to 32 letters"),
-        ("ipauth=>size=8", "unknown attribute \"size\", expected one of autoexpire, copies, near"),
-        ("ipauth=>autoexpire=1;autoexpire=1", "\"autoexpire\" is given twice"),
-        ("ipauth=>autoexpire=-1", "autoexpire=-1: expected a number from 0 to 315360000"),
-        ("ipauth=>autoexpire=5m", "expected a number"),
-        ("ipauth=>autoexpire=", "\"autoexpire\" has no value"),
-        ("ipauth=>;autoexpire=1", "is no attribute=value"),
-        ("ipauth=>copies=3", "copies=3: expected 1 or 2"),
-        ("ipauth=>copies=0", "copies=0: expected 1 or 2"),
-        ("ipauth=>near=yes", "near=yes: expected 0 or 1"),
-        ("ipauth=>near=2", "near=2: expected 0 or 1"),
-        ("ipauth=>near_ttl=5", "\"near_ttl\" needs near=1"),
-        ("ipauth=>near=0;near_ttl=5", "\"near_ttl\" needs near=1"),
-        ("ipauth=>near=1;near_ttl=0", "near_ttl=0: expected a number from 1 to 86400"),
-        ("ipauth=>near_ttl=86401;near=1", "expected a number from 1 to 86400"),
-        ("ipauth=>negexpire=-1", "negexpire=-1: expected a number from 0 to 315360000"),
-        ("ipauth=>negexpire=315360001", "expected a number from 0 to 315360000"),
-        ("ipauth=>stale=soon;autoexpire=1", "stale=soon: expected a number"),
-        ("ipauth=>stale=600", "\"stale\" needs an autoexpire"),
-        ("ipauth=>stale=600;autoexpire=0", "\"stale\" needs an autoexpire"),
-        ("ipauth=>stale=315360000;autoexpire=1", "expected 315360000 at most together with autoexpire"),
-        ("ipauth=>stale=315359941;autoexpire=1", "at most together with autoexpire or negexpire"),
-        ("ipauth=>source=sql", "unknown attribute \"source\""),
-        ("ipauth=>tag=", "attribute \"tag\" has no value"),
-        ("ipauth=>tag=x", "tag=x: expected a text that holds $key once, like user:$key"),
-        ("ipauth=>tag=a:$key;tag=b:$key", "attribute \"tag\" is given twice"),
-        ("ipauth=>holdoff=1", "\"holdoff\" is not available in this version"),
-    ] {
-        refused("table", text, table(text), words);
-    }
-    let mut config = Config::default();
-    config.add_table("ipauth=>autoexpire=1").unwrap();
-    config.add_table("other").unwrap();
-    assert_eq!((config.table("other"), config.table("none")), (Some(1), None));
-    let again = config.add_table("ipauth").map_err(|error| error.to_string());
-    refused("table", "ipauth", again, "the table \"ipauth\" is there already");
-    config.tables[1].name = "ipauth".into();
-    assert!(config.check().is_err());
-}
-
-type Set = fn(&mut Config, i64) -> Result<(), ConfigError>;
-
-#[test]
-fn numbers_stay_within_their_range() {
-    let rows: [(&str, Set, i64, i64); 7] = [
-        ("load_timeout", Config::set_load_timeout, 1, 30),
-        ("load_wait", Config::set_load_wait, 0, 60_000),
-        ("cmd_timeout", Config::set_cmd_timeout, 5, 10_000),
-        ("probe_interval", Config::set_probe_interval, 20, 60_000),
-        ("soft_failures", Config::set_soft_failures, 1, 100),
-        ("local_size", Config::set_local_size, 1, 65_536),
-        ("near_size", Config::set_near_size, 1, 65_536),
-    ];
-    let mut config = Config::default();
-    for (name, set, low, high) in rows {
-        for good in [low, high] {
-            assert_eq!(set(&mut config, good), Ok(()), "{name}");
-        }
-        for bad in [low - 1, high + 1, -1, i64::MIN, i64::MAX, 1 << 32] {
-            let error = set(&mut config, bad).unwrap_err();
-            assert_eq!(error.parameter(), name);
-            let want = format!("{name} \"{bad}\": expected {low} to {high} (");
-            assert!(error.to_string().starts_with(&want), "{error}");
-        }
-    }
-    let got = (config.cmd_timeout_ms, config.probe_interval_ms, config.soft_failures, config.local_mb, config.near_mb);
-    assert_eq!(got, (10_000, 60_000, 100, 65_536, 65_536));
-}
-
 #[test]
 fn an_event_callback_is_a_function_name() {
     let mut config = Config::default();
@@ -349,71 +237,4 @@ fn an_event_callback_is_a_function_name() {
         assert!(error.starts_with("event_callback \"") && error.contains("expected the name of a function"), "{error}");
     }
     assert_eq!(config.event_callback.as_deref(), Some("ksr_shardcache_event"));
-}
-
-fn attribute(name: &'static str, value: &'static str) -> impl Strategy<Value = Option<String>> {
-    proptest::option::of(value.prop_map(move |value| format!("{name}={value}")))
-}
-
-/// The text of a sound server in any order of its attributes.
-fn sound() -> impl Strategy<Value = String> {
-    let addr = prop_oneof![
-        "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,5}){0,2}(:[1-9][0-9]{0,3})?",
-        any::<[u8; 4]>().prop_map(|ip| std::net::Ipv4Addr::from(ip).to_string()),
-        (any::<[u8; 16]>(), 1_u16..).prop_map(|(ip, port)| format!("[{}]:{port}", std::net::Ipv6Addr::from(ip))),
-    ];
-    let plain = (
-        "[A-Za-z0-9_]{1,31}".prop_map(|name| Some(format!("name={name}"))),
-        addr.prop_map(|addr| Some(format!("addr={addr}"))),
-        attribute("weight", "[1-9][0-9]{0,2}"),
-        attribute("zone", "[a-zA-Z0-9_.-]{1,32}"),
-        // Longer than any name here, so never its own.
-        attribute("pair", "other_[a-z]{26}"),
-        attribute("ring", "[a-z:/.]{1,20}"),
-        proptest::option::of("[a-z]{1,8};pass=[!-:<-~]{1,12}".prop_map(|auth| format!("user={auth}"))),
-        proptest::option::of(
-            "1(;tls_ca=/[a-z/]{1,9})?(;tls_name=[a-z]{1,9})?(;tls_verify=[01])?(;tls_key=/k;tls_cert=/c)?",
-        )
-        .prop_map(|tls| tls.map(|tls| format!("tls={tls}"))),
-    );
-    let all =
-        plain.prop_map(|(a, b, c, d, e, f, g, h)| [a, b, c, d, e, f, g, h].into_iter().flatten().collect::<Vec<_>>());
-    (all.prop_shuffle(), "[ \t]{0,2}", any::<bool>())
-        .prop_map(|(parts, blank, end)| parts.join(&format!("{blank};{blank}")) + if end { ";" } else { "" })
-}
-
-proptest! {
-    #[test]
-    fn no_text_makes_the_parser_panic(text in ".{0,80}", table in ".{0,20}(=>)?[a-z=;0-9 ]{0,30}") {
-        let mut config = Config::default();
-        prop_assert!(config.add_server(&text).is_ok() == (config.servers.len() == 1));
-        prop_assert!(config.add_table(&table).is_ok() == (config.tables.len() == 1));
-        prop_assert_eq!(config.check(), Ok(()));
-    }
-
-    #[test]
-    fn nearly_sound_text_does_not_either(text in "((name|addr|weight|tls|pass|user|tls_ca|pair|x)[= ]{1,2}[a-z0-9:./\\[\\],-]{0,9};?){1,6}") {
-        let mut config = Config::default();
-        if let Err(error) = config.add_server(&text) {
-            prop_assert!(error.to_string().starts_with("server \""));
-        }
-    }
-
-    #[test]
-    fn a_sound_server_comes_back_from_its_own_text(text in sound()) {
-        let first = server(&text).unwrap();
-        let shown = first.to_string();
-        let pass = first.auth.as_ref().map_or("***", |auth| &auth.pass);
-        let again = server(&shown.replacen("pass=***", &format!("pass={pass}"), 1)).unwrap();
-        prop_assert_eq!(&again, &first);
-        prop_assert_eq!(again.to_string(), shown);
-    }
-
-    #[test]
-    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400), negexpire in 0_u32..=157_680_000, stale in 0_u32..=157_680_000, tag in proptest::option::of("[a-z:@]{0,9}")) {
-        let (autoexpire, stale) = if autoexpire > 157_680_000 { (autoexpire, 0) } else { (autoexpire, stale.min(autoexpire)) };
-        let tag = tag.map(|text| TagRule::parse(&format!("{text}$key")).unwrap());
-        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60), negexpire, stale, tag };
-        prop_assert_eq!(table(&first.to_string()), Ok(first));
-    }
 }
