@@ -1,7 +1,6 @@
 //! Tables by example.
 
 use super::*;
-use crate::table::TagRule;
 
 /// `ipauth` without any attribute.
 fn plain() -> Table {
