@@ -85,17 +85,16 @@ fn register(calls: &[&Call], evicted: bool, found: &mut Vec<Violation>) {
     }
 }
 
-/// What a get saw is replaced at most once, unless it may have been stored once more: by a call that was not acknowledged, at any later
-/// time and on either server, or by one that was under way yet and began again under a new epoch.
+/// What a get saw is replaced at most once, unless it may have been stored once more since the first replaced it: by a call that was
+/// not acknowledged, at any later time and on either server, or by one that was under way yet and began again under a new epoch.
 pub fn updates(writes: &[&Call], found: &mut Vec<Violation>) {
     let cas = |call: &&&Call| matches!(call.act, Act::Cas { .. }) && call.good();
     for (at, one) in writes.iter().enumerate().filter(|(_, call)| cas(call)) {
         let Act::Cas { seen } = one.act else { continue };
-        let again = |call: &&Call| call.stores() && call.value == Some(seen) && call.effective() > one.ended;
-        if writes.iter().any(again) {
-            continue;
-        }
-        if let Some(two) = writes[at + 1..].iter().filter(cas).find(|two| two.act == one.act) {
+        let stored = |call: &&&Call| call.stores() && call.value == Some(seen);
+        let last = writes.iter().filter(stored).map(|call| call.effective()).max();
+        let twice = |two: &&&Call| two.act == one.act && last.is_none_or(|last| last <= one.begun.min(two.begun));
+        if let Some(two) = writes[at + 1..].iter().filter(cas).find(twice) {
             found.push(Violation { what: "cas: two replaced the same value", call: **two, other: Some(**one) });
         }
     }

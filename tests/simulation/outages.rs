@@ -79,10 +79,11 @@ impl Outages {
         self.turns.push(turn);
     }
 
-    /// Was the server in use for that host when the packet was sent?
+    /// Was the server in use for that host when the packet was sent? What turns in the same moment may have done so before or after.
     fn used(&self, wait: &Wait) -> bool {
-        let ours = |turn: &&Turn| (turn.host, turn.server) == (wait.host, wait.server) && turn.time < wait.sent;
-        self.turns.iter().rfind(ours).is_none_or(|turn| turn.used)
+        let ours = |turn: &&Turn| (turn.host, turn.server) == (wait.host, wait.server) && turn.time <= wait.sent;
+        let mut latest = self.turns.iter().rev().filter(ours);
+        latest.find(|turn| turn.used || turn.time < wait.sent).is_none_or(|turn| turn.used)
     }
 
     /// Judges each outage.
