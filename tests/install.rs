@@ -17,7 +17,7 @@ fn the_module_comes_under_both_names_and_every_script_beside_its_kind() {
         assert_eq!(fs::read(root.path().join(format!("modules/{name}.so"))).expect(name), b"module");
     }
     for kind in ["mysql", "postgres", "sqlite"] {
-        for script in ["outbox", "trigger"] {
+        for script in ["outbox", "trigger", "trigger-tag"] {
             let name = format!("sql/{kind}/{script}.sql");
             let [ours, theirs] = [house.join(&name), root.path().join("share").join(&name)];
             assert_eq!(fs::read(ours).expect(&name), fs::read(theirs).expect(&name), "{name}");

@@ -30,7 +30,8 @@ fn follow(sql: &dyn Sql, heading: &str, program: &str) {
     let house = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(house.join("docs/INVALIDATION.md")).expect("docs/INVALIDATION.md");
     let chapter = page.split("\n### ").find(|part| part.starts_with(heading)).expect(heading);
-    let recipe = chapter.split("\n```sh\n").nth(1).and_then(|rest| rest.split("\n```").next()).expect("a recipe");
+    let mut recipes = chapter.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let recipe = recipes.find(|recipe| recipe.contains(program)).expect("a recipe");
     let tools = tempfile::tempdir().expect("temporary directory");
     let client = sql.client();
     let words = std::iter::once(client.get_program()).chain(client.get_args());
@@ -55,22 +56,31 @@ impl Farm {
     fn start(sql: &dyn Sql) -> Self {
         let servers = Memcached::many(2);
         let script = Script::new().before(&modules(sql)).servers(&servers).table("ipauth=>copies=2").raw(TOLD);
+        let script = script.table("profile=>tag=user:$key").table("barring=>copies=2;tag=user:$key");
         let script = script.text("outbox", &format!("url={};poll=50", sql.url()));
         Self { hosts: (0..2).map(|_| script.start()).collect(), _servers: servers }
     }
 
     fn store(&self, keys: &[&str]) {
+        self.store_in("ipauth", keys);
+    }
+
+    fn store_in(&self, table: &str, keys: &[&str]) {
         for key in keys {
             until_true("the entry to be stored", LIMIT, || {
-                self.hosts[0].rpc("shc.set", &[json!("ipauth"), json!(key), json!("yes")]).is_ok()
+                self.hosts[0].rpc("shc.set", &[json!(table), json!(key), json!("yes")]).is_ok()
             });
-            assert!(self.hosts.iter().all(|host| serves(host, key)), "{key}");
+            assert!(self.hosts.iter().all(|host| holds(host, table, key)), "{key}");
         }
     }
 
     fn nobody_serves(&self, key: &str) {
-        let any = || self.hosts.iter().any(|host| serves(host, key));
-        until_true(&format!("no host to serve {key}"), LIMIT, || !any());
+        self.nobody_holds("ipauth", key);
+    }
+
+    fn nobody_holds(&self, table: &str, key: &str) {
+        let any = || self.hosts.iter().any(|host| holds(host, table, key));
+        until_true(&format!("no host to serve {key} of {table}"), LIMIT, || !any());
     }
 
     fn sum(&self, statistic: &str) -> u64 {
@@ -85,7 +95,11 @@ impl Farm {
 }
 
 fn serves(host: &Host, key: &str) -> bool {
-    match host.rpc("shc.get", &[json!("ipauth"), json!(key)]) {
+    holds(host, "ipauth", key)
+}
+
+fn holds(host: &Host, table: &str, key: &str) -> bool {
+    match host.rpc("shc.get", &[json!(table), json!(key)]) {
         Ok(_) => true,
         Err(fault) if fault.code == 404 => false,
         Err(fault) => panic!("{fault}"),
@@ -138,6 +152,52 @@ fn changes_in_postgres() {
 #[test]
 fn changes_in_sqlite() {
     changes_are_in_force_everywhere(&Sqlite::create(), "SQL triggers, SQLite", "sqlite3");
+}
+
+/// One change is in force in all tables at once.
+fn a_change_of_a_tag_is_in_force_everywhere(sql: &dyn Sql, heading: &str, program: &str) {
+    sql.run(GRP);
+    sql.run("CREATE TABLE subscriber (username VARCHAR(64), email VARCHAR(64)); INSERT INTO subscriber VALUES ('alice', 'a'), ('bob', 'b');");
+    follow(sql, heading, program);
+    follow(sql, "SQL triggers that name a tag", program);
+    let farm = Farm::start(sql);
+    farm.holder();
+    for table in ["profile", "barring"] {
+        farm.store_in(table, &["alice", "bob", "carol", "dave"]);
+    }
+    farm.store(&["alice"]);
+    let gone = |key: &str| ["profile", "barring"].iter().for_each(|table| farm.nobody_holds(table, key));
+    sql.run("BEGIN; DELETE FROM subscriber WHERE username = 'bob'; ROLLBACK;");
+    sql.run("UPDATE subscriber SET email = 'new' WHERE username = 'alice';");
+    gone("alice");
+    sql.run("INSERT INTO subscriber VALUES ('carol', 'c');");
+    gone("carol");
+    sql.run("UPDATE subscriber SET username = 'dave' WHERE username = 'carol';");
+    gone("dave");
+    for table in ["profile", "barring"] {
+        assert!(farm.hosts.iter().all(|host| holds(host, table, "bob")), "what was rolled back changes nothing");
+    }
+    assert!(farm.hosts.iter().all(|host| serves(host, "alice")), "this table's entries stand under no tag");
+    sql.run("DELETE FROM subscriber WHERE username = 'bob';");
+    gone("bob");
+    sql.run("INSERT INTO shc_outbox (cache_table, cache_key) VALUES ('~tag', NULL), ('~tag', '');");
+    until_true("the outbox to be empty", LIMIT, || left(sql) == "0");
+    assert_eq!((farm.sum("outbox_failed"), farm.sum("outbox_errors")), (0, 0));
+}
+
+#[test]
+fn a_tags_changes_in_mariadb() {
+    a_change_of_a_tag_is_in_force_everywhere(&Mariadb::start(), "SQL triggers, MariaDB", "mariadb");
+}
+
+#[test]
+fn a_tags_changes_in_postgres() {
+    a_change_of_a_tag_is_in_force_everywhere(&Postgres::start(), "SQL triggers, PostgreSQL", "psql");
+}
+
+#[test]
+fn a_tags_changes_in_sqlite() {
+    a_change_of_a_tag_is_in_force_everywhere(&Sqlite::create(), "SQL triggers, SQLite", "sqlite3");
 }
 
 /// What is committed is done, whoever dies then: the database, or the host that drains.

@@ -7,7 +7,7 @@
 CREATE TABLE shc_outbox (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     cache_table VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    -- NULL is the whole table.
+    -- NULL is the whole table; a tag where cache_table is '~tag'.
     cache_key TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
     created TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
 ) ENGINE = InnoDB;

@@ -8,7 +8,7 @@ BEGIN;
 CREATE TABLE shc_outbox (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     cache_table VARCHAR(32) NOT NULL,
-    -- NULL is the whole table.
+    -- NULL is the whole table; a tag where cache_table is '~tag'.
     cache_key TEXT,
     created TIMESTAMP NOT NULL DEFAULT now()
 );

@@ -7,7 +7,7 @@ BEGIN;
 CREATE TABLE shc_outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cache_table TEXT NOT NULL,
-    -- NULL is the whole table.
+    -- NULL is the whole table; a tag where cache_table is '~tag'.
     cache_key TEXT,
     created TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );

@@ -1,4 +1,4 @@
-//! The outbox: a table of the provisioning database in which triggers write down which entries of the cache a change made old.
+//! The outbox: a table of the provisioning database in which triggers write down what in the cache a change made old: entries, tables, tags.
 //!
 //! One host at a time drains it, by a lease on the database's clock: it reads rows, invalidates what they name, and only then
 //! deletes them by their ids. So every row is done at least once, whatever dies in between. Each sweep begins at the
@@ -7,7 +7,7 @@
 pub mod drain;
 pub mod table;
 
-pub use drain::{Drain, Entry, Outcome, Pace, Row, Step};
+pub use drain::{Change, Drain, Outcome, Pace, Row, Step};
 pub use table::OutboxTable;
 
 #[cfg(test)]

@@ -8,16 +8,19 @@ const PAUSE_MAX_MS: u64 = 30_000;
 pub struct Row {
     pub id: i64,
     /// None where this host does not have the table.
-    pub entry: Option<Entry>,
+    pub change: Option<Change>,
 }
 
-/// What is to be invalidated.
+/// What is to be invalidated; tables by their places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The table's place.
-    pub table: usize,
-    /// None is the whole table.
-    pub key: Option<Vec<u8>>,
+pub enum Change {
+    Entry {
+        table: usize,
+        key: Vec<u8>,
+    },
+    Table(usize),
+    /// All entries under this tag.
+    Tag(Vec<u8>),
 }
 
 /// How long things take, milliseconds.
@@ -38,7 +41,7 @@ pub enum Step<'a> {
     Lease,
     /// Read rows with ids above this one, the smallest first.
     Read(i64),
-    Invalidate(&'a Entry),
+    Invalidate(&'a Change),
     /// Delete the rows with these ids.
     Delete(&'a [i64]),
 }
@@ -61,8 +64,8 @@ pub enum Outcome {
 enum Phase {
     Rest(u64),
     Read,
-    /// Entries by the ids of their rows, and how many of them were tried.
-    Invalidate(Vec<(i64, Entry)>, usize),
+    /// Changes by the ids of their rows, and how many of them were tried.
+    Invalidate(Vec<(i64, Change)>, usize),
     Delete,
 }
 
@@ -75,7 +78,7 @@ pub struct Drain {
     leased_until_ms: u64,
     /// The last id read in this sweep.
     behind: i64,
-    /// Rows whose entries are invalidated.
+    /// Rows that are done.
     done: Vec<i64>,
     /// Failures of the database in a row.
     failures: u32,
@@ -94,7 +97,7 @@ impl Drain {
             Phase::Rest(until_ms) if now_ms < *until_ms => Step::Rest(*until_ms),
             _ if now_ms + self.pace.lease_ms / 2 >= self.leased_until_ms => Step::Lease,
             Phase::Rest(_) | Phase::Read => Step::Read(self.behind),
-            Phase::Invalidate(entries, tried) => Step::Invalidate(&entries[*tried].1),
+            Phase::Invalidate(changes, tried) => Step::Invalidate(&changes[*tried].1),
             Phase::Delete => Step::Delete(&self.done),
         }
     }
@@ -136,17 +139,17 @@ impl Drain {
         let Some(last) = rows.last() else { return self.sweep_later(now_ms + self.pace.poll_ms) };
         self.behind = last.id;
         self.done.clear();
-        let entries: Vec<_> = rows.into_iter().filter_map(|row| row.entry.map(|entry| (row.id, entry))).collect();
-        self.phase = if entries.is_empty() { Phase::Read } else { Phase::Invalidate(entries, 0) };
+        let changes: Vec<_> = rows.into_iter().filter_map(|row| row.change.map(|change| (row.id, change))).collect();
+        self.phase = if changes.is_empty() { Phase::Read } else { Phase::Invalidate(changes, 0) };
     }
 
     fn invalidated(&mut self, good: bool) {
-        let Phase::Invalidate(entries, tried) = &mut self.phase else { return };
+        let Phase::Invalidate(changes, tried) = &mut self.phase else { return };
         if good {
-            self.done.push(entries[*tried].0);
+            self.done.push(changes[*tried].0);
         }
         *tried += 1;
-        if *tried == entries.len() {
+        if *tried == changes.len() {
             self.phase = if self.done.is_empty() { Phase::Read } else { Phase::Delete };
         }
     }
@@ -158,12 +161,12 @@ mod tests {
 
     const PACE: Pace = Pace { poll_ms: 100, lease_ms: 1000 };
 
-    fn entry(key: &[u8]) -> Entry {
-        Entry { table: 0, key: Some(key.to_vec()) }
+    fn entry(key: &[u8]) -> Change {
+        Change::Entry { table: 0, key: key.to_vec() }
     }
 
     fn row(id: i64, key: &[u8]) -> Row {
-        Row { id, entry: Some(entry(key)) }
+        Row { id, change: Some(entry(key)) }
     }
 
     /// A host that holds the lease from moment 0 on and has read these rows.
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn rows_are_deleted_once_they_are_done_and_the_others_stay() {
-        let mut drain = at_work(vec![row(3, b"c"), Row { id: 4, entry: None }, row(7, b"g")]);
+        let mut drain = at_work(vec![row(3, b"c"), Row { id: 4, change: None }, row(7, b"g")]);
         assert_eq!(drain.step(7), Step::Invalidate(&entry(b"c")));
         drain.heed(Outcome::Invalidated(false), 7, 8);
         assert_eq!(drain.step(8), Step::Invalidate(&entry(b"g")));
@@ -196,7 +199,7 @@ mod tests {
         let mut drain = at_work(vec![row(1, b"a")]);
         drain.heed(Outcome::Invalidated(false), 7, 8);
         assert_eq!(drain.step(8), Step::Read(1));
-        let mut strange = at_work(vec![Row { id: 1, entry: None }]);
+        let mut strange = at_work(vec![Row { id: 1, change: None }]);
         assert_eq!(strange.step(8), Step::Read(1));
         strange.heed(Outcome::Rows(Vec::new()), 8, 9);
         assert_eq!(strange.step(9), Step::Rest(109));

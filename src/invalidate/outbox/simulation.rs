@@ -1,6 +1,6 @@
 //! Hosts that drain one outbox, under everything that may happen to them: each seed is one story, and each story is judged.
 
-use super::drain::{Drain, Entry, Outcome, Pace, Row, Step};
+use super::drain::{Change, Drain, Outcome, Pace, Row, Step};
 use std::collections::BTreeMap;
 
 const PACE: Pace = Pace { poll_ms: 50, lease_ms: 1_000 };
@@ -167,8 +167,8 @@ impl World {
                 Outcome::Held(held)
             }
             Owned::Read(behind) => {
-                let entry = |id: i64| Entry { table: 0, key: Some(id.to_string().into_bytes()) };
-                let row = |id: i64| Row { id, entry: Some(entry(id)) };
+                let change = |id: i64| Change::Tag(id.to_string().into_bytes());
+                let row = |id: i64| Row { id, change: Some(change(id)) };
                 let all = self.database.seen(now_ms).map(|(id, _)| *id).filter(|id| *id > behind);
                 Outcome::Rows(all.take(5).map(row).collect())
             }
@@ -226,16 +226,16 @@ impl Owned {
             Step::Rest(until_ms) => Self::Rest(until_ms),
             Step::Lease => Self::Lease,
             Step::Read(behind) => Self::Read(behind),
-            Step::Invalidate(entry) => Self::Invalidate(row_of(entry)),
+            Step::Invalidate(change) => Self::Invalidate(row_of(change)),
             Step::Delete(ids) => Self::Delete(ids.to_vec()),
         }
     }
 }
 
-/// Entries of the model are named by their rows.
-fn row_of(entry: &Entry) -> i64 {
-    let key = entry.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
-    key.and_then(|key| key.parse().ok()).expect("the number of a row")
+/// Tags of the model are named by their rows.
+fn row_of(change: &Change) -> i64 {
+    let Change::Tag(tag) = change else { panic!("{change:?}") };
+    std::str::from_utf8(tag).ok().and_then(|tag| tag.parse().ok()).expect("the number of a row")
 }
 
 #[test]

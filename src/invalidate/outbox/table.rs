@@ -2,8 +2,9 @@
 //!
 //! What they do not share (the clock above all) the scripts under `sql/` put into the database.
 
-use super::{Entry, Row};
+use super::{Change, Row};
 use crate::host::db::{Database, DbError, Rows};
+use crate::table::TAGS;
 use crate::value::Value;
 
 /// So many rows are read at once.
@@ -80,17 +81,23 @@ impl OutboxTable {
         Ok(text(&self.rows, 0, 0).map(|name| String::from_utf8_lossy(&name).into_owned()))
     }
 
-    /// Names of tables hold letters, digits and underscores alone.
+    /// Names of tables hold letters, digits and underscores alone, that of tags one mark more.
     fn known(&self) -> String {
-        let quoted: Vec<String> = self.tables.iter().map(|name| format!("'{name}'")).collect();
+        let names = self.tables.iter().map(String::as_str).chain([TAGS]);
+        let quoted: Vec<String> = names.map(|name| format!("'{name}'")).collect();
         quoted.join(",")
     }
 
     fn row(&self, at: usize) -> Option<Row> {
         let id = std::str::from_utf8(&text(&self.rows, at, 0)?).ok()?.trim().parse().ok()?;
         let name = text(&self.rows, at, 1)?;
+        let key = text(&self.rows, at, 2);
+        if name == TAGS.as_bytes() {
+            return Some(Row { id, change: Some(Change::Tag(key.unwrap_or_default())) });
+        }
         let table = self.tables.iter().position(|table| table.as_bytes() == name);
-        Some(Row { id, entry: table.map(|table| Entry { table, key: text(&self.rows, at, 2) }) })
+        let change = table.map(|table| key.map_or(Change::Table(table), |key| Change::Entry { table, key }));
+        Some(Row { id, change })
     }
 }
 

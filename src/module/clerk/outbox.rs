@@ -7,7 +7,7 @@ use crate::config::OutboxSpec;
 use crate::host::db::{Database, DbError, Driver};
 use crate::host::entry::Refused;
 use crate::host::log;
-use crate::invalidate::outbox::{Drain, Entry, OutboxTable, Outcome, Pace, Step};
+use crate::invalidate::outbox::{Change, Drain, OutboxTable, Outcome, Pace, Step};
 use crate::module::events::Invalidated;
 use crate::module::worker;
 use crate::near::Region;
@@ -30,9 +30,9 @@ const STRANGERS_EVERY_MS: u64 = 60_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum OutboxStat {
-    /// Rows whose entries this host invalidated.
+    /// Rows whose changes this host made known.
     Rows,
-    /// Entries that could not be invalidated then; they are tried again.
+    /// Rows that could not be done then; they are tried again.
     Failed,
     /// Statements that the database did not carry out.
     Errors,
@@ -145,7 +145,7 @@ impl Drainer {
                 Step::Lease => self.table.lease(self.lease_ms).map(Outcome::Held),
                 Step::Read(behind) => self.table.read(behind).map(Outcome::Rows),
                 Step::Delete(ids) => self.table.delete(ids).map(|()| Outcome::Deleted),
-                Step::Invalidate(entry) => Ok(Outcome::Invalidated(invalidate(self.desk, &mut self.said_ms, entry))),
+                Step::Invalidate(change) => Ok(Outcome::Invalidated(invalidate(self.desk, &mut self.said_ms, change))),
             };
             self.follow(answer.as_ref().err());
             self.drain.heed(answer.unwrap_or(Outcome::Failed), begun_ms, monotonic_ms());
@@ -202,14 +202,15 @@ impl Drainer {
 }
 
 /// True when nothing older than the row is served any more. Tells the script.
-fn invalidate(desk: &Desk, said_ms: &mut u64, entry: &Entry) -> bool {
+fn invalidate(desk: &Desk, said_ms: &mut u64, change: &Change) -> bool {
     let done = worker::with(|worker| {
         let cache = &mut worker.cache;
-        let verdict = match entry.key.as_deref() {
-            None => cache.bump(entry.table),
-            // There is no such entry.
-            Some(b"") => Verdict::Done,
-            Some(key) => cache.invalidate(entry.table, key),
+        let verdict = match change {
+            Change::Table(table) => cache.bump(*table),
+            // There is no such entry, nor such a tag.
+            Change::Entry { key, .. } | Change::Tag(key) if key.is_empty() => Verdict::Done,
+            Change::Entry { table, key } => cache.invalidate(*table, key),
+            Change::Tag(tag) => cache.invalidate_tag(tag),
         };
         (verdict == Verdict::Done).then_some(()).ok_or(cache.last().err)
     });
@@ -218,13 +219,15 @@ fn invalidate(desk: &Desk, said_ms: &mut u64, entry: &Entry) -> bool {
         let now_ms = monotonic_ms();
         if *said_ms == 0 || now_ms.saturating_sub(*said_ms) >= SAID_EVERY_MS {
             *said_ms = now_ms;
-            log::warning(format_args!("outbox: an entry could not be invalidated: {why}; it is tried again"));
+            log::warning(format_args!("outbox: a row's change could not be made known: {why}; it is tried again"));
         }
         return false;
     }
     desk.add(OutboxStat::Rows);
-    if let Some(key) = entry.key.clone().filter(|key| !key.is_empty()) {
-        Invalidated { table: entry.table, key }.announce();
+    if let Change::Entry { table, key } = change
+        && !key.is_empty()
+    {
+        Invalidated { table: *table, key: key.clone() }.announce();
     }
     true
 }
