@@ -10,6 +10,7 @@ mod dump;
 mod farm;
 mod fault;
 mod goods;
+mod holdoff;
 mod local;
 mod many;
 mod near;
@@ -229,8 +230,9 @@ impl Cache {
 
     /// Deletes an entry, or makes sure that there is none: `Done` means that nothing older is served from now on.
     pub fn invalidate(&mut self, table: usize, key: &[u8]) -> Verdict {
+        let held = self.hold_off_entry(table, key);
         let answer = on_back!(self, back => back.remove(table, key));
-        self.settle(table, answer.map(|_| true), TableStat::Invalidations)
+        self.settle(table, held.and(answer).map(|_| true), TableStat::Invalidations)
     }
 
     /// Takes the advisory lock of a key for `ttl` seconds; `Missing` when somebody holds it.
@@ -257,8 +259,9 @@ impl Cache {
 
     /// Makes every entry of the table unreachable at once.
     pub fn bump(&mut self, table: usize) -> Verdict {
+        let held = self.hold_off_table(table);
         let answer = on_back!(self, back => back.bump(table));
-        self.settle(table, answer, TableStat::Bumps)
+        self.settle(table, held.and(answer), TableStat::Bumps)
     }
 
     /// The server and wire key of an entry, without asking anybody.

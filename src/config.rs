@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use crate::table::Table;
+use crate::table::{HOLDOFF_MAX, Table};
 
 mod addr;
 mod attrs;
@@ -227,16 +227,23 @@ impl Config {
         }
     }
 
-    /// Has any table two copies? Tags have.
+    /// Has any table two copies? Tags and the marks of a `holdoff` have.
     #[must_use]
     pub fn has_mirrored(&self) -> bool {
-        self.tables.iter().any(|table| table.mirrored() || table.tag.is_some())
+        self.tables.iter().any(|table| table.mirrored() || table.tag.is_some() || table.holdoff > 0)
     }
 
     /// Has any table one copy only?
     #[must_use]
     pub fn has_single(&self) -> bool {
         !self.tables.iter().all(Table::mirrored)
+    }
+
+    /// For how many seconds what is loaded after a tag's invalidation is not kept, at least; a guest knows no tables.
+    #[must_use]
+    pub fn tag_holdoff(&self, guest: bool) -> u32 {
+        let tagged = self.tables.iter().filter(|table| table.tag.is_some());
+        if guest { HOLDOFF_MAX } else { tagged.map(|table| table.holdoff).max().unwrap_or(0) }
     }
 
     /// Are copies of any table's entries kept in this host's own memory?

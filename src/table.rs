@@ -21,6 +21,9 @@ pub const TTL_MAX: u32 = 10 * 365 * 24 * 3600;
 /// Longest life of a host's own copy, in seconds: a day.
 pub const NEAR_TTL_MAX: u32 = 24 * 3600;
 
+/// Longest time that a source may lag behind, in seconds.
+pub const HOLDOFF_MAX: u32 = 60;
+
 /// Seconds that a source's "there is nothing" is kept, unless the operator says otherwise.
 pub const NEGEXPIRE: u32 = 60;
 
@@ -41,6 +44,8 @@ pub struct Table {
     pub negexpire: u32,
     /// Seconds that an entry may still be served after its time; not 0 only where `autoexpire` is not.
     pub stale: u32,
+    /// Seconds after an invalidation in which what a source says is not kept; 0 = it is. Of [tags](Self::tags): in any table with a tag.
+    pub holdoff: u32,
     /// The tag that each of its entries stands under; `None` = its entries have no tags.
     pub tag: Option<TagRule>,
 }
@@ -49,8 +54,18 @@ impl Table {
     /// The table of tags. A tag that is lost voids entries, so it is kept as safely as can be.
     #[must_use]
     pub fn tags() -> Self {
-        let (autoexpire, near_ttl, negexpire) = (0, 0, 0);
-        Self { name: TAGS.to_owned(), autoexpire, copies: 2, near: false, near_ttl, negexpire, stale: 0, tag: None }
+        let (autoexpire, near_ttl, negexpire, stale, holdoff) = (0, 0, 0, 0, 0);
+        Self {
+            name: TAGS.to_owned(),
+            autoexpire,
+            copies: 2,
+            near: false,
+            near_ttl,
+            negexpire,
+            stale,
+            holdoff,
+            tag: None,
+        }
     }
 
     /// Seconds until an entry is gone that shall be fresh for `fresh` seconds; 0 = for ever.
@@ -86,6 +101,9 @@ impl fmt::Display for Table {
         }
         if self.stale > 0 {
             write!(f, ";stale={}", self.stale)?;
+        }
+        if self.holdoff > 0 {
+            write!(f, ";holdoff={}", self.holdoff)?;
         }
         self.tag.as_ref().map_or(Ok(()), |tag| write!(f, ";tag={tag}"))
     }

@@ -6,6 +6,8 @@ mod answers;
 mod loaders;
 #[path = "read_through/outages.rs"]
 mod outages;
+#[path = "read_through/replica.rs"]
+mod replica;
 #[path = "support/mod.rs"]
 mod support;
 

@@ -38,8 +38,9 @@ impl Cache {
     /// Makes all entries under a tag void, in whatever tables they are: `Done` means that none of them is served from now on.
     pub fn invalidate_tag(&mut self, tag: &[u8]) -> Verdict {
         let tags = self.shared.tags();
+        let held = self.hold_off_tag(tag);
         let answer = on_back!(self, back => back.remove(tags, tag));
-        self.settle(tags, answer.map(|_| true), TableStat::Invalidations)
+        self.settle(tags, held.and(answer).map(|_| true), TableStat::Invalidations)
     }
 
     fn add_tag(&mut self, table: usize, key: &[u8], tag: &[u8]) -> Answer {

@@ -87,7 +87,7 @@ impl Shared {
             probe_interval_ms: u64::from(config.probe_interval_ms),
             ..Policy::default()
         };
-        let (tags, made_ms) = (Table::tags(), clock::monotonic_ms());
+        let (tags, made_ms) = (Table { holdoff: config.tag_holdoff(guest), ..Table::tags() }, clock::monotonic_ms());
         let shared = Self { config, tags, lists, policy, board, local, near, guest, made_ms };
         shared.begin_list(servers)?;
         shared.look_up_names();

@@ -43,8 +43,8 @@ pub(super) const SERVER: Rules = Rules {
 
 /// Attributes of a table.
 pub(super) const TABLE: Rules = Rules {
-    known: &["autoexpire", "copies", "near", "near_ttl", "negexpire", "stale", "tag"],
-    later: &["holdoff"],
+    known: &["autoexpire", "copies", "holdoff", "near", "near_ttl", "negexpire", "stale", "tag"],
+    later: &[],
     secret: Secret::Password,
 };
 

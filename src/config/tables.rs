@@ -1,7 +1,7 @@
 //! One table: `ipauth=>autoexpire=1800;copies=1`.
 
 use super::attrs::{Attrs, TABLE};
-use crate::table::{NEAR_TTL_MAX, NEGEXPIRE, TTL_MAX, Table, TagRule, is_name};
+use crate::table::{HOLDOFF_MAX, NEAR_TTL_MAX, NEGEXPIRE, TTL_MAX, Table, TagRule, is_name};
 
 /// Seconds a near copy serves at most, unless the operator says otherwise.
 const NEAR_TTL: u32 = 60;
@@ -20,9 +20,10 @@ pub(super) fn parse(text: &str) -> Result<Table, String> {
     let near_ttl = near_ttl(&attrs, near)?;
     let negexpire = attrs.number("negexpire", 0..=TTL_MAX)?.unwrap_or(NEGEXPIRE);
     let stale = stale(&attrs, autoexpire.max(negexpire), autoexpire)?;
+    let holdoff = attrs.number("holdoff", 0..=HOLDOFF_MAX)?.unwrap_or(0);
     let tag = attrs.get("tag").map(TagRule::parse).transpose()?;
     let name = name.to_owned();
-    Ok(Table { name, autoexpire, copies: copies(&attrs)?, near, near_ttl, negexpire, stale, tag })
+    Ok(Table { name, autoexpire, copies: copies(&attrs)?, near, near_ttl, negexpire, stale, holdoff, tag })
 }
 
 fn copies(attrs: &Attrs<'_>) -> Result<u8, String> {

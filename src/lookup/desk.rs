@@ -212,6 +212,10 @@ impl Store for Shelf<'_> {
         self.cache.place(over, self.table, self.key, wire, ttl)
     }
 
+    fn held_off(&mut self) -> bool {
+        self.cache.held_off(self.table, self.key)
+    }
+
     fn now_ms(&self) -> u64 {
         clock::monotonic_ms()
     }

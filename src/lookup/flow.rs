@@ -6,11 +6,17 @@
 //! invalidation or by time stores nothing. Whoever finds the place taken, and nothing to serve in it, looks again in
 //! short sleeps until his time is up, and then loads for himself alone.
 //!
+//! Where an invalidation is younger than the source may lag behind, everybody loads for himself alone.
+//!
 //! Time, chance and the store are arguments.
 
 use super::policy::{Age, Policy};
 use crate::cache::Fault;
 use crate::value::frame::{Item, Kept, Loading, Wire};
+
+mod claim;
+
+pub use claim::{Claim, claim};
 
 /// How often a caller tries to take a place that others change under him.
 const TRIES: usize = 8;
@@ -32,6 +38,8 @@ pub trait Store {
     fn found(&self) -> Wire<'_>;
     /// Stores for `ttl` seconds where nothing is, or over what was read with the token. False where something else is.
     fn put(&mut self, over: Option<Self::Token>, wire: Wire<'_>, ttl: u32) -> Result<bool, Fault>;
+    /// Was the entry invalidated so lately that a source which lags may not know of it?
+    fn held_off(&mut self) -> bool;
     fn now_ms(&self) -> u64;
     fn sleep(&mut self, ms: u64);
     fn random(&mut self) -> u64;
@@ -146,7 +154,7 @@ pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
             break Next::Load(Place::Alone);
         }
         tries += 1;
-        if let Some(place) = take(store, policy, seen.map(|seen| seen.token), old, left) {
+        if let Some(place) = enter(store, policy, seen.map(|seen| seen.token), old, left) {
             break Next::Load(place);
         }
     };
@@ -191,6 +199,26 @@ fn sight<T>(found: Wire<'_>, seen: Seen<T>, policy: &Policy, random: Option<u64>
     }
 }
 
+/// Takes the entry's place, where what is loaded now may be kept; `None` when somebody else was there first.
+fn enter<S: Store>(
+    store: &mut S,
+    policy: &Policy,
+    over: Option<S::Token>,
+    old: Option<Old>,
+    left: u32,
+) -> Option<Place<S::Token>> {
+    if store.held_off() {
+        return Some(Place::Alone);
+    }
+    let place = take(store, policy, over, old, left)?;
+    // An invalidation from here on takes the place away; one before it is known by now.
+    if matches!(place, Place::Own { .. }) && store.held_off() {
+        close(store, policy, &place, End::Uncached);
+        return Some(Place::Alone);
+    }
+    Some(place)
+}
+
 /// Tries to take the entry's place; `None` when somebody else was there first.
 fn take<S: Store>(
     store: &mut S,
@@ -217,51 +245,6 @@ fn take<S: Store>(
         },
         Ok(None) => None,
         Err(fault) => Some(alone(fault)),
-    }
-}
-
-/// Takes the entry's place for one who fills a table unasked: what lies there stays until it is replaced. `None` where
-/// another loader is at work.
-///
-/// # Errors
-/// The store does not answer, or others change the entry all the time.
-pub fn claim<S: Store>(store: &mut S, policy: &Policy) -> Result<Option<Claim<S::Token>>, Fault> {
-    for _ in 0..TRIES {
-        let over = match store.read()? {
-            None => None,
-            Some(seen) => match Item::from_wire(store.found()) {
-                Some(Item::Loading(_)) => return Ok(None),
-                None | Some(Item::GivenUp { .. }) => Some(seen.token),
-                Some(_) => {
-                    let old = Some(Old { entry: store.found().into(), stale: false });
-                    let lasting = seen.left == 0 && !seen.stands_in;
-                    return Ok(Some(Claim { place: Place::Own { token: seen.token, old }, lasting }));
-                }
-            },
-        };
-        match take(store, policy, over, None, 0) {
-            Some(Place::Down) => return Err(Fault::Down),
-            Some(place @ Place::Own { .. }) => return Ok(Some(Claim { place, lasting: false })),
-            Some(Place::Alone) | None => {}
-        }
-    }
-    Err(Fault::Unsettled)
-}
-
-/// A place that was taken to fill it.
-#[derive(Debug)]
-pub struct Claim<T> {
-    pub place: Place<T>,
-    /// What lies there would live for ever.
-    lasting: bool,
-}
-
-impl<T> Claim<T> {
-    /// Does this lie there already, to live as long as it would now?
-    pub fn holds(&self, policy: &Policy, item: Item<'_>) -> bool {
-        let Place::Own { old: Some(old), .. } = &self.place else { return false };
-        let forever = self.lasting && policy.life(item.negative(), 0) == Some(0);
-        forever && Item::from_wire(old.wire()) == Some(item)
     }
 }
 

@@ -64,10 +64,10 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400), negexpire in 0_u32..=157_680_000, stale in 0_u32..=157_680_000, tag in proptest::option::of("[a-z:@]{0,9}")) {
+    fn a_sound_table_comes_back_from_its_own_text(name in "[A-Za-z0-9_]{1,32}", autoexpire in 0_u32..=315_360_000, copies in 1_u8..=2, near in proptest::option::of(1_u32..=86_400), negexpire in 0_u32..=157_680_000, stale in 0_u32..=157_680_000, holdoff in 0_u32..=60, tag in proptest::option::of("[a-z:@]{0,9}")) {
         let (autoexpire, stale) = if autoexpire > 157_680_000 { (autoexpire, 0) } else { (autoexpire, stale.min(autoexpire)) };
         let tag = tag.map(|text| TagRule::parse(&format!("{text}$key")).unwrap());
-        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60), negexpire, stale, tag };
+        let first = Table { name, autoexpire, copies, near: near.is_some(), near_ttl: near.unwrap_or(60), negexpire, stale, holdoff, tag };
         prop_assert_eq!(table(&first.to_string()), Ok(first));
     }
 }

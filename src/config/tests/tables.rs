@@ -5,7 +5,7 @@ use super::*;
 /// `ipauth` without any attribute.
 fn plain() -> Table {
     let name = "ipauth".into();
-    Table { name, autoexpire: 0, copies: 1, near: false, near_ttl: 60, negexpire: 60, stale: 0, tag: None }
+    Table { name, autoexpire: 0, copies: 1, near: false, near_ttl: 60, negexpire: 60, stale: 0, holdoff: 0, tag: None }
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=autoexpire=1", "expected name=>attribute=value"),
         ("ipauth;autoexpire=1", "expected name=>attribute=value"),
         ("abcdefghijklmnopqrstuvwxyz0123456=>", "1 to 32 letters"),
-        ("ipauth=>size=8", "unknown attribute \"size\", expected one of autoexpire, copies, near"),
+        ("ipauth=>size=8", "unknown attribute \"size\", expected one of autoexpire, copies, holdoff, near"),
         ("ipauth=>autoexpire=1;autoexpire=1", "\"autoexpire\" is given twice"),
         ("ipauth=>autoexpire=-1", "autoexpire=-1: expected a number from 0 to 315360000"),
         ("ipauth=>autoexpire=5m", "expected a number"),
@@ -71,7 +71,7 @@ fn a_faulty_table_is_refused_in_clear_words() {
         ("ipauth=>tag=", "attribute \"tag\" has no value"),
         ("ipauth=>tag=x", "tag=x: expected a text that holds $key once, like user:$key"),
         ("ipauth=>tag=a:$key;tag=b:$key", "attribute \"tag\" is given twice"),
-        ("ipauth=>holdoff=1", "\"holdoff\" is not available in this version"),
+        ("ipauth=>holdoff=61", "holdoff=61: expected a number from 0 to 60"),
     ] {
         refused("table", text, table(text), words);
     }

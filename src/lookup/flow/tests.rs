@@ -31,6 +31,8 @@ struct Model {
     lost: Option<Fault>,
     stands_in: bool,
     found: Option<Entry>,
+    /// What is said at each look for an invalidation; afterwards there was none.
+    held: Vec<bool>,
     puts: usize,
 }
 
@@ -126,6 +128,10 @@ impl Store for Model {
         let ends_ms = if ttl == 0 { u64::MAX } else { self.now_ms + u64::from(ttl) * 1_000 };
         self.entry = Some(Entry { data: wire.data.to_vec(), flags: wire.flags, cas: self.cas, ends_ms });
         self.lost.take().map_or(Ok(true), Err)
+    }
+
+    fn held_off(&mut self) -> bool {
+        if self.held.is_empty() { false } else { self.held.remove(0) }
     }
 
     fn now_ms(&self) -> u64 {
@@ -381,5 +387,34 @@ fn what_lies_there_for_ever_is_not_written_again() {
         let old = Some(Old { entry: item("row").to_wire(&mut Vec::new()).into(), stale: false });
         let claim = Claim { place: Place::Own { token: 1_u64, old }, lasting: left == 0 };
         assert_eq!(claim.holds(&policy, item(text)), want, "{left} {text}");
+    }
+}
+
+#[test]
+fn what_is_loaded_soon_after_an_invalidation_is_not_kept() {
+    // The mark was there before the place was taken, or came between.
+    for held in [vec![true], vec![false, true]] {
+        for entry in [None, Some(600)] {
+            let mut model = entry.map_or_else(Model::default, |left| Model::with(b"first", left));
+            model.held = held.clone();
+            let place = model.load();
+            assert!(matches!(place, Place::Alone), "{place:?}");
+            model.close(&place, "of a replica");
+            assert_eq!(model.item().and_then(Item::shown), entry.map(|_| Value::Bytes(b"first")), "{held:?}");
+        }
+    }
+    let mut model = Model { held: vec![false, true], ..Model::default() };
+    model.load();
+    assert!(!open(&mut model, &POLICY).waited, "the place was given back");
+}
+
+#[test]
+fn a_table_is_not_filled_with_what_was_invalidated_soon_before() {
+    for entry in [None, Some(600)] {
+        let mut model = entry.map_or_else(Model::default, |left| Model::with(b"first", left));
+        model.held = vec![true];
+        assert!(claim(&mut model, &POLICY).unwrap().is_none());
+        assert_eq!(model.item().and_then(Item::shown), entry.map(|_| Value::Bytes(b"first")));
+        assert!(claim(&mut model, &POLICY).unwrap().is_some(), "its time is over");
     }
 }
