@@ -70,12 +70,14 @@ fn a_table_is_filled(sql: &dyn Sql) {
     let queries = host.statistic("source_shards_queries");
     let told = reload(&host, 10_000);
     assert_eq!((&told["reload_stored"], &told["reload_left"]), (&json!(ROWS), &json!(0)), "{told}");
+    assert_eq!(told["reload_total"], json!(ROWS + 2), "rows without a key are counted too");
+    assert!(told["reload_speed"].as_u64() > Some(0), "{told}");
     assert_eq!(host.statistic("reload_rows"), ROWS + 1, "the key of one holds what separates its parts");
     assert!(host.statistic("source_shards_queries") - queries < 20, "rows are read by the page");
     full(&other);
     assert_eq!((host.statistic("reload_done"), host.statistic("reload_failed")), (1, 0));
     host.wait_log("table shards is being filled from its source");
-    host.wait_log(&format!("{} rows read, {ROWS} entries stored, 0 left as they are", ROWS + 1));
+    host.wait_log(&format!("{} of {} rows read, {ROWS} entries stored, 0 left as they are", ROWS + 1, ROWS + 2));
 
     sql.run("UPDATE users SET shard = 'moved' WHERE username = 'u001' AND realm = 'r0';");
     let told = reload(&other, 10_000);
@@ -118,6 +120,46 @@ fn the_rate_is_kept_and_two_hosts_at_once_do_no_harm() {
     assert_eq!(sum("reload_stored") + sum("reload_left"), 2 * ROWS);
     assert!(sum("reload_stored") >= ROWS, "{ended:?}");
     full(&hosts[1]);
+}
+
+#[test]
+fn it_ends_when_it_is_told_to_and_begins_again() {
+    let sql = Sqlite::create();
+    users(&sql);
+    let servers = Memcached::many(2);
+    let some = format!("some=>url={};table=users;key=username,realm;column=shard;where=shard:shard0", sql.url());
+    let odd = format!("odd=>url={};table=users;key=username,realm;column=shard;where=shard:it's", sql.url());
+    let script = script(&sql, &servers, "").table("some=>").text("source", &some);
+    let host = script.table("odd=>").text("source", &odd).start();
+    host.until_whole();
+    let ask = |table: &str, what: Value| host.ask("shc.reload", &[json!(table), what]);
+    let of = |table: &str| {
+        let all = host.ask("shc.sources", &[]);
+        all.as_array().and_then(|all| all.iter().find(|each| each["name"] == table)).cloned().expect(table)
+    };
+    assert_eq!(ask("shards", json!("stop"))["stopped"], "no", "nobody began");
+    assert_eq!(progress(&host)["reload_total"], "unknown");
+    ask("shards", json!(20));
+    ask("some", json!(1000));
+    until_true("some rows", LIMIT, || progress(&host)["reload_rows"].as_u64() > Some(2));
+    assert_eq!((&of("some")["reload"], &of("shards")["reload_total"]), (&json!("waiting"), &json!(ROWS + 2)));
+    assert_eq!(ask("some", json!("stop"))["stopped"], "yes", "its turn had not come");
+    assert_eq!(ask("shards", json!("stop"))["stopped"], "yes");
+    until_true("it to end", LIMIT, || progress(&host)["reload"] == "stopped");
+    assert!(progress(&host)["reload_rows"].as_u64() < Some(ROWS), "{}", progress(&host));
+    host.wait_log("is not filled from its source to the end, as it was told");
+    assert_eq!((of("some")["reload"].as_str(), host.statistic("reload_failed")), (Some("stopped"), 1));
+    assert!(host.kamcmd(&["shc.reload", "shards", "stop"]).is_ok_and(|told| told.contains("stopped: no")));
+
+    let told = reload(&host, 10_000);
+    assert_eq!(told["reload_left"].as_u64().zip(told["reload_stored"].as_u64()).map(|(a, b)| a + b), Some(ROWS));
+    full(&host);
+    ask("some", json!(1000));
+    ask("odd", json!(1000));
+    until_true("the others to be filled", LIMIT, || ["some", "odd"].iter().all(|table| of(table)["reload"] == "done"));
+    let shard0 = sql.run("SELECT COUNT(*) FROM users WHERE shard = 'shard0';").trim().parse::<u64>().expect("a number");
+    assert_eq!(of("some")["reload_total"], json!(shard0));
+    assert_eq!(of("odd")["reload_total"], "unknown", "a quote would have to be quoted");
 }
 
 /// Rows change, and their entries are invalidated, while the table is filled again and again.

@@ -107,7 +107,7 @@ commands! {
     c"shc.near" 0, near::near, c"What this host keeps in its own memory of near tables: size, use, polls of the servers.";
     c"shc.sources" RPC_RET_ARRAY, sources::list, c"The sources of tables: their databases and what these were asked.";
     c"shc.source" 0, sources::ask, c"Asks the source of a table, past the cache: table key.";
-    c"shc.reload" 0, reload::reload, c"Reads the list of servers again, or fills a table from its source: [table [rows per second]].";
+    c"shc.reload" 0, reload::reload, c"Reads the list of servers again, or fills a table from its source: [table [rows per second, or stop]].";
     c"shc.add_server" 0, lists::add_server, c"Adds a server to this host's list: a text as in the parameter 'server'.";
     c"shc.remove_server" 0, lists::remove_server, c"Removes a server from this host's list: name.";
     c"shc.set_state" 0, servers::set_state, c"Takes a server out of use or back: name drain|undrain.";

@@ -1,9 +1,10 @@
 //! A source read page by page: the keys of a page first, and its rows when their places are held.
 
-use super::SqlSource;
 use super::pages::{self, Pager, Stuck};
+use super::{SqlSource, question};
 use crate::host::db::Select;
 use crate::lookup::{Failure, Loaded};
+use crate::value::Value;
 
 impl SqlSource {
     /// Reads the keys of the next page.
@@ -35,6 +36,19 @@ impl SqlSource {
             order: Some(&page.order),
             most,
         })
+    }
+
+    /// How many rows there are, where the database says so: within its time, and to a statement without bound values.
+    pub fn count_rows(&mut self) -> Option<u64> {
+        let (table, sql) = (&self.spec().table, question::count(self.spec())?);
+        if self.sources.pause_ms(self.at) > 0 {
+            return None;
+        }
+        self.database.read_raw(table, &sql, &mut self.rows).ok()?;
+        match self.rows.get(0, 0)? {
+            Value::Int(number) => number.try_into().ok(),
+            Value::Bytes(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+        }
     }
 
     /// Goes on behind the page that was read last.

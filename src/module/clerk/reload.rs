@@ -51,10 +51,11 @@ pub enum State {
     Running,
     Done,
     Failed,
+    Stopped,
 }
 
 impl State {
-    const ALL: [Self; 5] = [Self::Never, Self::Waiting, Self::Running, Self::Done, Self::Failed];
+    const ALL: [Self; 6] = [Self::Never, Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Stopped];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -64,9 +65,13 @@ impl State {
             Self::Running => "running",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
         }
     }
 }
+
+/// The database did not say how many rows there are.
+const UNKNOWN: u64 = u64::MAX;
 
 /// One source's table while it is filled, and afterwards.
 #[derive(Debug, Default)]
@@ -74,10 +79,14 @@ impl State {
 struct Cell {
     /// Rows per second at which somebody wants it filled; 0 = nobody does.
     wanted: AtomicU64,
+    /// 1 = somebody wants it to end.
+    stop: AtomicU64,
     state: AtomicU64,
     rate: AtomicU64,
     begun_ms: AtomicU64,
     ended_ms: AtomicU64,
+    /// How many rows there are; [`UNKNOWN`] until they are counted.
+    total: AtomicU64,
     rows: AtomicU64,
     stored: AtomicU64,
     left: AtomicU64,
@@ -104,6 +113,8 @@ pub struct Progress {
     pub state: State,
     /// Rows per second at most.
     pub rate: u64,
+    /// Rows that there are, as far as the database says so.
+    pub total: Option<u64>,
     /// Rows read.
     pub rows: u64,
     /// Of these, those whose entries were stored.
@@ -112,6 +123,14 @@ pub struct Progress {
     pub left: u64,
     /// How long it took, or has taken until now.
     pub ms: u64,
+}
+
+impl Progress {
+    /// Rows read per second until now.
+    #[must_use]
+    pub fn speed(&self) -> u64 {
+        (self.rows * 1_000).checked_div(self.ms).unwrap_or(0)
+    }
 }
 
 /// The cells of all sources, by their places.
@@ -147,6 +166,20 @@ pub fn request(source: usize, rate: u32) -> bool {
     false
 }
 
+/// Ends what this host does for a table, or was going to do. True if there was anything.
+pub fn stop(source: usize) -> bool {
+    let Some(cell) = cells().get(source) else { return false };
+    if cell.wanted.swap(0, Relaxed) > 0 {
+        cell.set_state(State::Stopped);
+        return true;
+    }
+    let under_way = matches!(cell.state(), State::Waiting | State::Running);
+    if under_way {
+        cell.stop.store(1, Relaxed);
+    }
+    under_way
+}
+
 /// How far it is; none where there is no such source.
 #[must_use]
 pub fn progress(source: usize) -> Option<Progress> {
@@ -156,6 +189,7 @@ pub fn progress(source: usize) -> Option<Progress> {
     Some(Progress {
         state,
         rate: cell.rate.load(Relaxed),
+        total: Some(cell.total.load(Relaxed)).filter(|total| state != State::Never && *total != UNKNOWN),
         rows: cell.rows.load(Relaxed),
         stored: cell.stored.load(Relaxed),
         left: cell.left.load(Relaxed),
@@ -186,10 +220,12 @@ impl Reloader {
         let turn_ms = monotonic_ms();
         self.calendar.look(turn_ms);
         while let Some(job) = self.job.as_mut().filter(|job| job.due(monotonic_ms())) {
-            match job.step() {
+            let stopped = cells()[job.source()].stop.load(Relaxed) != 0;
+            match if stopped { Step::Stopped } else { job.step() } {
                 Step::On => {}
-                Step::Done => self.end(None),
-                Step::Failed(why) => self.end(Some(why)),
+                Step::Done => self.end(State::Done, ""),
+                Step::Stopped => self.end(State::Stopped, ""),
+                Step::Failed(why) => self.end(State::Failed, why),
             }
             if monotonic_ms().saturating_sub(turn_ms) >= TURN_MS {
                 return;
@@ -200,21 +236,23 @@ impl Reloader {
         }
     }
 
-    fn end(&mut self, failed: Option<&'static str>) {
+    fn end(&mut self, state: State, why: &str) {
         let Some(job) = self.job.take() else { return };
         let (cell, name) = (&cells()[job.source()], job.name());
         cell.ended_ms.store(monotonic_ms(), Relaxed);
-        let stat = if failed.is_none() { ReloadStat::Done } else { ReloadStat::Failed };
+        let stat = if state == State::Done { ReloadStat::Done } else { ReloadStat::Failed };
         cell.counts.add(stat as usize, 1);
-        cell.set_state(if failed.is_none() { State::Done } else { State::Failed });
-        let Some(Progress { rows, stored, left, ms, .. }) = progress(job.source()) else { return };
-        let told = format!("{rows} rows read, {stored} entries stored, {left} left as they are, {ms} ms");
-        match failed {
-            None => log::notice(format_args!("table {name} is filled from its source: {told}")),
-            Some(why) => {
-                self.calendar.give_back(job.source());
-                log::error(format_args!("table {name} is not filled from its source to the end: {why}; {told}"));
-            }
+        cell.set_state(state);
+        let Some(Progress { total, rows, stored, left, ms, .. }) = progress(job.source()) else { return };
+        let of = total.map_or(String::new(), |total| format!(" of {total}"));
+        let told = format!("{rows}{of} rows read, {stored} entries stored, {left} left as they are, {ms} ms");
+        if state == State::Done {
+            log::notice(format_args!("table {name} is filled from its source: {told}"));
+        } else if state == State::Stopped {
+            log::notice(format_args!("table {name} is not filled from its source to the end, as it was told: {told}"));
+        } else {
+            self.calendar.give_back(job.source());
+            log::error(format_args!("table {name} is not filled from its source to the end: {why}; {told}"));
         }
     }
 }
@@ -222,11 +260,14 @@ impl Reloader {
 /// Takes a request over.
 fn begin(source: usize) -> Option<Job> {
     let cell = &cells()[source];
+    // Who wants it to end from here on is heard.
+    cell.stop.store(0, Relaxed);
     let rate = cell.wanted.swap(0, Relaxed);
-    let job = Job::new(source, rate)?;
+    let job = Job::new(source, rate).filter(|_| rate > 0)?;
     for number in [&cell.rows, &cell.stored, &cell.left] {
         number.store(0, Relaxed);
     }
+    cell.total.store(UNKNOWN, Relaxed);
     cell.rate.store(rate, Relaxed);
     cell.begun_ms.store(monotonic_ms(), Relaxed);
     cell.set_state(State::Running);

@@ -26,6 +26,8 @@ const TRIES: u32 = 180;
 pub enum Step {
     On,
     Done,
+    /// Somebody wanted it.
+    Stopped,
     Failed(&'static str),
 }
 
@@ -42,6 +44,7 @@ pub struct Job {
     rate: u64,
     page: usize,
     pager: Pager,
+    counted: bool,
     next_ms: u64,
     tries: u32,
 }
@@ -60,7 +63,8 @@ impl Job {
         let name = &sources::all()?.spec(source).name;
         let table = lifecycle::shared()?.table(name.as_bytes())?;
         let page = usize::try_from((rate * PAGE_MS / 1_000).clamp(1, PAGE_MAX)).ok()?;
-        Some(Self { source, table, rate, page, pager: Pager::default(), next_ms: monotonic_ms(), tries: 0 })
+        let (pager, next_ms) = (Pager::default(), monotonic_ms());
+        Some(Self { source, table, rate, page, pager, counted: false, next_ms, tries: 0 })
     }
 
     pub fn source(&self) -> usize {
@@ -75,8 +79,14 @@ impl Job {
         now_ms >= self.next_ms
     }
 
-    /// Does one page.
+    /// Counts the rows, then does one page each time.
     pub fn step(&mut self) -> Step {
+        if !std::mem::replace(&mut self.counted, true) {
+            if let Some(total) = sources::with(self.source, SqlSource::count_rows).flatten() {
+                cells()[self.source].total.store(total, Relaxed);
+            }
+            return Step::On;
+        }
         let begun_ms = self.next_ms.max(monotonic_ms().saturating_sub(AGAIN_MS));
         let done = sources::with(self.source, |source| self.fill(source));
         match done.unwrap_or(Err(Trouble::Lasting("not initialised"))) {
