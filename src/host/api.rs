@@ -6,11 +6,13 @@
 use super::ffi::*;
 use super::table::host_symbols;
 use once_cell::sync::OnceCell;
-use std::ffi::{CString, c_char, c_int, c_long, c_void};
+use std::ffi::{CString, c_char, c_int, c_long, c_uint, c_void};
 
 host_symbols! {
     functions {
         fn get_loaded_modules() -> *mut sr_module;
+        fn find_module_by_name(name: *mut c_char) -> *mut sr_module;
+        fn find_param_export(module: *mut sr_module, name: *mut c_char, kinds: c_uint, kind: *mut c_uint) -> *mut c_void;
         fn find_mod_export(module: *mut c_char, name: *mut c_char, params: c_int, flags: c_int) -> *mut c_void;
         // logging
         fn get_debug_level(module: *const c_char, len: c_int) -> c_int;

@@ -4,7 +4,8 @@
 //! the host in others. A driver fills a table of functions, and that is all this room knows of it. Values are bound by
 //! the driver, which quotes or binds them as its database wants; names of tables and columns must come from the operator.
 //!
-//! A call waits for the database in the process that makes it, as long as the driver's own settings let it.
+//! A call waits for the database in the process that makes it, as long as the driver's own settings let it. One that they let
+//! wait for ever is not taken.
 
 use super::api::api;
 use super::ffi::{db_bind_fn, db_func};
@@ -15,11 +16,13 @@ mod bound;
 mod database;
 mod link;
 mod rows;
+mod waits;
 
 pub use bound::{Floor, Pairs};
 pub use database::{Database, DbError, Fault};
 pub use link::Select;
 pub use rows::Rows;
+pub use waits::Wait;
 
 /// A driver, bound once before the host forks and shared by what uses it.
 pub struct Driver {
@@ -34,13 +37,15 @@ pub enum Unbound {
     NotLoaded(String),
     #[error("the driver {0} has no queries")]
     NoQueries(String),
+    #[error("the driver {0} would wait for ever for a database that hangs: expected modparam(\"{0}\", \"{1}\", 1)")]
+    Endless(String, &'static str),
 }
 
 impl Driver {
     /// The driver for `scheme`. To be called when all modules are loaded.
     ///
     /// # Errors
-    /// There is none, or it cannot be queried.
+    /// There is none, or it cannot be queried, or not within a time.
     pub fn find(scheme: &str) -> Result<Arc<Self>, Unbound> {
         let name = CString::new(format!("db_{scheme}")).map_err(|_| Unbound::NotLoaded("db_".to_owned()))?;
         let shown = || name.to_string_lossy().into_owned();
@@ -58,7 +63,11 @@ impl Driver {
         if !bound || !needed || calls.query.is_none() || calls.free_result.is_none() {
             return Err(Unbound::NoQueries(shown()));
         }
-        Ok(Arc::new(Self { name, calls }))
+        let driver = Self { name, calls };
+        match driver.wait() {
+            Wait::Endless(parameter) => Err(Unbound::Endless(driver.name(), parameter)),
+            Wait::Seconds(_) | Wait::Untold => Ok(Arc::new(driver)),
+        }
     }
 
     /// The name of its module.

@@ -21,6 +21,7 @@ pub mod breaker;
 mod paged;
 pub mod pages;
 pub mod question;
+mod waits;
 
 /// A question that is unanswered for so long is a sign to all workers that the database is down, milliseconds.
 const PATIENCE_MS: u64 = 500;
@@ -105,6 +106,7 @@ impl Sources {
             Err(unbound) => Err(spec.refused(&unbound)),
         };
         let list = specs.iter().map(entry).collect::<Result<Vec<Entry>, ConfigError>>()?;
+        waits::warn(&list, 2 * config.load_timeout_s);
         let of_table = |table: &Table| specs.iter().position(|spec| spec.name == table.name);
         let of_table = config.tables.iter().map(of_table).collect();
         let cells = Region::anonymous(list.len() * size_of::<Cell>())?;
