@@ -15,6 +15,7 @@ use std::sync::Arc;
 mod bound;
 mod database;
 mod link;
+mod places;
 mod rows;
 mod waits;
 

@@ -3,6 +3,7 @@
 use super::Driver;
 use super::bound::{Bound, Pairs};
 use super::link::{Link, Select};
+use super::places::{Place, place};
 use super::rows::Rows;
 use crate::clock::monotonic_ms;
 use std::sync::Arc;
@@ -32,14 +33,15 @@ pub struct Database {
     driver: Arc<Driver>,
     url: Arc<str>,
     patience_ms: u64,
-    link: Option<Link>,
+    link: Place,
 }
 
 impl Database {
     /// Opens nothing yet. After `patience_ms` milliseconds a failure counts as silence, and nothing is tried again.
     #[must_use]
     pub fn new(driver: Arc<Driver>, url: Arc<str>, patience_ms: u64) -> Self {
-        Self { driver, url, patience_ms, link: None }
+        let link = place(&url);
+        Self { driver, url, patience_ms, link }
     }
 
     /// Reads rows. What fails on a connection that went with time is asked once more on a new one.
@@ -107,8 +109,8 @@ impl Database {
     ) -> Result<(), DbError> {
         let begun_ms = monotonic_ms();
         loop {
-            let old = self.link.is_some();
-            if self.open().and_then(|link| ask(link, rows)).is_some() {
+            let old = self.link.borrow().is_some();
+            if self.on_link(|link| ask(link, rows)).is_some() {
                 return Ok(());
             }
             rows.clear();
@@ -121,7 +123,7 @@ impl Database {
 
     fn write(&mut self, table: &str, ask: impl FnOnce(&mut Link) -> Option<()>) -> Result<(), DbError> {
         let begun_ms = monotonic_ms();
-        if self.open().and_then(ask).is_some() {
+        if self.on_link(ask).is_some() {
             return Ok(());
         }
         let fault = self.judge(begun_ms);
@@ -134,13 +136,13 @@ impl Database {
 
     /// Drivers say only that a statement failed. Does the database answer to one that cannot be wrong? If not, the
     /// connection is given up.
-    fn judge(&mut self, begun_ms: u64) -> Fault {
-        let late = self.late(begun_ms);
+    fn judge(&self, begun_ms: u64) -> Fault {
+        let (late, mut link) = (self.late(begun_ms), self.link.borrow_mut());
         let answers = |link: &mut Link| link.raw("select 1", &mut Rows::default()).is_some();
-        if !late && self.link.as_mut().is_some_and(answers) {
+        if !late && link.as_mut().is_some_and(answers) {
             return Fault::Refused;
         }
-        self.link = None;
+        *link = None;
         Fault::Down
     }
 
@@ -148,25 +150,25 @@ impl Database {
         DbError { fault, driver: self.driver.name(), table: table.to_owned() }
     }
 
-    /// This process's own connection.
-    fn open(&mut self) -> Option<&mut Link> {
-        if self.link.as_ref().is_some_and(Link::inherited) {
-            self.link = None;
+    /// Calls with this process's own connection, if it can be opened.
+    fn on_link(&self, call: impl FnOnce(&mut Link) -> Option<()>) -> Option<()> {
+        let mut link = self.link.borrow_mut();
+        if link.as_ref().is_some_and(Link::inherited) {
+            *link = None;
         }
-        if self.link.is_none() {
-            self.link = Link::open(&self.driver, &self.url);
-            self.settle();
+        if link.is_none() {
+            *link = self.open();
         }
-        self.link.as_mut()
+        call(link.as_mut()?)
     }
 
     /// SQLite has no server that queues: who finds its file locked fails at once unless told to wait.
-    fn settle(&mut self) {
-        if self.driver.name.as_bytes() == b"db_sqlite"
-            && let Some(link) = &mut self.link
-        {
+    fn open(&self) -> Option<Link> {
+        let mut link = Link::open(&self.driver, &self.url)?;
+        if self.driver.name.as_bytes() == b"db_sqlite" {
             // Where it does not work, reads still do while nobody writes.
             let _ = link.raw(&format!("PRAGMA busy_timeout={}", self.patience_ms), &mut Rows::default());
         }
+        Some(link)
     }
 }

@@ -385,3 +385,23 @@ fn rows_are_changed_by_bound_values_and_a_driver_that_cannot_says_so() {
     assert_eq!(database.insert("lease", id).map_err(|error| error.fault), Err(Fault::Refused));
     clean(1);
 }
+
+#[test]
+fn who_finds_a_connection_broken_gives_it_up_for_all() {
+    host();
+    let (mut one, mut other, mut rows) = (database(), database(), Rows::default());
+    answers(&[int(1), int(2)]);
+    assert_eq!((one.select(&QUERY, &mut rows), other.select(&QUERY, &mut rows)), (Ok(()), Ok(())));
+    clean(1);
+    FAKE.with_borrow_mut(|fake| (fake.alive, fake.closed) = (false, true));
+    assert!(one.select(&QUERY, &mut rows).is_err());
+    clean(0);
+    FAKE.with_borrow_mut(|fake| (fake.alive, fake.closed) = (true, false));
+    answers(&[int(3)]);
+    assert_eq!((other.select(&QUERY, &mut rows), rows.get(0, 0)), (Ok(()), Some(Value::Int(3))));
+    clean(1);
+    drop(one);
+    clean(1);
+    drop(other);
+    clean(0);
+}
