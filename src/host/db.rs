@@ -38,8 +38,8 @@ pub enum Unbound {
     NotLoaded(String),
     #[error("the driver {0} has no queries")]
     NoQueries(String),
-    #[error("the driver {0} would wait for ever for a database that hangs: expected modparam(\"{0}\", \"{1}\", 1)")]
-    Endless(String, &'static str),
+    #[error("the driver {0} would wait for ever for a database that hangs: expected modparam(\"{0}\", \"{1}\", {2})")]
+    Endless(String, &'static str, u32),
 }
 
 impl Driver {
@@ -66,7 +66,7 @@ impl Driver {
         }
         let driver = Self { name, calls };
         match driver.wait() {
-            Wait::Endless(parameter) => Err(Unbound::Endless(driver.name(), parameter)),
+            Wait::Endless(parameter, value) => Err(Unbound::Endless(driver.name(), parameter, value)),
             Wait::Seconds(_) | Wait::Untold => Ok(Arc::new(driver)),
         }
     }

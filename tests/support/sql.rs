@@ -37,7 +37,8 @@ pub fn modules(sql: &dyn Sql) -> String {
         }
         "db_postgres" => {
             r#"modparam("db_postgres", "timeout", 1)
-            modparam("db_postgres", "retries", 0)"#
+            modparam("db_postgres", "retries", 0)
+            modparam("db_postgres", "bytea_output_escape", 0)"#
         }
         _ => "",
     };

@@ -14,8 +14,8 @@ const POSTGRES_CONNECT_S: u32 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     Seconds(u32),
-    /// By default or because this parameter says so.
-    Endless(&'static str),
+    /// As long as this parameter is not set so.
+    Endless(&'static str, u32),
     /// The driver has no parameter that tells.
     Untold,
 }
@@ -37,13 +37,17 @@ impl Driver {
         let tries = if again == 0 { 1 } else { MYSQL_TRIES };
         Some(
             seconds(timeout)
-                .map_or(Wait::Endless("timeout_interval"), |timeout| Wait::Seconds(timeout.saturating_mul(tries))),
+                .map_or(Wait::Endless("timeout_interval", 1), |timeout| Wait::Seconds(timeout.saturating_mul(tries))),
         )
     }
 
     fn postgres(&self) -> Option<Wait> {
         let (timeout, retries) = (self.parameter(c"timeout")?, self.parameter(c"retries")?);
-        let Some(timeout) = seconds(timeout) else { return Some(Wait::Endless("timeout")) };
+        let Some(timeout) = seconds(timeout) else { return Some(Wait::Endless("timeout", 1)) };
+        // For the first answer on a new connection the driver waits without limit.
+        if self.parameter(c"bytea_output_escape").is_some_and(|escape| escape != 0) {
+            return Some(Wait::Endless("bytea_output_escape", 0));
+        }
         let connects = seconds(retries).unwrap_or(0).saturating_add(1);
         let connecting = connects.saturating_mul(timeout.max(POSTGRES_CONNECT_S));
         Some(Wait::Seconds(timeout.saturating_add(connecting)))
@@ -114,13 +118,13 @@ mod tests {
             (2, 1, Wait::Seconds(6)),
             (1, 1, Wait::Seconds(3)),
             (1, 0, Wait::Seconds(1)),
-            (0, 1, Wait::Endless("timeout_interval")),
-            (-1, 0, Wait::Endless("timeout_interval")),
+            (0, 1, Wait::Endless("timeout_interval", 1)),
+            (-1, 0, Wait::Endless("timeout_interval", 1)),
         ] {
             assert_eq!(wait("db_mysql", &[(c"timeout_interval", timeout), (c"auto_reconnect", again)]), want);
         }
         for (timeout, retries, want) in [
-            (0, 2, Wait::Endless("timeout")),
+            (0, 2, Wait::Endless("timeout", 1)),
             (1, 2, Wait::Seconds(7)),
             (1, 0, Wait::Seconds(3)),
             (3, 0, Wait::Seconds(6)),
@@ -128,6 +132,9 @@ mod tests {
         ] {
             assert_eq!(wait("db_postgres", &[(c"timeout", timeout), (c"retries", retries)]), want);
         }
+        let set = |escape| [(c"timeout", 1), (c"retries", 0), (c"bytea_output_escape", escape)];
+        assert_eq!(wait("db_postgres", &set(1)), Wait::Endless("bytea_output_escape", 0));
+        assert_eq!(wait("db_postgres", &set(0)), Wait::Seconds(3));
     }
 
     #[test]
