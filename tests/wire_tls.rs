@@ -7,11 +7,17 @@ mod script;
 
 use memcached::Memcached;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
 use script::Script;
 use shardcache::clock::Deadline;
 use shardcache::wire::{Address, Endpoint, KeyRef, Kind, Link, Reply, Tls, TlsError, TlsOptions, exchange};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const KEY: KeyRef<'static> = KeyRef { bytes: b"t:k", base64: false };
@@ -51,6 +57,15 @@ impl Papers {
         let files = [("ssl_chain_cert", "server"), ("ssl_key", "server.key"), ("ssl_ca_cert", "ca")];
         let files: Vec<String> = files.map(|(option, file)| format!("{option}={}", self.path(file).display())).into();
         Memcached::tcp(&["-Z", "-o", &format!("{}{more}", files.join(","))])
+    }
+
+    /// For a server of our own.
+    fn acceptor(&self) -> Arc<ServerConfig> {
+        let chain = vec![CertificateDer::from_pem_file(self.path("server")).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(self.path("server.key")).unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        Arc::new(builder.with_single_cert(chain, key).unwrap())
     }
 
     fn options(&self) -> TlsOptions {
@@ -155,6 +170,47 @@ fn a_server_that_stalls_or_does_not_speak_tls_is_found_out_in_time() {
             assert_eq!(link.status().map_err(|error| (error.kind, error.sent)), Err((want, false)));
         }
         assert!(quickest < budget + Duration::from_millis(15), "took {quickest:?}");
+    }
+}
+
+#[test]
+fn a_request_of_which_the_server_read_a_part_was_sent() {
+    let papers = Papers::new();
+    let config = papers.acceptor();
+    let heard = Arc::new(AtomicBool::new(false));
+    let seen = heard.clone();
+    let server = Script::new(move |mut guest| {
+        let mut session = ServerConnection::new(config.clone()).unwrap();
+        seen.store(reads_a_record(&mut session, &mut guest.stream), Ordering::Release);
+        guest.reset();
+    });
+    let value = vec![b'v'; 60_000];
+    let mut known = 0;
+    for round in 0..200 {
+        heard.store(false, Ordering::Relaxed);
+        let mut link = link(server.at, &papers.options());
+        let (_, sent) = go(&mut link, |link| link.ms(KEY, &[&value], "")).unwrap_err();
+        if heard.load(Ordering::Acquire) {
+            known += 1;
+            assert!(sent, "round {round}: {}", link.detail());
+        }
+    }
+    assert!(known > 0, "the server never read anything before its reset was noticed");
+}
+
+/// Shakes hands and reads until the first bytes of a request are there; false if they never come.
+fn reads_a_record(session: &mut ServerConnection, stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    loop {
+        while session.wants_write() {
+            session.write_tls(stream).unwrap();
+        }
+        if !matches!(session.read_tls(stream), Ok(1..)) {
+            return false;
+        }
+        if session.process_new_packets().unwrap().plaintext_bytes_to_read() > 0 {
+            return true;
+        }
     }
 }
 

@@ -98,13 +98,14 @@ impl Pipe {
         }
     }
 
-    /// Takes some of `bytes`: at least one, or `Stop`.
+    /// Takes some of `bytes`: at least one, or `Stop`. Where the socket broke after it took a part of them, they count as
+    /// taken: the next call meets the broken socket.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
         let Some(session) = &mut self.session else { return Ok(self.socket.send(bytes)?) };
         flush(session, &self.socket)?;
         let taken = session.writer().write(bytes)?;
-        match flush(session, &self.socket) {
-            Err(Stop::Broken(kind, text)) => Err(Stop::Broken(kind, text)),
+        match push(session, &self.socket) {
+            (0, Err(Stop::Broken(kind, text))) => Err(Stop::Broken(kind, text)),
             _ if taken == 0 => Err(Stop::Wait),
             _ => Ok(taken),
         }
@@ -148,11 +149,20 @@ impl Pipe {
     }
 }
 
-fn flush(session: &mut ClientConnection, mut socket: &Socket) -> Result<(), Stop> {
+fn flush(session: &mut ClientConnection, socket: &Socket) -> Result<(), Stop> {
+    push(session, socket).1
+}
+
+/// How many bytes went out, and whether all did.
+fn push(session: &mut ClientConnection, mut socket: &Socket) -> (usize, Result<(), Stop>) {
+    let mut gone = 0;
     while session.wants_write() {
-        session.write_tls(&mut socket)?;
+        match session.write_tls(&mut socket) {
+            Ok(count) => gone += count,
+            Err(error) => return (gone, Err(error.into())),
+        }
     }
-    Ok(())
+    (gone, Ok(()))
 }
 
 fn pull(session: &mut ClientConnection, mut socket: &Socket) -> Result<(), Stop> {
