@@ -24,6 +24,7 @@
 #![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic, clippy::unwrap_used))]
 
 pub mod clock;
+pub mod decimal;
 pub mod hash;
 pub mod value;
 

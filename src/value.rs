@@ -6,6 +6,9 @@
 
 pub mod frame;
 
+use crate::decimal;
+pub use crate::decimal::Digits;
+
 /// Client flag: these bytes are a string although they look like an integer.
 pub const TEXT: u32 = 1 << 16;
 
@@ -21,9 +24,6 @@ pub const fn framed(flags: u32) -> bool {
 
 /// The client flags from this bit on hold the stamp of an item in a table with two copies.
 pub const STAMP_AT: u32 = 18;
-
-/// Room for the decimal text of any `i64`.
-pub type Digits = [u8; 20];
 
 /// A value as the script sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +61,7 @@ impl<'a> Value<'a> {
 
 /// The canonical decimal text of `number`.
 pub fn decimal(number: i64, room: &mut Digits) -> &[u8] {
-    let mut rest = number.unsigned_abs();
-    let mut at = room.len();
-    loop {
-        at -= 1;
-        room[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
+    let mut at = decimal::put(number.unsigned_abs(), room);
     if number < 0 {
         at -= 1;
         room[at] = b'-';

@@ -1,6 +1,7 @@
 //! What stands before the key on the wire.
 
 use super::{Part, WIRE_MAX};
+use crate::decimal::{self, Digits};
 
 /// The parts of a head: at most 5 + 33 + 1 + 32 + 21 + 21 + 1 bytes, so it always fits.
 #[derive(Clone, Copy)]
@@ -53,14 +54,11 @@ impl Pen<'_> {
     }
 
     /// Nothing for zero.
-    fn number(&mut self, mut rest: u64) {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        while rest > 0 {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+    fn number(&mut self, number: u64) {
+        if number > 0 {
+            let mut digits = Digits::default();
+            let at = decimal::put(number, &mut digits);
+            self.put(&digits[at..]);
         }
-        self.put(&digits[at..]);
     }
 }

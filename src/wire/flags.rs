@@ -1,5 +1,7 @@
 //! The flag text of a meta command, put together on the stack.
 
+use crate::decimal;
+
 /// Flag tokens separated by blanks, as `Flags::new("v f").with('T', 60)`.
 #[derive(Clone, Copy)]
 pub struct Flags {
@@ -30,17 +32,7 @@ impl Flags {
     #[must_use]
     pub fn with(self, flag: char, number: u64) -> Self {
         let mut room = [0; 21];
-        let mut at = room.len();
-        let mut rest = number;
-        loop {
-            at -= 1;
-            room[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        at -= 1;
+        let at = decimal::put(number, &mut room) - 1;
         room[at] = if flag.is_ascii_alphabetic() { flag as u8 } else { b'?' };
         self.and(std::str::from_utf8(&room[at..]).unwrap_or_default())
     }
