@@ -90,5 +90,4 @@ unsafe impl Send for Driver {}
 unsafe impl Sync for Driver {}
 
 #[cfg(test)]
-#[path = "db/tests.rs"]
 mod tests;
