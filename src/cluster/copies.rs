@@ -6,12 +6,15 @@
 //! docs/COPIES.md tells the protocol in plain words.
 
 mod alone;
+mod change;
 pub mod commit;
 pub mod count;
 mod follow;
 mod learn;
+pub mod legs;
 pub mod mark;
 pub mod mend;
+mod pace;
 pub mod packet;
 pub mod poll;
 pub mod read;
@@ -20,16 +23,19 @@ pub mod sight;
 mod task;
 #[cfg(test)]
 mod tests;
+mod twins;
 pub mod void;
 pub mod walk;
 pub mod write;
 
 pub use commit::{Commit, Token, When};
 pub use count::Count;
+pub use legs::{Answer, Fate, Hit, Leg, Legs};
 pub use mark::{Mark, View};
 pub use mend::{Mend, Mended};
-pub use packet::{Answer, Body, Command, Fate, Hit, Leg, Legs, Mode, Packet, Side, Slot};
-pub use poll::{Full, Pace, Poll, Polled};
+pub use pace::Pace;
+pub use packet::{Body, Command, Mode, Packet, Side, Slot};
+pub use poll::{Full, Poll, Polled};
 pub use read::Read;
 pub use walk::Walk;
 pub use write::Write;

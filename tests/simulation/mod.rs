@@ -2,6 +2,7 @@
 //!
 //! Comes in: the test of the promises, and `examples/simulate.rs`, which tells one story line by line.
 
+pub mod actor;
 pub mod check;
 pub mod counts;
 pub mod deeds;

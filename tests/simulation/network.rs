@@ -3,9 +3,10 @@
 use shardcache::cluster::copies::{Body, Command, Fate, Leg, Legs, Packet, Request, Side, Slot};
 use shardcache::health::{Reason, Seen};
 
+use super::actor::Actor;
 use super::outages::Wait;
 use super::server::{Load, Place, State};
-use super::world::{Actor, Event, LEG, MS, World, note};
+use super::world::{Event, LEG, MS, World, note};
 
 /// One side's packet of an exchange, and what becomes of it.
 pub struct Flight {
@@ -174,7 +175,7 @@ impl World {
             if self.hosts[host].drained(server) {
                 continue;
             }
-            let (begun, refused) = (actor.begun[side as usize], actor.refused[side as usize]);
+            let (begun, refused) = (actor.asked[side as usize], actor.refused[side as usize]);
             let change = self.hosts[host].probed(server, begun, reached[side as usize], refused, self.now);
             self.turned(host, server, change);
         }

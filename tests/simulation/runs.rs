@@ -86,6 +86,7 @@ pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Ta
                     total.lasted += run.lasted;
                     total.calm_voids += run.calm_voids;
                     if let Some(first) = run.violations.first() {
+                        println!("seed {seed}: {}", first.what);
                         total.bad.push((seed, first.what));
                     }
                     if !run.whole {

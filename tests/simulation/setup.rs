@@ -3,8 +3,9 @@
 use shardcache::cluster::copies::Legs;
 use shardcache::cluster::pairs::{Member, Pairs};
 
+use super::actor::{Actor, Role};
 use super::watcher::Watching;
-use super::world::{Actor, Event, MS, Role, TICK, World};
+use super::world::{Event, MS, TICK, World};
 use super::{single, watcher, worker};
 
 /// Home and partner of each pair.

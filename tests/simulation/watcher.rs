@@ -3,8 +3,9 @@
 use shardcache::cluster::copies::mend::Seen;
 use shardcache::cluster::copies::{Answer, Legs, Mend, Mended, Pace, Poll, Polled, Side, Step, Walk};
 
+use super::actor::{Actor, Role};
 use super::server::{Content, Place, State};
-use super::world::{Actor, Event, MS, Role, TICK, World, note};
+use super::world::{Event, MS, TICK, World, note};
 
 const LIMIT: u64 = 30 * MS;
 
@@ -78,6 +79,7 @@ fn poll(world: &mut World, at: usize, actor: &mut Actor) {
     if let Step::Send(request) = poll.start() {
         watching.job = Job::Poll(poll);
         world.send(at, actor, &request, LIMIT);
+        actor.asked = actor.begun;
     }
 }
 

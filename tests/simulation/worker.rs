@@ -6,12 +6,13 @@ use shardcache::cluster::copies::{
 };
 
 use super::RULES;
+use super::actor::{Actor, Role};
 use super::history::{Act, Call};
 use super::server::{Content, Place};
 use super::story::{self, Then};
 use super::theme::{self, Theme};
 use super::value::{MIDDLE, stored};
-use super::world::{Actor, CMD_TIMEOUT, Event, LEG, MS, Role, World, note};
+use super::world::{CMD_TIMEOUT, Event, LEG, MS, World, note};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Job {

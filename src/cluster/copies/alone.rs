@@ -1,6 +1,6 @@
 //! What becomes of the copy on a side that did not count while the other did: none may stay that lacks this delta.
 
-use super::count::Change;
+use super::change::Change;
 use super::mark::{Mark, View};
 use super::settle::Settle;
 use super::{Answer, Command, Legs, Outcome, Request, Scene, Side, Step};
@@ -31,9 +31,11 @@ pub struct Alone {
     side: Side,
     /// The mark under which the other side did.
     under: Mark,
-    /// What the other side answered.
-    number: u64,
+    /// How the call ends then.
+    then: Outcome,
     change: Change,
+    /// The other side was asked to count, and had no counter.
+    asked: bool,
     at: At,
     tries: u8,
 }
@@ -43,9 +45,9 @@ pub struct Alone {
 pub enum Other {
     /// It missed the count; its mark, read after the other side counted.
     Missed(Answer),
-    /// It had no counter.
-    Lacks,
-    /// It had lost what it held, and made a counter anew.
+    /// It had no counter, or was not asked to count: its server came into use only then.
+    Lacks { asked: bool },
+    /// Its counter is none of this life: it was made anew where all was lost, or went on when it should have ended.
     Anew,
 }
 
@@ -54,14 +56,15 @@ impl Alone {
         scene: &Scene<'_>,
         view: &mut View,
         side: Side,
-        number: u64,
+        then: Outcome,
         change: Change,
         other: Other,
     ) -> (Self, Step<Option<Outcome>>) {
-        let mut alone = Self { side, under: view.of(side.other()), number, change, at: At::Check, tries: 2 };
+        let asked = other != Other::Lacks { asked: false };
+        let mut alone = Self { side, under: view.of(side.other()), then, change, asked, at: At::Check, tries: 2 };
         let step = match other {
             Other::Missed(record) => alone.settle(scene, view, Some(record)),
-            Other::Lacks => alone.check(scene, view),
+            Other::Lacks { .. } => alone.check(scene, view),
             Other::Anew => alone.drop(scene, view),
         };
         (alone, step)
@@ -87,7 +90,7 @@ impl Alone {
                 let own = legs.of(self.side.other());
                 self.checked(scene, view, copy, own.answered().then_some(own.answers[0]), complete)
             }
-            (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(Outcome::Number(self.number))),
+            (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(self.then)),
             _ => self.check(scene, view),
         }
     }
@@ -103,7 +106,8 @@ impl Alone {
         Step::Send(request)
     }
 
-    /// A copy that a repairer made bears a stamp; one that callers are just creating does not, and lacks this delta.
+    /// A copy that a repairer made bears a stamp; one that callers are just creating does not, and lacks this delta. So does any that was
+    /// not asked to count: no repairer copies a counter that moved within this call.
     /// `own`: the counter that counted, now: it may be at its end, or deleted, and this copy with it; `None` = nobody knows.
     fn checked(
         &mut self,
@@ -115,7 +119,7 @@ impl Alone {
     ) -> Step<Option<Outcome>> {
         let touches = matches!(self.change, Change::Touch { .. });
         match copy {
-            Answer::Hit(hit) if hit.stamp == 0 => {
+            Answer::Hit(hit) if hit.stamp == 0 || !self.asked => {
                 self.at = At::Late;
                 let mut request = Request::default();
                 request.on(self.side).push(self.change.command(sight::counter(view.of(self.side), scene.rules)));
@@ -133,7 +137,7 @@ impl Alone {
                 Some(Answer::Hit(_)) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
                 Some(Answer::Hit(own)) if complete && !own.ending() => self.drop(scene, view),
                 Some(Answer::Miss) if touches => Step::Done(Some(GONE)),
-                _ => Step::Done(Some(Outcome::Number(self.number))),
+                _ => Step::Done(Some(self.then)),
             },
         }
     }
@@ -149,7 +153,7 @@ impl Alone {
     }
 
     fn settle(&mut self, scene: &Scene<'_>, view: &mut View, record: Option<Answer>) -> Step<Option<Outcome>> {
-        let (settle, step) = Settle::begin(scene, view, self.side, record, Outcome::Number(self.number));
+        let (settle, step) = Settle::begin(scene, view, self.side, record, self.then);
         self.at = At::Settle(settle);
         some(step)
     }

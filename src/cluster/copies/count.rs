@@ -4,65 +4,38 @@
 //! whose copy is not rebuilt yet must not hold one without this delta ([`Alone`]). Nothing is repeated whose outcome is not known.
 
 use super::alone::{Alone, Other};
+use super::change::{Change, ITEM, MARK};
 use super::mark::View;
 use super::settle::Settle;
 use super::sight::{self, Look, Ruling};
-use super::{Answer, Command, Fate, Legs, Outcome, Request, Rules, Scene, Side, Slot, Step, learn};
+use super::twins::{Records, Twins, records};
+use super::{Fate, Leg, Legs, Outcome, Request, Rules, Scene, Side, Step, learn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Start,
     Learn,
+    /// A missing counter is made at home first: a packet that is lost and late makes none on the partner alone, on which others count.
+    Made(Sent),
     Both {
-        under: View,
-        /// When a missing counter is made: the marks' records as they were when it was missing.
-        creates: Option<Records>,
+        sent: Sent,
+        /// The home's answers, where it was asked first.
+        home: Option<Leg>,
     },
     /// Nobody has the counter: does the key hold a value?
     Look,
     Alone(Alone),
-    /// It was new on one side only: was it deleted on the other in between?
-    New {
-        numbers: [u64; 2],
-        records: Records,
-    },
-    /// Then it goes on this one too.
-    Gone(u64),
+    /// It was new on both sides, and the numbers differ.
+    Twins(Twins),
     /// A side may yet count beside a value.
     Settle(Settle),
 }
 
-/// The cas of the mark's record on either side.
-type Records = [Option<u64>; 2];
-
-fn records(legs: &Legs, at: usize) -> Records {
-    Side::BOTH.map(|side| match legs.of(side).answers[at] {
-        Answer::Hit(hit) => Some(hit.cas),
-        _ => None,
-    })
-}
-
-/// What is done to a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    Step {
-        delta: u64,
-        down: bool,
-    },
-    /// A new lifetime, seconds, 0 = never ends.
-    Touch {
-        ttl: u32,
-    },
-}
-
-impl Change {
-    /// For a counter that is there.
-    pub fn command(self, slot: Slot) -> Command {
-        match self {
-            Self::Step { delta, down } => Command::Count { slot, delta, down, init: None, ttl: 0 },
-            Self::Touch { ttl } => Command::Prolong { slot, ttl },
-        }
-    }
+struct Sent {
+    under: View,
+    /// When a missing counter is made: the marks' records as they were when it was missing.
+    creates: Option<Records>,
 }
 
 /// One increment or decrement, or a counter's new lifetime.
@@ -77,12 +50,6 @@ pub struct Count {
     /// A side has counted that was voided since: somebody may have seen it.
     seen: bool,
 }
-
-const COUNT: usize = 0;
-const ITEM: usize = 1;
-const MARK: usize = 2;
-/// Where the tombstone is when two new counters are compared.
-const TOMB: usize = 3;
 
 impl Count {
     #[must_use]
@@ -128,17 +95,17 @@ impl Count {
                 learn::take(legs, &mut self.view);
                 self.send(scene, None)
             }
-            At::Both { under, creates } => {
-                let (under, creates) = (*under, *creates);
-                self.judge(scene, legs, &under, creates)
+            At::Made(sent) => {
+                let sent = *sent;
+                self.made(scene, legs, sent)
+            }
+            At::Both { sent, home } => {
+                let (sent, home) = (*sent, home.unwrap_or(legs.home));
+                self.judge(scene, &Legs { home, ..*legs }, sent)
             }
             At::Look => self.looked(scene, legs),
-            At::New { numbers, records } => {
-                let (numbers, records) = (*numbers, *records);
-                self.compared(scene, legs, numbers, records)
-            }
+            At::Twins(twins) => twins.next(scene, &self.view, legs),
             At::Settle(settle) => settle.next(scene, &mut self.view, legs),
-            At::Gone(number) => Step::Done(Outcome::Number(*number)),
             At::Alone(alone) => {
                 let step = alone.next(scene, &mut self.view, legs);
                 self.ended(scene, step)
@@ -147,49 +114,51 @@ impl Count {
     }
 
     fn send(&mut self, scene: &Scene<'_>, creates: Option<Records>) -> Step<Outcome> {
-        let rules = scene.rules;
-        let takes = |side: &Side| scene.up(*side) && self.view.of(*side).active(rules);
+        let sent = Sent { under: self.view, creates };
+        let takes = Side::BOTH.map(|side| scene.up(side) && self.view.of(side).active(scene.rules));
+        let sides = match takes {
+            [false, false] => return Step::Done(Outcome::Unavailable),
+            [true, true] if creates.is_some() => [true, false],
+            sides => sides,
+        };
+        self.at = if sides == takes { At::Both { sent, home: None } } else { At::Made(sent) };
+        Step::Send(self.request(scene, sides, sent))
+    }
+
+    fn request(&self, scene: &Scene<'_>, sides: [bool; 2], sent: Sent) -> Request {
         let mut request = Request::default();
-        for side in Side::BOTH.into_iter().filter(takes) {
-            let slot = sight::counter(self.view.of(side), rules);
-            let packet = request.on(side);
-            packet.push(self.command(slot, creates.is_some()));
-            packet.get(Slot::Item);
-            packet.get(Slot::Mark(side.other()));
+        let new = self.new.filter(|_| sent.creates.is_some());
+        for side in Side::BOTH.into_iter().filter(|side| sides[*side as usize]) {
+            *request.on(side) = self.change.packet(side, sight::counter(sent.under.of(side), scene.rules), new);
         }
-        if request.home.is_empty() && request.partner.is_empty() {
-            return Step::Done(Outcome::Unavailable);
-        }
-        self.at = At::Both { under: self.view, creates };
-        Step::Send(request)
+        request
     }
 
-    fn command(&self, slot: Slot, creates: bool) -> Command {
-        match (self.change, self.new) {
-            (Change::Step { delta, down }, Some((init, ttl))) if creates => {
-                Command::Count { slot, delta, down, init: Some(init), ttl }
-            }
-            (change, _) => change.command(slot),
+    fn made(&mut self, scene: &Scene<'_>, legs: &Legs, sent: Sent) -> Step<Outcome> {
+        if legs.doubts(Side::Home) || self.plain(legs, Side::Home, scene.rules) {
+            return self.judge(scene, legs, sent);
         }
+        self.at = At::Both { sent, home: Some(legs.home) };
+        Step::Send(self.request(scene, [false, true], sent))
     }
 
-    fn judge(&mut self, scene: &Scene<'_>, legs: &Legs, under: &View, creates: Option<Records>) -> Step<Outcome> {
+    fn judge(&mut self, scene: &Scene<'_>, legs: &Legs, sent: Sent) -> Step<Outcome> {
         let rules = scene.rules;
         legs.teach(&mut self.view, MARK);
         if Side::BOTH.into_iter().any(|side| self.plain(legs, side, rules)) {
             return self.beside(scene, legs);
         }
-        match Side::BOTH.map(|side| self.live(legs, side, under, rules)) {
-            [Some(home), Some(partner)] => self.both(scene, legs, creates, [home, partner]),
+        match Side::BOTH.map(|side| self.live(legs, side, &sent.under, rules)) {
+            [Some(home), Some(partner)] => self.both(scene, legs, sent.creates, [home, partner]),
             [Some(number), None] => self.alone(scene, legs, Side::Partner, number),
             [None, Some(number)] => self.alone(scene, legs, Side::Home, number),
-            [None, None] => self.nobody(scene, legs, under, creates.is_some()),
+            [None, None] => self.nobody(scene, legs, &sent.under, sent.creates.is_some()),
         }
     }
 
     /// Whatever was counted beside an item is nobody's. What was lost may yet be counted: its side is void first.
     fn beside(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
-        let number = |side: Side| matches!(legs.of(side).answers[COUNT], Answer::Number { .. });
+        let number = |side: Side| self.change.number(legs.of(side)).is_some();
         let lost = Side::BOTH.into_iter().find(|side| legs.doubts(*side));
         let counted = self.seen || lost.is_some() || Side::BOTH.into_iter().any(number);
         let then = Outcome::Plain { counted };
@@ -207,72 +176,51 @@ impl Count {
     }
 
     fn live(&self, legs: &Legs, side: Side, under: &View, rules: &Rules) -> Option<u64> {
-        let leg = legs.of(side);
         let current = !rules.counter_epochs || self.view.of(side).epoch_is(under.of(side));
-        match leg.answers[COUNT] {
-            Answer::Number { value, .. } if leg.answered() && current => Some(value),
-            _ => None,
-        }
+        self.change.number(legs.of(side)).filter(|_| current && !legs.flushed(side, MARK))
     }
 
     /// Both sides counted. One that lost its records meanwhile (it was flushed) may have made anew what the other still had.
     fn both(&mut self, scene: &Scene<'_>, legs: &Legs, creates: Option<Records>, numbers: [u64; 2]) -> Step<Outcome> {
         let now = records(legs, MARK);
         let same = |side: Side| creates.is_none_or(|before| before[side as usize] == now[side as usize]);
+        let number = |side: Side| Outcome::Number(numbers[side as usize]);
         match Side::BOTH.map(same) {
-            [false, true] => self.finish(scene, Side::Home, numbers[1], Other::Anew),
-            [true, false] => self.finish(scene, Side::Partner, numbers[0], Other::Anew),
-            _ if creates.is_none() || numbers[0] == numbers[1] => Step::Done(Outcome::Number(numbers[0])),
-            _ => self.compare(scene, numbers, now),
+            [false, true] => self.finish(scene, Side::Home, number(Side::Partner), Other::Anew),
+            [true, false] => self.finish(scene, Side::Partner, number(Side::Home), Other::Anew),
+            _ if creates.is_none() || numbers[0] == numbers[1] => Step::Done(number(Side::Home)),
+            _ => {
+                let (twins, step) = Twins::begin(scene, &self.view, numbers, now);
+                self.at = At::Twins(twins);
+                step
+            }
         }
     }
 
-    fn compare(&mut self, scene: &Scene<'_>, numbers: [u64; 2], records: Records) -> Step<Outcome> {
-        self.at = At::New { numbers, records };
-        let mut request = Request::default();
-        for side in Side::BOTH {
-            request.on(side).get(sight::counter(self.view.of(side), scene.rules));
-            request.on(side).get(Slot::Item);
-            request.on(side).get(Slot::Mark(side.other()));
-            request.on(side).get(Slot::Tomb);
-        }
-        Step::Send(request)
-    }
-
-    /// Of two counters made at the same time as a delete came, one may stand on one side only: nobody counted on it yet.
-    /// Without a trace of that delete, the other one was taken away as not complete, and this one has all counts.
-    fn compared(&mut self, scene: &Scene<'_>, legs: &Legs, numbers: [u64; 2], before: Records) -> Step<Outcome> {
-        let number = numbers[0];
-        let hit = |side: Side| match legs.of(side).answers[COUNT] {
-            Answer::Hit(hit) => Some(hit),
-            _ => None,
-        };
-        let stands = |side: Side| hit(side).filter(|hit| hit.number == Some(numbers[side as usize]));
-        let deleted = |side: Side| {
-            let answers = &legs.of(side).answers;
-            hit(side).is_none() && [ITEM, TOMB].iter().any(|at| matches!(answers[*at], Answer::Hit(_)))
-        };
-        let alone = Side::BOTH.into_iter().find(|side| stands(*side).is_some() && deleted(side.other()));
-        let answered = legs.home.answered() && legs.partner.answered() && records(legs, MARK) == before;
-        let Some((side, hit)) = alone.filter(|_| answered).and_then(|side| Some((side, hit(side)?))) else {
-            return Step::Done(Outcome::Number(number));
-        };
-        self.at = At::Gone(number);
-        let mut request = Request::default();
-        let slot = sight::counter(self.view.of(side), scene.rules);
-        request.on(side).push(Command::Delete { slot, cas: Some(hit.cas) });
-        Step::Send(request)
+    /// Was this side's counter given a new lifetime when it was about to end, and the other side's had ended already?
+    fn outlives(&self, legs: &Legs, side: Side) -> bool {
+        let ending = self.change.found(legs.of(side)).is_some_and(|hit| hit.ending());
+        ending && legs.of(side.other()).answered()
     }
 
     /// `side` did not count, the other did.
     fn alone(&mut self, scene: &Scene<'_>, legs: &Legs, side: Side, number: u64) -> Step<Outcome> {
+        let (counted, then) = (side.other(), Outcome::Number(number));
         let asks = scene.up(side) && legs.of(side).fate != Fate::Lost && self.view.of(side).active(scene.rules);
-        let missed = Other::Missed(legs.of(side.other()).answers[MARK]);
-        self.finish(scene, side, number, if asks { Other::Lacks } else { missed })
+        if legs.flushed(side, MARK) {
+            self.finish(scene, side, then, Other::Anew)
+        } else if asks && self.outlives(legs, counted) {
+            self.finish(scene, counted, Outcome::Missing, Other::Anew)
+        } else if asks {
+            self.finish(scene, side, then, Other::Lacks { asked: legs.of(side).answered() })
+        } else {
+            self.finish(scene, side, then, Other::Missed(legs.of(counted).answers[MARK]))
+        }
     }
 
-    fn finish(&mut self, scene: &Scene<'_>, side: Side, number: u64, other: Other) -> Step<Outcome> {
-        let (alone, step) = Alone::begin(scene, &mut self.view, side, number, self.change, other);
+    /// What `side` holds lacks what was counted, or should be there no more. Then the call ends.
+    fn finish(&mut self, scene: &Scene<'_>, side: Side, then: Outcome, other: Other) -> Step<Outcome> {
+        let (alone, step) = Alone::begin(scene, &mut self.view, side, then, self.change, other);
         self.at = At::Alone(alone);
         self.ended(scene, step)
     }

@@ -221,10 +221,9 @@ impl Follow {
         }
         self.tries -= 1;
         match other.answers[SET] {
-            Answer::Hit(hit) if self.later(scene, view, &hit) => {
-                // Where nothing was replaced, it may as well be one that was faster.
-                Step::Done(if self.store.derived { Outcome::Done } else { Outcome::Ambiguous })
-            }
+            // Where nothing was replaced, it may as well be one that was faster. Else it comes here too, unless it was decided there alone.
+            Answer::Hit(hit) if self.later(scene, view, &hit) && !self.store.derived => Step::Done(Outcome::Ambiguous),
+            Answer::Hit(hit) if self.later(scene, view, &hit) => self.meet(),
             Answer::Hit(hit) => self.copy(scene, view, Mode::Cas(hit.cas)),
             _ if self.store.derived && !self.unburied(other) => Step::Done(Outcome::Ambiguous),
             _ => self.place(scene, view, Place { item: None, tomb: None }),

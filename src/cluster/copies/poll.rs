@@ -6,35 +6,6 @@
 use super::mark::{Mark, View};
 use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Scene, Side, Slot, Step};
 
-/// Paces activations: each one soon after another doubles the pause, so that an outage that only some hosts see uses few epochs.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    first_ms: u64,
-    most_ms: u64,
-    gap_ms: u64,
-    last_ms: u64,
-}
-
-impl Pace {
-    #[must_use]
-    pub fn new(first_ms: u64, most_ms: u64) -> Self {
-        Self { first_ms, most_ms, gap_ms: 0, last_ms: 0 }
-    }
-
-    /// May an epoch be activated now?
-    #[must_use]
-    pub fn allows(&self, now_ms: u64) -> bool {
-        now_ms >= self.last_ms + self.gap_ms
-    }
-
-    /// One was.
-    pub fn used(&mut self, now_ms: u64) {
-        let calm = now_ms > self.last_ms + 4 * self.most_ms;
-        self.gap_ms = if calm { self.first_ms } else { (2 * self.gap_ms).clamp(self.first_ms, self.most_ms) };
-        self.last_ms = now_ms;
-    }
-}
-
 /// What a side's full record says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Full {
@@ -88,12 +59,12 @@ pub struct Poll {
     set: [Mark; 2],
 }
 
-const MARK: usize = 0;
-const FULL: usize = 1;
-const ILL: usize = 2;
-const LEASE: usize = 3;
+pub(super) const MARK: usize = 0;
+pub(super) const FULL: usize = 1;
+pub(super) const ILL: usize = 2;
+pub(super) const LEASE: usize = 3;
 /// What an open full record holds: no mark.
-const OPEN: u64 = 0;
+pub(super) const OPEN: u64 = 0;
 
 impl Poll {
     #[must_use]
@@ -185,10 +156,16 @@ impl Poll {
         }
     }
 
-    /// Puts the mark that `witness` keeps of the other side in order.
+    /// Puts the mark that `witness` keeps of the other side in order. A side that lost its records gets them back when its new epoch
+    /// has begun: by then nothing counts that was sent before and finds it empty.
     fn correct(&mut self, scene: &Scene<'_>, legs: &Legs, witness: Side, request: &mut Request) {
         let rules = scene.rules;
         let side = witness.other();
+        let lost = |side: Side| legs.flushed(side, MARK);
+        let active = |side: Side| legs.of(side.other()).mark(MARK).is_some_and(|mark| mark.active(rules));
+        if lost(witness) && active(witness) {
+            return;
+        }
         let known = self.view.of(side);
         let (read, mode) = match legs.of(witness).answers[MARK] {
             Answer::Hit(hit) => (Mark(hit.number.unwrap_or(0)), Mode::Cas(hit.cas)),
@@ -198,7 +175,8 @@ impl Poll {
             Mark::UNKNOWN if rules.memory && known.known() => known,
             Mark::UNKNOWN if legs.of(side).answered() => Mark::first(scene.clock),
             read if read < known && rules.memory => known,
-            read if self.activates(scene, read, legs, side) => {
+            read if lost(side) && active(side) => read.next(),
+            read if !lost(side) && self.activates(scene, read, legs, side) => {
                 self.found.activated[side as usize] = true;
                 Mark(read.0 + 1)
             }
@@ -239,84 +217,6 @@ impl Poll {
             let (slot, mode, body) = (Slot::Lease, Mode::Add, Body::Number(self.host));
             let ttl = scene.rules.lease_ttl;
             request.partner.push(Command::Set { slot, mode, stamp: 0, body, ttl });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Fate, Leg, Rules};
-    use super::*;
-
-    const MARKS: View = View { home: Mark(101), partner: Mark(203) };
-
-    fn hit(number: u64) -> Answer {
-        Answer::Hit(Hit { stamp: 0, cas: 1, ttl: None, digest: 0, number: Some(number) })
-    }
-
-    /// Both sides answer: complete, no trouble, and `holder` has the lease.
-    fn legs(holder: u64) -> Legs {
-        let mut legs = Legs::default();
-        for side in Side::BOTH {
-            let mut leg = Leg { fate: Fate::Answered, ..Leg::default() };
-            (leg.answers[MARK], leg.answers[FULL]) = (hit(MARKS.of(side.other()).0), hit(MARKS.of(side).0));
-            *legs.on(side) = leg;
-        }
-        legs.partner.answers[LEASE] = hit(holder);
-        legs
-    }
-
-    const RULES: Rules = Rules::ALL;
-    const SCENE: Scene<'static> = Scene::calm(&RULES);
-
-    #[test]
-    fn a_side_that_is_not_used_counts_as_not_reached_and_its_records_are_read() {
-        let mut poll = Poll::new(View::default(), 7, [true; 2]);
-        poll.used = [true, false];
-        let Step::Send(request) = poll.next(&SCENE, &legs(7)) else { panic!("it leaves a note") };
-        assert_eq!(poll.view, MARKS);
-        assert!(matches!(request.home.commands(), [Command::Set { slot: Slot::Ill(Side::Partner), .. }]));
-        let Step::Done(polled) = poll.next(&SCENE, &Legs::default()) else { panic!("one correction is enough") };
-        assert_eq!((polled.reached, polled.whole, polled.repairs), ([true, false], false, false));
-    }
-
-    #[test]
-    fn who_repaired_before_renews_its_lease() {
-        let lease = |renews: Option<u32>| {
-            let mut poll = Poll::new(MARKS, 7, [true; 2]);
-            poll.renews = renews;
-            let Step::Send(request) = poll.start() else { panic!("it asks") };
-            request.partner.commands()[LEASE]
-        };
-        assert_eq!(lease(None), Command::Get { slot: Slot::Lease });
-        assert_eq!(lease(Some(3)), Command::Touch { slot: Slot::Lease, ttl: 3 });
-    }
-
-    #[test]
-    fn only_the_holder_of_the_lease_repairs() {
-        for (holder, repairs) in [(7, true), (8, false)] {
-            let Step::Done(polled) = Poll::new(MARKS, 7, [true; 2]).next(&SCENE, &legs(holder)) else {
-                panic!("nothing is wrong")
-            };
-            assert_eq!((polled.whole, polled.repairs), (true, repairs));
-        }
-    }
-
-    #[test]
-    fn a_side_that_somebody_could_not_reach_is_complete_again_after_a_pass() {
-        for (partner_full, opens) in [(hit(MARKS.partner.0), true), (hit(OPEN), false)] {
-            let mut legs = legs(7);
-            legs.home.answers[FULL] = hit(MARKS.home.0);
-            legs.partner.answers[FULL] = partner_full;
-            legs.partner.answers[ILL] = hit(0);
-            let step = Poll::new(MARKS, 7, [true; 2]).next(&SCENE, &legs);
-            let opened = match &step {
-                Step::Send(request) => {
-                    matches!(request.home.commands(), [Command::Set { slot: Slot::Full(Side::Home), .. }])
-                }
-                Step::Done(_) => false,
-            };
-            assert_eq!(opened, opens, "the only complete side stays so: {step:?}");
         }
     }
 }

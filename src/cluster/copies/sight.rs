@@ -42,6 +42,8 @@ pub fn counter(mark: Mark, rules: &Rules) -> Slot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sight {
     pub reached: bool,
+    /// Has it lost its records? Then its counters were made anew, and lack what the other side's have.
+    pub flushed: bool,
     pub item: Option<Hit>,
     pub tomb: Option<Hit>,
     pub counter: Option<Hit>,
@@ -73,6 +75,7 @@ impl Sight {
         };
         Self {
             reached: leg.answered(),
+            flushed: false,
             item: hit(ITEM),
             tomb: hit(TOMB),
             counter: hit(COUNTER),
@@ -87,7 +90,7 @@ impl Sight {
         match (self.item, self.counter, self.tomb) {
             _ if !self.reached => Grade::Unreached,
             (Some(item), ..) if verified(&item) => Grade::Item(item),
-            (_, Some(counter), _) => Grade::Counter(counter),
+            (_, Some(counter), _) if !self.flushed => Grade::Counter(counter),
             (.., Some(tomb)) if verified(&tomb) => Grade::Gone,
             (Some(_), ..) if self.complete(mark, rules) => Grade::Silent(true),
             (Some(item), ..) => Grade::Doubtful(item),
@@ -129,7 +132,9 @@ impl Look {
     /// Reads both answers; `view` learns the marks.
     pub fn new(legs: &Legs, view: &mut View) -> Self {
         legs.teach(view, MARK);
-        let look = Self { home: Sight::new(&legs.home), partner: Sight::new(&legs.partner) };
+        let [home, partner] =
+            Side::BOTH.map(|side| Sight { flushed: legs.flushed(side, MARK), ..Sight::new(legs.of(side)) });
+        let look = Self { home, partner };
         view.learn(Side::Home, look.home.full);
         view.learn(Side::Partner, look.partner.full);
         look

@@ -56,13 +56,14 @@ impl Task {
         let junk = |side: Side| look.of(side).item.is_some() && !matches!(grades[side as usize], Grade::Item(_));
         let removal = |gone: bool| Side::BOTH.into_iter().find(|side| junk(*side)).map(|at| Task::Remove { at, gone });
         let (home, partner) = (Side::Home, Side::Partner);
-        let item = grades.iter().any(|grade| matches!(grade, Grade::Item(_)));
         // Copies made at the last moment would keep each other alive for ever.
         let ending = |hit: Option<Hit>| hit.is_some_and(|hit| hit.ending());
         if Side::BOTH.into_iter().any(|side| ending(look.of(side).item) || ending(look.of(side).counter)) {
             return Task::Nothing;
         }
-        if let Some(at) = Side::BOTH.into_iter().find(|side| active && item && look.of(*side).counter.is_some()) {
+        // A counter goes when its side has the item: what is complete holds one of them at any time.
+        let both = |side: &Side| matches!(grades[*side as usize], Grade::Item(_)) && look.of(*side).counter.is_some();
+        if let Some(at) = Side::BOTH.into_iter().find(|side| active && both(side)) {
             return Task::Orphan { at };
         }
         match grades {

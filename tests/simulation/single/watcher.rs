@@ -3,7 +3,8 @@
 use shardcache::cluster::copies::{Legs, Side, Step};
 use shardcache::cluster::seats::{Poll, Polled, Rules, Scene, Watch};
 
-use super::super::world::{Actor, Event, MS, Role, TICK, World, note};
+use super::super::actor::{Actor, Role};
+use super::super::world::{Event, MS, TICK, World, note};
 
 const LIMIT: u64 = 30 * MS;
 
@@ -30,6 +31,7 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     let poll = watching.poll.insert(Poll::new(view, watching.watch));
     if let Step::Send(request) = poll.start() {
         world.send(at, actor, &request, LIMIT);
+        actor.asked = actor.begun;
     }
 }
 

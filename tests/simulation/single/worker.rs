@@ -3,10 +3,11 @@
 use shardcache::cluster::copies::{Answer, Body, Command, Fate, Hit, Legs, Mode, Outcome, Packet, Request, Side, Slot};
 use shardcache::cluster::seats::{Counted, Guard, Rules, Seat, Turn, counted};
 
+use super::super::actor::{Actor, Role};
 use super::super::history::{Act, Call};
 use super::super::server::{Content, Place, SECOND};
 use super::super::value::stored;
-use super::super::world::{Actor, CMD_TIMEOUT, Event, MS, Role, World, note};
+use super::super::world::{CMD_TIMEOUT, Event, MS, World, note};
 
 /// A question for the record takes so long at most.
 const ASK_LIMIT: u64 = CMD_TIMEOUT * 40 / 100;

@@ -1,0 +1,230 @@
+//! Counters: made, counted on, given a new lifetime, repaired.
+
+use super::*;
+use crate::cluster::copies::count::Count;
+use crate::cluster::copies::sight::{Look, Ruling};
+
+#[test]
+fn an_increment_that_came_between_the_two_legs_of_a_creation_goes_to_both() {
+    let scene = scene([true, true]);
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene));
+    let home = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let partner = leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)]);
+    sent(count.next(&scene, &Legs { home, partner }));
+    let legs = Legs { partner: leg(&[hit(1, 0), hit(MARK.0, 0)]), ..Legs::default() };
+    let request = sent(count.next(&scene, &legs));
+    assert!(matches!(request.partner.commands(), [Command::Count { delta: 3, init: None, .. }]), "{request:?}");
+    let legs = Legs { partner: leg(&[Answer::Number { value: 4, cas: 2 }]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Number(4));
+}
+
+#[test]
+fn a_count_that_was_lost_beside_a_value_goes_on_when_its_side_is_void() {
+    let scene = scene([true, true]);
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    sent(count.start(&scene));
+    let value = hit(5, MARK.stamp(&Rules::ALL));
+    let partner = leg(&[Answer::NotFound, value, hit(MARK.0, 0)]);
+    let home = Leg { fate: Fate::Lost, ..Leg::default() };
+    sent(count.next(&scene, &Legs { home, partner }));
+    let complete = Legs { partner: leg(&[hit(MARK.0, 0), hit(MARK.0, 0)]), ..Legs::default() };
+    let request = sent(count.next(&scene, &complete));
+    assert!(matches!(request.partner.commands(), [Command::Set { slot: Slot::Mark(Side::Home), .. }]), "{request:?}");
+    let legs = Legs { partner: leg(&[Answer::Stored(9)]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Plain { counted: true });
+}
+
+#[test]
+fn a_count_on_one_side_beside_a_value_on_the_other_goes_on_with_the_value() {
+    // The home was not asked to count: it came back only then.
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene([false, true])));
+    let partner = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let scene = scene([true, true]);
+    sent(count.next(&scene, &Legs { partner, ..Legs::default() }));
+    let home = leg(&[Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(5, MARK.stamp(&Rules::ALL))]);
+    let partner = leg(&[hit(4, 0)]);
+    assert_eq!(done(count.next(&scene, &Legs { home, partner })), Outcome::Plain { counted: true });
+}
+
+#[test]
+fn a_new_lifetime_that_one_side_took_is_not_said_to_be_undone() {
+    let scene = scene([true, true]);
+    let mut count = Count::touch(VIEW, 7);
+    sent(count.start(&scene));
+    sent(count.next(&scene, &Legs { home: prolonged(None), partner: ended() }));
+    let silent = Leg { fate: Fate::Lost, ..Leg::default() };
+    let partner = leg(&[Answer::Miss, hit(0, 0), hit(MARK.0, 0)]);
+    let legs = Legs { home: silent, partner };
+    sent(count.next(&scene, &legs));
+    sent(count.next(&scene, &legs));
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Ambiguous);
+}
+
+#[test]
+fn counters_that_differ_are_made_level_when_no_count_can_be_late_any_more() {
+    let rules = Rules { two_looks: false, ..Rules::ALL };
+    let scene = Scene { rules: &rules, ..scene([true, true]) };
+    let counter = |number: u64| leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(number, 0)]);
+    let look = Legs { home: counter(5), partner: counter(4) };
+    let mend = |calm: bool| {
+        let mut mend = Mend::new(VIEW, None, calm);
+        sent(mend.start(&scene));
+        let step = mend.next(&scene, &look);
+        (mend, step)
+    };
+    assert_eq!(done(mend(false).1), Mended::Wait(None));
+    for (note, levels) in [(Answer::Miss, true), (hit(0, 0), false)] {
+        let (mut mend, step) = mend(true);
+        assert_eq!(sent(step).home.commands(), [Command::Get { slot: Slot::Ill(Side::Partner) }]);
+        let legs = Legs { home: leg(&[note]), partner: leg(&[Answer::Miss]) };
+        assert_eq!(matches!(mend.next(&scene, &legs), Step::Send(_)), levels);
+    }
+}
+
+#[test]
+fn a_call_sends_nothing_to_a_side_that_went_out_of_use_meanwhile() {
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene([true, true])));
+    let home = leg(&[Answer::Number { value: 4, cas: 1 }, Answer::Miss, hit(MARK.0, 0)]);
+    let partner = leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)]);
+    let request = sent(count.next(&scene([false, true]), &Legs { home, partner }));
+    assert!(request.home.is_empty() && !request.partner.is_empty(), "{request:?}");
+}
+
+fn counted(value: u64) -> Leg {
+    leg(&[Answer::Number { value, cas: 1 }, Answer::Miss, hit(MARK.0, 0)])
+}
+
+fn lacks() -> Leg {
+    leg(&[Answer::NotFound, Answer::Miss, hit(MARK.0, 0)])
+}
+
+/// A look that finds nothing.
+fn bare() -> Leg {
+    leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), Answer::Miss])
+}
+
+/// Counts 3 on a key that nobody has; what it then sends.
+fn creates(scene: &Scene<'_>) -> (Count, Request) {
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(scene));
+    sent(count.next(scene, &Legs { home: lacks(), partner: lacks() }));
+    let request = sent(count.next(scene, &Legs { home: bare(), partner: bare() }));
+    (count, request)
+}
+
+/// Two make a counter at once: this call counted 2 at home and 1 on the partner, whose copy is gone when it looks again.
+fn counted_apart(tomb: Answer) -> Step<Outcome> {
+    let scene = scene([true, true]);
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    sent(count.start(&scene));
+    sent(count.next(&scene, &Legs { home: lacks(), partner: lacks() }));
+    sent(count.next(&scene, &Legs { home: bare(), partner: bare() }));
+    sent(count.next(&scene, &Legs { home: counted(2), ..Legs::default() }));
+    sent(count.next(&scene, &Legs { partner: counted(1), ..Legs::default() }));
+    let home = leg(&[hit(2, 0), Answer::Miss, hit(MARK.0, 0), Answer::Miss]);
+    let partner = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), tomb]);
+    count.next(&scene, &Legs { home, partner })
+}
+
+#[test]
+fn a_counter_whose_other_copy_was_taken_away_as_not_complete_stands() {
+    assert_eq!(done(counted_apart(Answer::Miss)), Outcome::Number(2));
+    let request = sent(counted_apart(hit(0, MARK.stamp(&Rules::ALL))));
+    assert!(matches!(request.home.commands(), [Command::Delete { cas: Some(7), .. }]), "a delete came: {request:?}");
+}
+
+#[test]
+fn a_repaired_counter_whose_packet_was_lost_voids_its_side() {
+    let rules = Rules { two_looks: false, ..Rules::ALL };
+    let scene = Scene { rules: &rules, ..scene([true, true]) };
+    let mut mend = Mend::new(VIEW, None, true);
+    sent(mend.start(&scene));
+    let home = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(5, 0)]);
+    let partner = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(0, 0), Answer::Miss]);
+    let adds = sent(mend.next(&scene, &Legs { home, partner }));
+    assert!(matches!(adds.partner.commands(), [Command::Set { mode: Mode::Add, .. }]), "{adds:?}");
+    // It may land when the source has counted on: to delete it now would not help.
+    let legs = Legs { partner: Leg { fate: Fate::Lost, ..Leg::default() }, ..Legs::default() };
+    let asks = sent(mend.next(&scene, &legs));
+    assert!(asks.partner.is_empty());
+    assert_eq!(asks.home.commands()[0], Command::Get { slot: Slot::Mark(Side::Partner) });
+}
+
+/// A counter of 4 that had so many seconds left and was given a new lifetime.
+fn prolonged(ttl: Option<u32>) -> Leg {
+    let found = Answer::Hit(Hit { stamp: 0, cas: 7, ttl, digest: 4, number: Some(4) });
+    leg(&[found, Answer::Miss, hit(MARK.0, 0), Answer::Number { value: 4, cas: 8 }])
+}
+
+fn ended() -> Leg {
+    leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), Answer::NotFound])
+}
+
+#[test]
+fn a_counter_that_had_ended_on_one_side_is_not_kept_alive_on_the_other() {
+    let scene = scene([true, true]);
+    let touch = |home: Leg, partner: Leg| {
+        let mut count = Count::touch(VIEW, 50);
+        sent(count.start(&scene));
+        let step = count.next(&scene, &Legs { home, partner });
+        (count, step)
+    };
+    // Seed 598099: on the partner somebody makes it anew, for a host that does not use the home.
+    let (mut count, step) = touch(prolonged(Some(1)), ended());
+    let request = sent(step);
+    assert!(matches!(request.home.commands()[0], Command::Delete { slot: Slot::Counter(_), cas: None }));
+    assert!(request.partner.is_empty());
+    let gone = Legs { home: leg(&[Answer::Deleted, Answer::Deleted]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &gone)), Outcome::Missing);
+    // Seeds 956 and 2161: two who prolong the counter at once see each other's lifetimes.
+    for (home, partner) in [(Some(1), Some(1)), (Some(1), Some(50)), (None, None)] {
+        assert_eq!(done(touch(prolonged(home), prolonged(partner)).1), Outcome::Number(4), "{home:?} {partner:?}");
+    }
+}
+
+#[test]
+fn what_is_counted_on_a_side_that_was_flushed_is_not_believed() {
+    let scene = scene([true, true]);
+    let anew = leg(&[Answer::Number { value: 1, cas: 1 }, Answer::Miss, Answer::Miss]);
+    // Seeds 55307 and 563790: somebody made a counter where the partner still had one of 4.
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    sent(count.start(&scene));
+    let request = sent(count.next(&scene, &Legs { home: anew, partner: counted(4) }));
+    assert!(matches!(request.home.commands()[0], Command::Delete { slot: Slot::Counter(_), .. }), "{request:?}");
+    let gone = Legs { home: leg(&[Answer::Deleted, Answer::NotFound]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &gone)), Outcome::Number(4));
+    let look = |number: u64, mark: Answer| leg(&[Answer::Miss, Answer::Miss, mark, Answer::Miss, hit(number, 0)]);
+    let legs = Legs { home: look(1, Answer::Miss), partner: look(4, hit(MARK.0, 0)) };
+    let ruling = Look::new(&legs, &mut VIEW.clone()).ruling(&VIEW, &Rules::ALL);
+    assert_eq!(ruling, Ruling::Counter { side: Side::Partner, number: 4 });
+}
+
+#[test]
+fn a_counter_is_made_at_home_first() {
+    let scene = scene([true, true]);
+    let (mut count, request) = creates(&scene);
+    assert!(matches!(request.home.commands()[0], Command::Count { init: Some(3), .. }) && request.partner.is_empty());
+    let request = sent(count.next(&scene, &Legs { home: counted(3), ..Legs::default() }));
+    assert!(matches!(request.partner.commands()[0], Command::Count { init: Some(3), .. }) && request.home.is_empty());
+    let legs = Legs { partner: counted(3), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &legs)), Outcome::Number(3));
+    // Seeds 251120 and 439731: a packet that is lost makes none on the partner, on which others would count.
+    let (mut count, _) = creates(&scene);
+    let lost = Leg { fate: Fate::Lost, ..Leg::default() };
+    assert_eq!(done(count.next(&scene, &Legs { home: lost, ..Legs::default() })), Outcome::Ambiguous);
+}
+
+#[test]
+fn a_copy_that_was_not_asked_to_count_gets_the_delta_too() {
+    // Seed 687084: the home came into use when the partner, which is repaired, had counted: its copy is all there is.
+    let mut count = Count::new(VIEW, 3, false, 3, 0);
+    sent(count.start(&scene([false, true])));
+    let scene = scene([true, true]);
+    sent(count.next(&scene, &Legs { partner: counted(4), ..Legs::default() }));
+    let repaired = leg(&[hit(40, 1), hit(MARK.0, 0), hit(MARK.0, 0), Answer::Miss]);
+    let request = sent(count.next(&scene, &Legs { home: repaired, partner: leg(&[hit(4, 0)]) }));
+    assert!(matches!(request.home.commands(), [Command::Count { delta: 3, init: None, .. }]), "{request:?}");
+}
