@@ -1,5 +1,7 @@
 //! Tables with two copies on real servers: what was acknowledged is there after either server died, hung or came back.
 
+#[path = "copies/bumps.rs"]
+mod bumps;
 #[path = "copies/calls.rs"]
 mod calls;
 #[path = "copies/outages.rs"]

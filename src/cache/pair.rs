@@ -2,7 +2,8 @@
 //!
 //! The machines of `cluster::copies` decide; here is what they need: packets on the wire within the deadline, what this
 //! host knows of the pair's marks, and the table's generation. While the watcher's polls are too old to vouch for it, each packet
-//! also reads its record, and a call that began under an old generation is begun again under the new one.
+//! also reads its record, and a call that began under an old generation is begun again under the new one. What it stored under the old
+//! one may have been read: then it does not end as if it had done nothing.
 
 mod count;
 mod desk;
@@ -82,7 +83,10 @@ impl<'a> Call<'a> {
     fn run<M: Machine>(&mut self, make: impl Fn(View) -> M, goods: Goods<'_>, want: Want) -> Result<Outcome, Fault> {
         self.farm.hold(Held::Nothing);
         self.farm.refuse()?;
+        self.desk.notes.changed = false;
         for _ in 0..CHASES {
+            // What an earlier attempt stored, others may have seen.
+            let changed = self.desk.notes.changed;
             let known = self.farm.set_key(self.table, self.key)?;
             let generation = if self.kind == Kind::Entry { known } else { 0 };
             self.desk.expect(generation);
@@ -90,13 +94,14 @@ impl<'a> Call<'a> {
             let outcome = self.attempt(make(self.view()), &key, generation, goods, want);
             self.farm.key = key;
             match outcome {
+                Some(Outcome::Unavailable | Outcome::Missing) if changed => return Err(Fault::Ambiguous),
                 Some(Outcome::Unavailable) => return Err(self.desk.fault(&scene(self.farm, self.pair))),
                 Some(Outcome::Ambiguous) => return Err(Fault::Ambiguous),
                 Some(outcome) => return Ok(outcome),
                 None => {}
             }
         }
-        Err(BUMPED)
+        Err(if self.desk.notes.changed { Fault::Ambiguous } else { BUMPED })
     }
 
     /// `None` when the table was bumped meanwhile.

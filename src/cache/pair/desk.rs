@@ -4,7 +4,7 @@ use super::many::Reads;
 use crate::cache::Fault;
 use crate::cache::farm::Farm;
 use crate::cache::token::Token;
-use crate::cluster::copies::{Answer, Command, Legs, Request, Scene, Side, Slot, View};
+use crate::cluster::copies::{Answer, Command, Fate, Legs, Request, Scene, Side, Slot, View};
 use crate::cluster::courier::{Courier, Lines, Parcel, Parcels};
 use crate::cluster::record::key_ref;
 use crate::wire::Link;
@@ -33,6 +33,8 @@ pub(crate) struct Notes {
     pub view: View,
     /// Something was deleted.
     pub deleted: bool,
+    /// A packet went out that changes the entry.
+    pub changed: bool,
     /// Where the last packets lie.
     pub parcels: Parcels,
     /// Where a counter was found in the last exchange: the home's, else the partner's.
@@ -99,6 +101,9 @@ impl Notes {
                     self.counter = Some(Parcel { at: parcel.at + nth, ..parcel });
                 }
                 self.deleted |= leg.answers[nth] == Answer::Deleted;
+            }
+            if leg.fate != Fate::Unsent {
+                self.changed |= request.of(side).commands().iter().any(Command::changes);
             }
         }
     }

@@ -131,8 +131,7 @@ impl Alone {
                 self.check(scene, view)
             }
             _ => match own {
-                None if touches => Step::Done(Some(Outcome::Ambiguous)),
-                None if complete => self.drop(scene, view),
+                None => Step::Done(Some(Outcome::Ambiguous)),
                 // A new lifetime may have come at the end of the old one, when the other copy was gone already.
                 Some(Answer::Hit(_)) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
                 Some(Answer::Hit(own)) if complete && !own.ending() => self.drop(scene, view),

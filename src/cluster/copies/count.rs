@@ -9,18 +9,16 @@ use super::mark::View;
 use super::settle::Settle;
 use super::sight::{self, Look, Ruling};
 use super::twins::{Records, Twins, records};
-use super::{Fate, Leg, Legs, Outcome, Request, Rules, Scene, Side, Step, learn};
+use super::{Fate, Legs, Outcome, Request, Rules, Scene, Side, Step, learn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Start,
     Learn,
-    /// A missing counter is made at home first: a packet that is lost and late makes none on the partner alone, on which others count.
-    Made(Sent),
     Both {
-        sent: Sent,
-        /// The home's answers, where it was asked first.
-        home: Option<Leg>,
+        under: View,
+        /// When a missing counter is made: the marks' records as they were when it was missing.
+        creates: Option<Records>,
     },
     /// Nobody has the counter: does the key hold a value?
     Look,
@@ -29,13 +27,6 @@ enum At {
     Twins(Twins),
     /// A side may yet count beside a value.
     Settle(Settle),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sent {
-    under: View,
-    /// When a missing counter is made: the marks' records as they were when it was missing.
-    creates: Option<Records>,
 }
 
 /// One increment or decrement, or a counter's new lifetime.
@@ -95,13 +86,9 @@ impl Count {
                 learn::take(legs, &mut self.view);
                 self.send(scene, None)
             }
-            At::Made(sent) => {
-                let sent = *sent;
-                self.made(scene, legs, sent)
-            }
-            At::Both { sent, home } => {
-                let (sent, home) = (*sent, home.unwrap_or(legs.home));
-                self.judge(scene, &Legs { home, ..*legs }, sent)
+            At::Both { under, creates } => {
+                let (under, creates) = (*under, *creates);
+                self.judge(scene, legs, &under, creates)
             }
             At::Look => self.looked(scene, legs),
             At::Twins(twins) => twins.next(scene, &self.view, legs),
@@ -114,45 +101,31 @@ impl Count {
     }
 
     fn send(&mut self, scene: &Scene<'_>, creates: Option<Records>) -> Step<Outcome> {
-        let sent = Sent { under: self.view, creates };
-        let takes = Side::BOTH.map(|side| scene.up(side) && self.view.of(side).active(scene.rules));
-        let sides = match takes {
-            [false, false] => return Step::Done(Outcome::Unavailable),
-            [true, true] if creates.is_some() => [true, false],
-            sides => sides,
-        };
-        self.at = if sides == takes { At::Both { sent, home: None } } else { At::Made(sent) };
-        Step::Send(self.request(scene, sides, sent))
-    }
-
-    fn request(&self, scene: &Scene<'_>, sides: [bool; 2], sent: Sent) -> Request {
+        let takes = |side: &Side| scene.up(*side) && self.view.of(*side).active(scene.rules);
+        let new = self.new.filter(|_| creates.is_some());
         let mut request = Request::default();
-        let new = self.new.filter(|_| sent.creates.is_some());
-        for side in Side::BOTH.into_iter().filter(|side| sides[*side as usize]) {
-            *request.on(side) = self.change.packet(side, sight::counter(sent.under.of(side), scene.rules), new);
+        for side in Side::BOTH.into_iter().filter(takes) {
+            let slot = sight::counter(self.view.of(side), scene.rules);
+            *request.on(side) = self.change.packet(side, slot, new);
         }
-        request
+        if request.is_empty() {
+            return Step::Done(Outcome::Unavailable);
+        }
+        self.at = At::Both { under: self.view, creates };
+        Step::Send(request)
     }
 
-    fn made(&mut self, scene: &Scene<'_>, legs: &Legs, sent: Sent) -> Step<Outcome> {
-        if legs.doubts(Side::Home) || self.plain(legs, Side::Home, scene.rules) {
-            return self.judge(scene, legs, sent);
-        }
-        self.at = At::Both { sent, home: Some(legs.home) };
-        Step::Send(self.request(scene, [false, true], sent))
-    }
-
-    fn judge(&mut self, scene: &Scene<'_>, legs: &Legs, sent: Sent) -> Step<Outcome> {
+    fn judge(&mut self, scene: &Scene<'_>, legs: &Legs, under: &View, creates: Option<Records>) -> Step<Outcome> {
         let rules = scene.rules;
         legs.teach(&mut self.view, MARK);
         if Side::BOTH.into_iter().any(|side| self.plain(legs, side, rules)) {
             return self.beside(scene, legs);
         }
-        match Side::BOTH.map(|side| self.live(legs, side, &sent.under, rules)) {
-            [Some(home), Some(partner)] => self.both(scene, legs, sent.creates, [home, partner]),
+        match Side::BOTH.map(|side| self.live(legs, side, under, rules)) {
+            [Some(home), Some(partner)] => self.both(scene, legs, creates, [home, partner]),
             [Some(number), None] => self.alone(scene, legs, Side::Partner, number),
             [None, Some(number)] => self.alone(scene, legs, Side::Home, number),
-            [None, None] => self.nobody(scene, legs, &sent.under, sent.creates.is_some()),
+            [None, None] => self.nobody(scene, legs, under, creates.is_some()),
         }
     }
 

@@ -72,7 +72,7 @@ pub enum Fate {
 }
 
 /// One side's answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Leg {
     pub fate: Fate,
     pub answers: [Answer; ROOM],

@@ -164,10 +164,15 @@ impl Look {
                 return Ruling::Counter { side, number: hit.number.unwrap_or(0) };
             }
         }
-        if grades.iter().any(|grade| matches!(grade, Grade::Gone | Grade::Silent(true))) {
+        let unreached = grades.contains(&Grade::Unreached);
+        // A counter that was made after the delete may not be copied to this side yet.
+        let counted = |side: Side, mark: Mark| unreached && !self.of(side).complete(mark, rules);
+        if sides().any(|(side, grade)| match grade {
+            Grade::Gone => !counted(side, view.of(side)),
+            grade => grade == Grade::Silent(true),
+        }) {
             return Ruling::Missing;
         }
-        let unreached = grades.contains(&Grade::Unreached);
         for (side, grade) in sides().rev().filter(|_| !unreached || !rules.confirm) {
             if let Grade::Doubtful(_) = grade {
                 return Ruling::Item { side, verified: false };

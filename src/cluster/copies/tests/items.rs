@@ -135,3 +135,15 @@ fn a_counter_stands_until_its_side_has_the_item_that_the_other_one_holds() {
     assert!(matches!(repairs(Answer::Miss), Command::Set { slot: Slot::Item, mode: Mode::Add, .. }));
     assert!(matches!(repairs(hit(5, stamp)), Command::Delete { slot: Slot::Counter(_), .. }));
 }
+
+#[test]
+fn a_tombstone_does_not_deny_a_counter_that_its_side_may_lack() {
+    // Seed 133690: the counter was made after the delete, and the side that is repaired does not have it yet.
+    let record = hit(MARK.0, 0);
+    for (full, want) in [(hit(0, 0), Ruling::Unknown), (record, Ruling::Missing)] {
+        let mut partner = shows(None, Some(0), record);
+        partner.answers[sight::FULL] = full;
+        let legs = Legs { partner, ..Legs::default() };
+        assert_eq!(Look::new(&legs, &mut VIEW.clone()).ruling(&VIEW, &Rules::ALL), want);
+    }
+}
