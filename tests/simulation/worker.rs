@@ -164,13 +164,17 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
     world.after(MS, pace * MS, Event::Wake { actor: at, life });
 }
 
-/// Does a miss stand on the word of both sides, or of one that has its current full record?
+/// Does a miss stand on the word of both sides, or of one that has its current full record, or a tombstone of the current epoch while the
+/// other one is void?
 fn confirmed(legs: &Legs, view: &View, rules: &Rules) -> bool {
     let answered = |side: Side| legs.of(side).answered();
-    let complete = |side: Side| {
-        answered(side) && legs.of(side).mark(sight::FULL).is_some_and(|full| view.of(side).complete(full, rules))
+    let knows = |side: Side| {
+        let (leg, mark) = (legs.of(side), view.of(side));
+        let complete = leg.mark(sight::FULL).is_some_and(|full| mark.complete(full, rules));
+        let buried = matches!(leg.answers[sight::TOMB], Answer::Hit(tomb) if mark.verifies(tomb.stamp, rules));
+        answered(side) && (complete || buried && !view.of(side.other()).active(rules))
     };
-    answered(Side::Home) && answered(Side::Partner) || Side::BOTH.into_iter().any(complete)
+    answered(Side::Home) && answered(Side::Partner) || Side::BOTH.into_iter().any(knows)
 }
 
 /// The item that a get found.

@@ -165,10 +165,13 @@ impl Look {
             }
         }
         let unreached = grades.contains(&Grade::Unreached);
-        // A counter that was made after the delete may not be copied to this side yet.
-        let counted = |side: Side, mark: Mark| unreached && !self.of(side).complete(mark, rules);
+        // A counter that was made after the delete may not be copied to this side yet, unless the other one is void.
+        let lacks = |side: Side| {
+            let (own, other) = (view.of(side), view.of(side.other()));
+            unreached && other.active(rules) && !self.of(side).complete(own, rules)
+        };
         if sides().any(|(side, grade)| match grade {
-            Grade::Gone => !counted(side, view.of(side)),
+            Grade::Gone => !lacks(side),
             grade => grade == Grade::Silent(true),
         }) {
             return Ruling::Missing;

@@ -140,10 +140,13 @@ fn a_counter_stands_until_its_side_has_the_item_that_the_other_one_holds() {
 fn a_tombstone_does_not_deny_a_counter_that_its_side_may_lack() {
     // Seed 133690: the counter was made after the delete, and the side that is repaired does not have it yet.
     let record = hit(MARK.0, 0);
-    for (full, want) in [(hit(0, 0), Ruling::Unknown), (record, Ruling::Missing)] {
-        let mut partner = shows(None, Some(0), record);
+    let void = View { home: MARK.next(), ..VIEW };
+    for (full, view, want) in
+        [(hit(0, 0), VIEW, Ruling::Unknown), (record, VIEW, Ruling::Missing), (hit(0, 0), void, Ruling::Missing)]
+    {
+        let mut partner = shows(None, Some(0), hit(view.home.0, 0));
         partner.answers[sight::FULL] = full;
         let legs = Legs { partner, ..Legs::default() };
-        assert_eq!(Look::new(&legs, &mut VIEW.clone()).ruling(&VIEW, &Rules::ALL), want);
+        assert_eq!(Look::new(&legs, &mut view.clone()).ruling(&view, &Rules::ALL), want);
     }
 }
