@@ -46,12 +46,7 @@ impl Gauge {
 
     /// Takes the answers to a [survey](super::survey) that was sent at `clock_us`: `number` tells each, `None` where the server did not tell it. `raise` is
     /// called for every stripe whose version has to grow. True when the poll vouches for all of them, once that is done.
-    pub fn read(
-        &mut self,
-        clock_us: u64,
-        number: impl Fn(Counter) -> Option<u64>,
-        mut raise: impl FnMut(u8),
-    ) -> bool {
+    pub fn read(&mut self, clock_us: u64, number: impl Fn(Counter) -> Option<u64>, mut raise: impl FnMut(u8)) -> bool {
         let latest = super::survey().filter_map(&number).max().unwrap_or(0);
         self.ahead = self.ahead.max(latest.saturating_sub(clock_us));
         let mut complete = true;

@@ -20,8 +20,8 @@ pub fn judge(world: &World) -> Vec<Violation> {
         let Served { call, read } = *served;
         let over = |change: &&Call| {
             let bound = if change.host == call.host { 0 } else { DELTA };
-            let same = (change.pair, change.key) == (call.pair, call.key);
-            same && change.act != Act::Get && change.good() && change.begun >= read && change.ended + bound <= call.begun
+            let changed = (change.pair, change.key) == (call.pair, call.key) && change.act != Act::Get && change.good();
+            changed && change.begun >= read && change.ended + bound <= call.begun
         };
         let other = world.history.iter().find(over).copied()?;
         Some(Violation { what: "P2: a near entry outlived a change", call, other: Some(other) })

@@ -77,7 +77,8 @@ pub fn fresh(world: &mut World, host: usize, pair: usize) -> bool {
     let ([home, partner], rules, now_ms) = (world.pairs[pair], of(world).rules, ms(world.now));
     let delta_ms = if rules.young { DELTA / MS } else { now_ms };
     let young = |sent_ms: u64| now_ms.saturating_sub(sent_ms) < delta_ms;
-    let seated = world.hosts[host].seats[pair].known() && world.hosts[host].polled[pair].is_some_and(|at| young(ms(at)));
+    let me = &world.hosts[host];
+    let seated = me.seats[pair].known() && me.polled[pair].is_some_and(|at| young(ms(at)));
     let single = world.options.single.is_some();
     let memory = of_host(world, host);
     let ordered = if single { seated } else { memory.marks[pair].into_iter().all(young) };

@@ -48,7 +48,10 @@ const fn with_full<const N: usize, const M: usize>(kinds: [Kind; N]) -> [Kind; M
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// The next part of a change that announces itself.
-    Announce { flight: usize, part: usize },
+    Announce {
+        flight: usize,
+        part: usize,
+    },
     Poll(polls::Poll),
     /// A worker that stood still in the middle of looking here goes on.
     Look(usize),

@@ -67,7 +67,8 @@ pub fn start(world: &mut World, host: usize) {
     edit(world).pollers.push(Poller { host, dead: false, rounds });
     let poller = of(world).pollers.len() - 1;
     for server in 0..servers {
-        world.after(0, TICK, Event::Near(Step::Poll(Poll { poller, server, serial: 0, process: 0, stage: Stage::Begin })));
+        let poll = Poll { poller, server, serial: 0, process: 0, stage: Stage::Begin };
+        world.after(0, TICK, Event::Near(Step::Poll(poll)));
     }
 }
 
