@@ -5,7 +5,7 @@ use super::Shared;
 use super::news::counter_key;
 use super::record::number;
 use crate::clock::{self, Deadline};
-use crate::invalidate::stripes::{Counter, Gauge, survey};
+use crate::invalidate::stripes::{Counter, Watch, survey};
 use crate::wire::{self, Flags, Link};
 
 /// The stripes of so many servers are read in one exchange.
@@ -24,21 +24,9 @@ pub struct Stripes {
 /// One server's.
 #[derive(Default)]
 struct Watched {
-    gauge: Gauge,
+    watch: Watch,
     /// Where the answer about the root will be.
     at: usize,
-    found: Found,
-}
-
-/// What this tick's poll found.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Found {
-    #[default]
-    Nothing,
-    /// The root moved: the stripes have to be read.
-    Moved,
-    /// All changes that were announced before the poll are applied.
-    Applied,
 }
 
 impl Stripes {
@@ -60,7 +48,7 @@ impl Stripes {
     pub fn ask(&mut self, server: usize, link: &mut Link, anew: bool) {
         if let Some(watched) = self.servers.get_mut(server) {
             if anew {
-                watched.gauge.doubt();
+                watched.watch.connected();
             }
             watched.at = link.commands();
             link.mg(counter_key(Counter::Root), "v");
@@ -70,22 +58,21 @@ impl Stripes {
     /// Another process answers than before.
     pub fn forget(&mut self, server: usize) {
         if let Some(watched) = self.servers.get_mut(server) {
-            watched.gauge.forget();
+            watched.watch.forget();
         }
     }
 
     /// Takes the answer of a server to this tick's packet, before anything else is sent to it.
     pub fn hear(&mut self, server: usize, link: &Link) {
         if let Some(watched) = self.servers.get_mut(server) {
-            let rests = watched.gauge.rests(number(&link.reply(watched.at)));
-            watched.found = if rests { Found::Applied } else { Found::Moved };
+            watched.watch.hear(number(&link.reply(watched.at)));
         }
     }
 
     /// Reads the stripes behind the roots that moved, as many as the time allows, and raises the versions of those that changed.
     pub fn read(&mut self, links: &mut [Link], deadline: Deadline) {
         let slots = self.servers.len();
-        let moved = |server: &usize| self.servers[*server].found == Found::Moved && links[*server].is_open();
+        let moved = |server: &usize| self.servers[*server].watch.moved() && links[*server].is_open();
         let moved: Vec<usize> = (self.turn..slots).chain(0..self.turn).filter(moved).collect();
         for crowd in moved.chunks(CROWD) {
             self.turn = crowd[0];
@@ -100,10 +87,10 @@ impl Stripes {
     fn survey(&mut self, links: &mut [Link], crowd: &[usize], deadline: Deadline) {
         let clock_us = clock::wall_us();
         for &server in crowd {
-            let (link, gauge) = (&mut links[server], &self.servers[server].gauge);
+            let (link, watch) = (&mut links[server], &self.servers[server].watch);
             link.begin();
             for counter in survey() {
-                let flags = Flags::new("v N0 D0").with('J', gauge.start(counter, clock_us));
+                let flags = Flags::new("v N0 D0").with('J', watch.start(counter, clock_us));
                 link.ma(counter_key(counter), &flags);
             }
         }
@@ -113,26 +100,21 @@ impl Stripes {
             if link.status().is_err() {
                 continue;
             }
-            let watched = &mut self.servers[server];
             let told = |counter| number(&link.reply(place(counter)));
-            if watched.gauge.read(told, |stripe| versions.raise(server, stripe)) {
-                watched.found = Found::Applied;
-            }
+            self.servers[server].watch.read(clock_us, told, |stripe| versions.raise(server, stripe));
         }
     }
 
     /// The poll that was sent at `sent_ms` is good in all else that a call goes by.
     pub fn vouch(&mut self, server: usize, sent_ms: u64) {
-        if let Some(watched) = self.servers.get(server)
-            && watched.found == Found::Applied
-        {
+        if self.servers.get(server).is_some_and(|watched| watched.watch.vouches()) {
             self.shared.versions().polled(server, sent_ms);
         }
     }
 
     /// Begins a tick.
     pub fn begin(&mut self) {
-        self.servers.iter_mut().for_each(|watched| watched.found = Found::Nothing);
+        self.servers.iter_mut().for_each(|watched| watched.watch.begin());
     }
 }
 

@@ -23,6 +23,12 @@ pub struct StripeCell {
     versions: [AtomicU64; STRIPES],
 }
 
+impl Default for StripeCell {
+    fn default() -> Self {
+        Self { sent_ms: AtomicU64::new(0), versions: [const { AtomicU64::new(0) }; STRIPES] }
+    }
+}
+
 impl StripeCell {
     /// The cell is to be another server's. What the host knows of a server's seat and marks begins anew then: the versions grow
     /// by more than that may shrink.
@@ -39,7 +45,9 @@ impl StripeCell {
 pub struct Versions<'a>(&'a [StripeCell]);
 
 impl<'a> Versions<'a> {
-    pub(super) const fn new(cells: &'a [StripeCell]) -> Self {
+    /// Of servers by their slots.
+    #[must_use]
+    pub const fn new(cells: &'a [StripeCell]) -> Self {
         Self(cells)
     }
 
@@ -52,6 +60,26 @@ impl<'a> Versions<'a> {
     /// Voids all near entries of this stripe that the server in `slot` keeps or could keep.
     pub fn raise(&self, slot: usize, stripe: u8) {
         self.0[slot].versions[usize::from(stripe)].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The versions of a stripe on a key's home and on its partner; 0 where there is none.
+    #[must_use]
+    #[inline(always)]
+    pub fn both(&self, home: usize, partner: Option<usize>, stripe: u8) -> [u64; 2] {
+        [self.stamp(home, stripe), partner.map_or(0, |partner| self.stamp(partner, stripe))]
+    }
+
+    /// A change of an entry of this stripe is over: its near entries are void, whoever of its servers took the change.
+    pub fn void(&self, home: usize, partner: Option<usize>, stripe: u8) {
+        std::iter::once(home).chain(partner).for_each(|server| self.raise(server, stripe));
+    }
+
+    /// Are the polls of a key's home and of its partner [`fresh`](Self::fresh)? A change may have gone to either alone.
+    #[must_use]
+    #[inline(always)]
+    pub fn both_fresh(&self, home: usize, partner: Option<usize>, now_ms: u64, delta_ms: u64) -> bool {
+        let fresh = |server| self.fresh(server, now_ms, delta_ms);
+        fresh(home) && partner.is_none_or(fresh)
     }
 
     /// Do the versions tell of every change that was acknowledged up to `delta_ms` before `now_ms`? Both times are `CLOCK_MONOTONIC`;
@@ -70,7 +98,7 @@ impl<'a> Versions<'a> {
     }
 
     /// A poll that was sent at `sent_ms` was answered, and all it told is applied.
-    pub(super) fn polled(&self, slot: usize, sent_ms: u64) {
+    pub fn polled(&self, slot: usize, sent_ms: u64) {
         self.0[slot].sent_ms.fetch_max(sent_ms, Ordering::Release);
     }
 
@@ -112,36 +140,35 @@ impl Shared {
 
     #[inline(always)]
     fn stamp(&self, layout: &Layout, pair: Option<&Pair>, table: usize, home: usize, stripe: u8) -> u64 {
-        let versions = self.versions();
-        let (partner, order) = match pair {
-            None => (0, 0),
-            Some(pair) => {
-                let (twice, cell) = (self.table_at(table).copies == 2, self.server_cell(home));
-                let order = if twice { cell.pair.view(pair.tag).sum() } else { cell.seat.get().0 };
-                (versions.stamp(pair.servers[1], stripe), order)
-            }
+        let order = match pair {
+            None => 0,
+            Some(pair) if self.table_at(table).copies == 2 => self.server_cell(home).pair.view(pair.tag).sum(),
+            Some(_) => self.server_cell(home).seat.get().0,
         };
-        let versions = [versions.stamp(home, stripe), partner];
+        let versions = self.versions().both(home, partner(pair), stripe);
         Known { versions, order, generation: self.generation(table), list: layout.version() }.stamp()
     }
 
     #[inline(always)]
     fn fresh(&self, pair: Option<&Pair>, table: usize, home: usize, now_ms: u64) -> bool {
-        let (versions, delta_ms) = (self.versions(), self.delta_ms());
-        let Some(pair) = pair else { return versions.fresh(home, now_ms, delta_ms) };
+        let delta_ms = self.delta_ms();
         let seated = || {
             let (seat, young) = self.server_cell(home).seat.look(now_ms, delta_ms);
             seat.known() && young
         };
-        let single = self.table_at(table).copies == 1;
-        pair.servers.into_iter().all(|server| versions.fresh(server, now_ms, delta_ms)) && (!single || seated())
+        let moves = pair.is_some() && self.table_at(table).copies == 1;
+        self.versions().both_fresh(home, partner(pair), now_ms, delta_ms) && (!moves || seated())
     }
 
     /// This host changed, or may have changed, an entry of this stripe that is at home on `home`: its near entries are void at once.
     pub(crate) fn near_void(&self, layout: &Layout, home: usize, stripe: u8) {
-        let partner = layout.pair(home).map(|pair| pair.servers[1]);
-        std::iter::once(home).chain(partner).for_each(|server| self.versions().raise(server, stripe));
+        self.versions().void(home, partner(layout.pair(home)), stripe);
     }
+}
+
+#[inline(always)]
+fn partner(pair: Option<&Pair>) -> Option<usize> {
+    pair.map(|pair| pair.servers[1])
 }
 
 #[cfg(test)]

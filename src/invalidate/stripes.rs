@@ -3,17 +3,19 @@
 //! Each key belongs to one of 256 stripes. Every server keeps a counter of each stripe, and a root counter above them. Whoever
 //! changes an entry of a near table moves both on the entry's servers, behind the change and in the same packet
 //! ([`announcement`]). Every host's watcher asks for the roots with each poll, and for the stripes behind a root that moved;
-//! a stripe's number that differs in any way from the one read last makes a version of the host's own grow ([`Gauge`]). A
+//! a stripe's number that differs in any way from the one read last makes a version of the host's own grow ([`Gauge`], [`Watch`]). A
 //! near entry keeps a [stamp](Known::stamp) of the versions taken before it was read; it holds while the stamp stays the same.
 //!
 //! Pure: no sockets, no clock. The module and the simulator run this code.
 
 mod gauge;
 mod known;
+mod watch;
 
 pub use crate::key::STRIPES;
 pub use gauge::Gauge;
 pub use known::Known;
+pub use watch::Watch;
 
 use crate::hash::fnv1a;
 use crate::key::{STRIPE_ROOT, stripe_key};

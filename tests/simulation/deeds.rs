@@ -46,6 +46,11 @@ pub enum Deed {
         share: u64,
     },
     Flush(usize),
+    /// No memory for near tables' counters.
+    Full {
+        server: usize,
+        full: bool,
+    },
     Stall {
         host: usize,
         until: u64,
@@ -110,6 +115,7 @@ pub fn act(world: &mut World, deed: Deed) {
         }
         Deed::Evict { server, share } => evict(world, server, share),
         Deed::Flush(server) => world.servers[server].items.clear(),
+        Deed::Full { server, full } => super::near::fill(world, server, full),
         Deed::Stall { host, until } => world.hosts[host].stalled = until,
         Deed::Kill(host) => {
             world.hosts[host].alive = false;

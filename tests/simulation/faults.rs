@@ -25,6 +25,8 @@ pub enum Kind {
     Evict,
     /// An operator flushes a server.
     Flush,
+    /// A server throws the counters of near tables away and has no memory for new ones.
+    Full,
     /// An operator takes a server out, on one host or on all.
     Drain,
     /// A host cannot reach most of the servers.
@@ -215,6 +217,10 @@ fn deeds(world: &mut World, kind: Kind, server: usize, host: usize, from: u64, e
             hosts.into_iter().flat_map(|host| [(from, drain(host, true)), (end, drain(host, false))]).collect()
         }
         Kind::Evict => vec![(from, Deed::Evict { server, share: [5, 30, 100][world.rng.below(3)] })],
+        Kind::Full => {
+            let full = |full| Deed::Full { server, full };
+            vec![(from, full(true)), (end, full(false))]
+        }
         Kind::Flush => vec![(from, Deed::Flush(server))],
         Kind::Stall => vec![(from, Deed::Stall { host, until: end })],
         Kind::Host => vec![(from, Deed::Kill(host)), (end, Deed::Boot(host))],

@@ -9,6 +9,7 @@ pub mod deeds;
 pub mod faults;
 pub mod history;
 pub mod host;
+pub mod near;
 pub mod network;
 pub mod outages;
 pub mod rng;
@@ -35,6 +36,7 @@ pub const RULES: Rules = Rules { tomb_ttl: 120, calm_ms: 300, patience_ms: 600, 
 pub const ALL: Options = Options {
     rules: RULES,
     single: None,
+    near: None,
     faults: 3,
     trace: false,
     kinds: &faults::ALL,

@@ -4,6 +4,7 @@ use shardcache::cluster::copies::{Body, Command, Fate, Leg, Legs, Packet, Reques
 use shardcache::health::{Reason, Seen};
 
 use super::actor::Actor;
+use super::near::announce::{self, News};
 use super::outages::Wait;
 use super::server::{Load, Place, State};
 use super::world::{Event, LEG, MS, World, note};
@@ -14,12 +15,14 @@ pub struct Flight {
     serial: u32,
     life: u32,
     side: Side,
-    server: usize,
-    process: u32,
+    pub server: usize,
+    pub process: u32,
     packet: Packet,
     place: Place,
     load: Load,
     leg: Leg,
+    /// What it announces to hosts that keep near entries.
+    pub news: Option<News>,
 }
 
 /// Does it begin a new epoch?
@@ -42,6 +45,7 @@ impl World {
             let server = self.pairs[actor.pair][side as usize];
             actor.refused[side as usize] = false;
             actor.begun[side as usize] = self.hosts[actor.host].incarnation(server);
+            let news = announce::news(self, actor, &packet);
             let flight = self.flight(Flight {
                 actor: at,
                 serial: actor.serial,
@@ -53,6 +57,7 @@ impl World {
                 place: actor.place,
                 load: actor.load,
                 leg: Leg { fate: Fate::Lost, ..Leg::default() },
+                news,
             });
             self.depart(flight, actor.host);
         }
@@ -111,9 +116,19 @@ impl World {
         if server.process != flight.process {
             return self.free.push(at);
         }
+        if flight.news.is_some() {
+            return announce::step(self, at, 0);
+        }
+        self.carry_out(at);
+        self.answer(at);
+    }
+
+    /// The server does what a packet asks for.
+    pub fn carry_out(&mut self, at: usize) {
+        let flight = &mut self.flights[at];
+        let server = &mut self.servers[flight.server];
         flight.leg.answers = server.run(&flight.packet, flight.place, &flight.load, self.now);
         flight.leg.fate = Fate::Answered;
-        let slow = server.slow;
         self.calm_voids += usize::from(self.faults.calm() && flight.packet.commands().iter().any(voids));
         if self.options.trace {
             let Flight { actor, side, server, packet, place, load, leg, .. } = &self.flights[at];
@@ -123,18 +138,32 @@ impl World {
             let text = super::trace::packet(host, *server, *side, *place, load.value.value, &pairs);
             note!(self, "{text}");
         }
+    }
+
+    /// Its answer leaves.
+    pub fn answer(&mut self, at: usize) {
+        let slow = self.servers[self.flights[at].server].slow;
         self.after(MS / 2 + slow, 3 * MS + 2 * slow, Event::Reply(at));
+    }
+
+    /// The server died before it answered.
+    pub fn reset(&mut self, at: usize) {
+        self.flights[at].leg.fate = Fate::Lost;
+        self.after(MS / 2, MS, Event::Reply(at));
     }
 
     pub fn reply(&mut self, at: usize) {
         self.free.push(at);
-        let Flight { actor: who, serial, life, side, server, leg, .. } = self.flights[at];
+        let Flight { actor: who, serial, life, side, server, leg, news, .. } = self.flights[at];
         let Some(mut actor) = self.actors[who].take() else { return };
         let host = actor.host;
         let lost = leg.fate == Fate::Answered && (self.cut[host][server] || self.deaf[host][server]);
         let current = actor.serial == serial && self.hosts[host].life == life && actor.waiting[side as usize];
         if current && !lost {
             *actor.legs.on(side) = leg;
+            if news.is_some_and(|news| news.refused) {
+                actor.legs.on(side).fate = Fate::Lost;
+            }
             actor.waiting[side as usize] = false;
             let answered = leg.fate == Fate::Answered;
             actor.refused[side as usize] = !answered;

@@ -19,15 +19,17 @@ pub struct Run {
     pub trace: Vec<String>,
     pub lasted: u64,
     pub calm_voids: usize,
+    pub near_hits: usize,
 }
 
 pub fn run(seed: u64, options: &Options) -> Run {
     let mut world = World::new(seed, options.clone());
     let whole = world.run(MOST);
-    let violations = match &options.single {
+    let mut violations = match &options.single {
         Some(_) => super::single::judge::judge(&world),
         None => judge(&world),
     };
+    violations.extend(super::near::judge::judge(&world));
     let unsure = world.history.iter().filter(|call| !call.good()).count();
     Run {
         violations,
@@ -37,6 +39,7 @@ pub fn run(seed: u64, options: &Options) -> Run {
         trace: world.trace,
         lasted: world.now,
         calm_voids: world.calm_voids,
+        near_hits: world.near.map_or(0, |near| near.served.len()),
     }
 }
 
@@ -48,6 +51,8 @@ pub struct Tally {
     pub unsure: usize,
     pub lasted: u64,
     pub calm_voids: usize,
+    /// Gets that hosts answered from their own memory.
+    pub near_hits: usize,
     /// Seeds and their first violation.
     pub bad: Vec<(u64, &'static str)>,
     pub never_whole: Vec<u64>,
@@ -85,6 +90,7 @@ pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Ta
                     total.unsure += run.unsure;
                     total.lasted += run.lasted;
                     total.calm_voids += run.calm_voids;
+                    total.near_hits += run.near_hits;
                     if let Some(first) = run.violations.first() {
                         println!("seed {seed}: {}", first.what);
                         total.bad.push((seed, first.what));

@@ -217,7 +217,7 @@ impl Server {
         Answer::Stored(self.cas)
     }
 
-    fn count(&mut self, name: u64, delta: u64, down: bool, init: Option<(u64, u64)>, now: u64) -> Answer {
+    pub fn count(&mut self, name: u64, delta: u64, down: bool, init: Option<(u64, u64)>, now: u64) -> Answer {
         let cas = self.cas + 1;
         let Some(item) = self.alive(name, now) else {
             let Some((value, ends)) = init else { return Answer::NotFound };

@@ -51,6 +51,11 @@ impl Watching {
             pace: [Pace::new(100, 800); 2],
         }
     }
+
+    /// Does what is under way change what a read may have brought?
+    pub fn corrects(&self) -> bool {
+        matches!(&self.job, Job::Mend(mend) if mend.corrects())
+    }
 }
 
 pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
@@ -159,6 +164,8 @@ pub fn advance(world: &mut World, at: usize, actor: &mut Actor, legs: &Legs) {
             let step = poll.next(&scene, legs);
             let view = poll.view;
             world.hosts[actor.host].views[actor.pair].merge(&view);
+            let answered = Side::BOTH.map(|side| legs.of(side).answered());
+            super::near::memory::marked(world, actor.host, actor.pair, answered, watching.sent);
             match step {
                 Step::Send(request) => world.send(at, actor, &request, LIMIT),
                 Step::Done(polled) => polled_(world, at, actor, polled),

@@ -8,6 +8,7 @@ use shardcache::cluster::copies::{
 use super::RULES;
 use super::actor::{Actor, Role};
 use super::history::{Act, Call};
+use super::near;
 use super::server::{Content, Place};
 use super::story::{self, Then};
 use super::theme::{self, Theme};
@@ -68,6 +69,9 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
         }
         _ => 0,
     };
+    if act == Act::Get && near::calls::hit(world, at, actor) {
+        return;
+    }
     let view = world.hosts[actor.host].views[pair];
     let job = match act {
         Act::Set => Job::Write(Write::new(view, Kind::Set { ttl })),
@@ -150,6 +154,7 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
     }
     let (record, host) = (*record, actor.host);
     note!(world, "{record}");
+    near::calls::ended(world, at, &record, hit);
     if let (Outcome::Found { side, verified: true }, Some(hit)) = (outcome, hit)
         && !world.theme(record.key).counts()
         && world.rng.chance(15)

@@ -13,6 +13,7 @@ use super::check::Facts;
 use super::faults::Faults;
 use super::history::Call;
 use super::host::Host;
+use super::near::{self, Near};
 use super::network::Flight;
 use super::outages::{Outages, Turn};
 use super::rng::Rng;
@@ -34,6 +35,7 @@ pub enum Event {
     Arrive(usize),
     Reply(usize),
     Expire { actor: usize, serial: u32 },
+    Near(near::Step),
     Fault,
     Over,
 }
@@ -44,6 +46,8 @@ pub struct Options {
     pub rules: Rules,
     /// Tables with one copy, by these rules.
     pub single: Option<seats::Rules>,
+    /// Hosts keep near entries, by these rules.
+    pub near: Option<near::Rules>,
     /// How many faults a run has at most.
     pub faults: usize,
     pub trace: bool,
@@ -79,6 +83,7 @@ pub struct World {
     /// Packets that arrive after their link heals.
     pub held: Vec<(usize, usize, usize)>,
     pub faults: Faults,
+    pub near: Option<Box<Near>>,
     /// One copy: which servers were in trouble, and when.
     pub troubles: Vec<single::judge::Trouble>,
     /// One copy: from when until when things happened: a fault, its end, a watcher's rest.
@@ -128,6 +133,7 @@ impl World {
             lag: vec![vec![0; servers]; hosts],
             pace: [8, 30, 60][rng.below(3)],
             faults: Faults::default(),
+            near: None,
             troubles: Vec::new(),
             deeds: Vec::new(),
             evicted: Vec::new(),
@@ -148,6 +154,7 @@ impl World {
             pairs,
         };
         super::setup::people(&mut world);
+        near::install(&mut world);
         world
     }
 
@@ -173,6 +180,7 @@ impl World {
                 Event::Arrive(flight) => self.arrive(flight),
                 Event::Reply(flight) => self.reply(flight),
                 Event::Expire { actor, serial } => self.expire(actor, serial),
+                Event::Near(step) => near::step(self, step),
                 Event::Fault => super::faults::step(self),
                 Event::Over => return true,
             }

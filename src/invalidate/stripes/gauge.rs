@@ -13,11 +13,13 @@ pub struct Gauge {
     numbers: [u64; STRIPES],
     /// The numbers are this server's own.
     known: bool,
+    /// By how much the numbers were ahead of this host's clock at most, microseconds.
+    ahead: u64,
 }
 
 impl Default for Gauge {
     fn default() -> Self {
-        Self { root: None, numbers: [0; STRIPES], known: false }
+        Self { root: None, numbers: [0; STRIPES], known: false, ahead: 0 }
     }
 }
 
@@ -31,19 +33,22 @@ impl Gauge {
         root.is_some() && root == self.root
     }
 
-    /// Where a counter begins that is not there: later than any number known of it, so that it is seen to be another one.
+    /// Where a counter begins that is not there: later than any number that it had, so that everybody sees that it is another one. The
+    /// last ones may be known to other hosts only: while no counter moves more than once in a microsecond, it is past them all.
     #[must_use]
     pub fn start(&self, counter: Counter, clock_us: u64) -> u64 {
         let known = match counter {
             Counter::Stripe(stripe) => self.numbers[usize::from(stripe)],
             Counter::Root => self.root.unwrap_or(0),
         };
-        clock_us.max(known.wrapping_add(1))
+        clock_us.saturating_add(self.ahead).max(known.wrapping_add(1))
     }
 
-    /// Takes the answers to a [survey](super::survey): `number` tells each, `None` where the server did not tell it. `raise` is
+    /// Takes the answers to a [survey](super::survey) that was sent at `clock_us`: `number` tells each, `None` where the server did not tell it. `raise` is
     /// called for every stripe whose version has to grow. True when the poll vouches for all of them, once that is done.
-    pub fn read(&mut self, number: impl Fn(Counter) -> Option<u64>, mut raise: impl FnMut(u8)) -> bool {
+    pub fn read(&mut self, clock_us: u64, number: impl Fn(Counter) -> Option<u64>, mut raise: impl FnMut(u8)) -> bool {
+        let latest = super::survey().filter_map(&number).max().unwrap_or(0);
+        self.ahead = self.ahead.max(latest.saturating_sub(clock_us));
         let mut complete = true;
         for (stripe, last) in (0..=u8::MAX).zip(&mut self.numbers) {
             let read = number(Counter::Stripe(stripe));

@@ -73,8 +73,10 @@ fn idle(world: &World, call: &Call) -> bool {
         (Some(Outcome::Ambiguous), act) => matches!(act, Act::Count { .. }),
         _ => true,
     };
-    let slow =
-        |trouble: &Trouble| trouble.kind == Kind::Slow && trouble.from <= call.ended && trouble.until >= call.begun;
+    // A server that does not take announcements leaves calls in doubt.
+    let slow = |trouble: &Trouble| {
+        matches!(trouble.kind, Kind::Slow | Kind::Full) && trouble.from <= call.ended && trouble.until >= call.begun
+    };
     let recent = |(from, until): &(u64, u64)| *until + QUIET > call.begun && *from <= call.ended;
     !served && !world.deeds.iter().any(recent) && !world.troubles.iter().any(slow)
 }

@@ -5,6 +5,7 @@ use shardcache::cluster::seats::{Counted, Guard, Rules, Seat, Turn, counted};
 
 use super::super::actor::{Actor, Role};
 use super::super::history::{Act, Call};
+use super::super::near;
 use super::super::server::{Content, Place, SECOND};
 use super::super::value::stored;
 use super::super::world::{CMD_TIMEOUT, Event, MS, World, note};
@@ -59,6 +60,9 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     };
     actor.pair = pair;
     actor.place = Place { pair, key };
+    if act == Act::Get && near::calls::hit(world, at, actor) {
+        return;
+    }
     let ttl = if act == Act::Set && world.rng.chance(20) { 5 + world.rng.below(20) as u32 } else { 0 };
     begin(world, at, actor, act, Working { ttl, ..Working::default() });
 }
@@ -289,6 +293,7 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, working: &Working, outc
     }
     let record = *record;
     note!(world, "{record}");
+    near::calls::ended(world, at, &record, seen);
     if let Some(hit) = seen
         && !world.counts(record.key)
         && world.rng.chance(15)

@@ -3,6 +3,9 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Later than the numbers of these tests.
+const CLOCK: u64 = 6_000;
+
 /// Reads a server whose stripes all have the number `base`, but for some.
 fn read(gauge: &mut Gauge, root: u64, base: u64, others: &[(u8, Option<u64>)]) -> (bool, BTreeSet<u8>) {
     let mut raised = BTreeSet::new();
@@ -12,7 +15,7 @@ fn read(gauge: &mut Gauge, root: u64, base: u64, others: &[(u8, Option<u64>)]) -
             others.iter().find(|(of, _)| *of == stripe).map_or(Some(base), |(_, number)| *number)
         }
     };
-    let complete = gauge.read(number, |stripe| raised.extend([stripe]));
+    let complete = gauge.read(CLOCK, number, |stripe| raised.extend([stripe]));
     (complete, raised)
 }
 
@@ -64,7 +67,7 @@ fn what_was_not_told_is_raised_and_nothing_is_vouched_for() {
     assert_eq!(read(&mut gauge, 8, 100, &[(3, None)]), (false, [3].into()));
     assert!(!gauge.rests(Some(8)));
     assert_eq!(read(&mut gauge, 8, 100, &[]), (true, all()));
-    assert!(!gauge.read(|counter| (counter != Counter::Root).then_some(100), |_| {}));
+    assert!(!gauge.read(CLOCK, |counter| (counter != Counter::Root).then_some(100), |_| {}));
 }
 
 #[test]
@@ -73,6 +76,17 @@ fn a_lost_counter_begins_with_another_number() {
     read(&mut gauge, 7, 100, &[(3, Some(5_000))]);
     assert_eq!([1, 3].map(|stripe| gauge.start(Counter::Stripe(stripe), 4_000)), [4_000, 5_001]);
     assert_eq!(gauge.start(Counter::Root, 4), 8);
+}
+
+#[test]
+fn a_lost_counter_begins_past_what_other_hosts_have_read_of_it() {
+    let mut behind = Gauge::default();
+    read(&mut behind, 7, 9_000_000, &[]);
+    // Another host reads the stripe after it moved twice, both counters are lost, and a change follows.
+    let (last, clock) = (9_000_002, CLOCK + 40);
+    let anew = behind.start(Counter::Stripe(3), clock);
+    assert!(anew > last, "{anew}");
+    assert_eq!(anew, 9_000_040, "as late as a clock that had shown what was read");
 }
 
 /// One event of a server's life between two polls.
@@ -151,7 +165,7 @@ proptest! {
                 .collect();
             let mut raised = BTreeSet::new();
             let told = |counter| answers.get(&Server::place(counter)).copied();
-            prop_assert!(gauge.read(told, |stripe| raised.extend([stripe])));
+            prop_assert!(gauge.read(clock, told, |stripe| raised.extend([stripe])));
             prop_assert!(changed.is_subset(&raised), "{changed:?} against {raised:?}");
         }
     }
