@@ -143,6 +143,16 @@ impl Cache {
         }
     }
 
+    /// The same where it is a text that the near cache brought: the shortest way to it.
+    #[must_use]
+    #[inline(always)]
+    pub fn near_text(&self) -> Option<&[u8]> {
+        match &self.back {
+            Back::Servers(back) if !self.own.used() => back.near_text(),
+            _ => None,
+        }
+    }
+
     /// The seconds that the entry just read still has to live; 0 = it never expires.
     #[must_use]
     pub fn left(&mut self) -> u32 {

@@ -217,10 +217,16 @@ impl Near {
     }
 
     pub fn value(&self) -> Option<Value<'_>> {
-        if note::plain(&self.found.hit) && self.holds {
-            return Some(Value::Bytes(&self.found.value));
+        match self.text() {
+            Some(text) => Some(Value::Bytes(text)),
+            None => self.wire()?.shown(),
         }
-        self.wire()?.shown()
+    }
+
+    /// The last value found, if it is a text and nothing else.
+    #[inline(always)]
+    pub fn text(&self) -> Option<&[u8]> {
+        (self.holds && note::plain(&self.found.hit)).then_some(&self.found.value)
     }
 
     /// The last entry found, as it is.

@@ -38,7 +38,7 @@ impl Own {
 
 impl Cache {
     /// As `settle`, after a read: marks that read-through left are no values.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle_read(&mut self, table: usize, answer: Answer) -> Verdict {
         self.own.drop();
         if let (Back::Servers(servers), Ok(there)) = (&self.back, answer)
@@ -49,6 +49,12 @@ impl Cache {
             self.last = Last::new(rc, None, "");
             return rc;
         }
+        self.settle_brought(table, answer)
+    }
+
+    /// The same where there may be more to be said of what was read.
+    #[inline(never)]
+    fn settle_brought(&mut self, table: usize, answer: Answer) -> Verdict {
         let frame = if answer == Ok(true) { self.wire().filter(|wire| framed(wire.flags)) } else { None };
         let negative = frame.is_some_and(Wire::negative);
         let hidden = frame.is_some_and(|frame| frame.shown().is_none());

@@ -71,6 +71,12 @@ impl Servers {
         }
     }
 
+    /// The value, where the near cache gave it and it is a text.
+    #[inline(always)]
+    pub fn near_text(&self) -> Option<&[u8]> {
+        self.near.as_ref()?.text()
+    }
+
     /// The last entry read, as it is.
     pub fn wire(&self) -> Option<Wire<'_>> {
         match self.held_near() {

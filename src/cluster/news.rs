@@ -26,9 +26,7 @@ pub(crate) const COMMANDS: usize = 2;
 /// repeats a number.
 pub(crate) fn announce(link: &mut Link, stripe: u8) {
     let step = Flags::new("N0").with('J', clock::wall_us());
-    for counter in stripes::announcement(stripe) {
-        link.ma(counter_key(counter), &step);
-    }
+    link.ma_all(stripes::announcement(stripe).map(counter_key), &step);
 }
 
 /// Were both counters moved? Their replies begin at `at`.

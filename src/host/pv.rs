@@ -130,9 +130,9 @@ impl Getter {
 
     /// Answers bytes, which must stay where they are until the script has used them.
     #[must_use]
-    pub fn text(self, mut bytes: kstr) -> c_int {
+    pub fn text(self, bytes: &mut kstr) -> c_int {
         // SAFETY: as above; the host copies the two members of `bytes`.
-        unsafe { (api().pv_get_strval)(self.msg, self.param, self.value, &raw mut bytes) }
+        unsafe { (api().pv_get_strval)(self.msg, self.param, self.value, bytes) }
     }
 
     /// Answers a number that [`fits`].

@@ -19,7 +19,13 @@ pub unsafe fn bytes<'a>(text: &kstr) -> &'a [u8] {
 /// A host string over `bytes`, which the host must not write to and must not keep longer than they live.
 #[must_use]
 pub fn view(bytes: &[u8]) -> kstr {
-    kstr { s: bytes.as_ptr().cast_mut().cast::<c_char>(), len: c_int::try_from(bytes.len()).unwrap_or(c_int::MAX) }
+    span(bytes.as_ptr(), bytes.len())
+}
+
+/// The same over `len` bytes from `start` on, which need not be written yet.
+#[must_use]
+pub fn span(start: *const u8, len: usize) -> kstr {
+    kstr { s: start.cast_mut().cast::<c_char>(), len: c_int::try_from(len).unwrap_or(c_int::MAX) }
 }
 
 /// A host string in a static table.

@@ -11,33 +11,50 @@ const SLOTS: usize = 16;
 const KEEP: usize = 64 * 1024;
 
 /// Texts that live until sixteen others were kept.
-#[derive(Debug)]
+#[derive(Default)]
 pub struct Ring {
-    slots: [Vec<u8>; SLOTS],
+    slots: [Slot; SLOTS],
     next: usize,
 }
 
-impl Default for Ring {
+struct Slot {
+    bytes: Vec<u8>,
+    /// What the host reads, in one piece: a processor would wait if it had just been written in two.
+    text: kstr,
+}
+
+impl Default for Slot {
     fn default() -> Self {
-        Self { slots: [const { Vec::new() }; SLOTS], next: 0 }
+        Self { bytes: Vec::new(), text: text::view(b"") }
+    }
+}
+
+impl Slot {
+    /// Makes room for so many bytes and a NUL, and the text of them. Most often both are as they were.
+    #[inline(always)]
+    fn shape(&mut self, len: usize) {
+        self.bytes.clear();
+        if self.bytes.capacity() > KEEP && len < KEEP {
+            self.bytes = Vec::new();
+        }
+        self.bytes.reserve(len + 1);
+        let text = text::span(self.bytes.as_ptr(), len);
+        if (self.text.s, self.text.len) != (text.s, text.len) {
+            self.text = text;
+        }
     }
 }
 
 impl Ring {
     /// Copies `bytes` and gives them the host's shape. A NUL follows them, for readers that trust C strings.
-    #[inline]
-    pub fn keep(&mut self, bytes: &[u8]) -> kstr {
+    #[inline(always)]
+    pub fn keep(&mut self, bytes: &[u8]) -> &mut kstr {
         let slot = &mut self.slots[self.next];
         self.next = (self.next + 1) % SLOTS;
-        slot.clear();
-        if slot.capacity() > KEEP && bytes.len() < KEEP {
-            *slot = Vec::new();
-        }
-        slot.reserve(bytes.len() + 1);
-        slot.extend_from_slice(bytes);
-        let text = text::view(slot);
-        slot.push(0);
-        text
+        slot.shape(bytes.len());
+        slot.bytes.extend_from_slice(bytes);
+        slot.bytes.push(0);
+        &mut slot.text
     }
 }
 
@@ -54,7 +71,7 @@ mod tests {
     fn sixteen_texts_stay_valid() {
         let mut ring = Ring::default();
         for round in 0..3_u8 {
-            let kept: Vec<kstr> = (0..16_u8).map(|i| ring.keep(&[round, i, 0])).collect();
+            let kept: Vec<kstr> = (0..16_u8).map(|i| *ring.keep(&[round, i, 0])).collect();
             for (i, text) in (0..).zip(&kept) {
                 assert_eq!(bytes(text), [round, i, 0]);
             }
@@ -69,6 +86,6 @@ mod tests {
         assert_eq!(round(&mut ring, &[2; 40]), first);
         round(&mut ring, &vec![3; 1_000_000]);
         round(&mut ring, b"small");
-        assert!(ring.slots.iter().all(|slot| slot.capacity() <= KEEP));
+        assert!(ring.slots.iter().all(|slot| slot.bytes.capacity() <= KEEP));
     }
 }

@@ -77,8 +77,9 @@ unsafe fn peek(getter: Getter) -> Option<c_int> {
     }
     // SAFETY: the caller's promise.
     let key = unsafe { name.key.evaluate(getter.msg) }.filter(|key| !key.is_empty())?;
-    worker::with(|worker| match worker.cache.peek(table, key) {
-        Verdict::Done => give(getter, worker),
+    worker::with(|worker| match (worker.cache.peek(table, key), worker.cache.near_text()) {
+        (Verdict::Done, Some(text)) => getter.text(worker.ring.keep(text)),
+        (Verdict::Done, None) => give(getter, worker),
         _ => getter.null(),
     })
 }

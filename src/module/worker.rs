@@ -7,9 +7,8 @@ use super::lifecycle;
 use super::lookups::Lookups;
 use super::ring::Ring;
 use crate::cache::Cache;
-use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// One worker's state.
 pub struct Worker {
@@ -24,9 +23,45 @@ pub struct Worker {
 /// How many forks lie between the first process and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
+/// Where a thread keeps its worker. Nobody else uses it.
+// A plain pointer: nothing of ours may run when a thread ends, the host is half gone by then.
+struct Place(AtomicPtr<Worker>);
+
+impl Place {
+    const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    #[inline]
+    fn replace(&self, next: *mut Worker) -> *mut Worker {
+        let kept = self.0.load(Ordering::Relaxed);
+        self.0.store(next, Ordering::Relaxed);
+        kept
+    }
+}
+
+/// The thread that came first, in most hosts the only one: its place is found faster than those of the others.
+static FIRST: AtomicUsize = AtomicUsize::new(0);
+static ITS_PLACE: Place = Place::new();
+
 thread_local! {
-    // A plain pointer: nothing of ours may run when a thread ends, the host is half gone by then.
-    static WORKER: Cell<*mut Worker> = const { Cell::new(ptr::null_mut()) };
+    static PLACE: Place = const { Place::new() };
+}
+
+/// This thread's place.
+#[inline]
+fn place() -> *const Place {
+    // SAFETY: pthread_self has no arguments and cannot fail.
+    let this = unsafe { libc::pthread_self() } as usize;
+    if FIRST.load(Ordering::Relaxed) == this { &raw const ITS_PLACE } else { other_place(this) }
+}
+
+#[cold]
+fn other_place(this: usize) -> *const Place {
+    match FIRST.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => &raw const ITS_PLACE,
+        Err(_) => PLACE.with(|place| &raw const *place),
+    }
 }
 
 /// Set while the script is read: it asks for the age of entries or stores by `shc_cas`, so reads must bring both.
@@ -58,17 +93,17 @@ pub fn watch_forks() {
 ///
 /// The state is out of its place meanwhile: should `act` panic, it is never used again.
 pub fn with<R>(act: impl FnOnce(&mut Worker) -> R) -> Option<R> {
-    WORKER.with(|place| {
-        let mut held = Held(Some(take(place)?));
-        let result = act(held.0.as_mut()?);
-        let worker = held.0.take()?;
-        let other = place.replace(Box::into_raw(worker));
-        if !other.is_null() {
-            // SAFETY: put there by a nested call, from a box, and taken out just now.
-            drop(unsafe { Box::from_raw(other) });
-        }
-        Some(result)
-    })
+    // SAFETY: static, or this thread's own, which ends later than this call.
+    let place = unsafe { &*place() };
+    let mut held = Held(Some(take(place)?));
+    let result = act(held.0.as_mut()?);
+    let worker = held.0.take()?;
+    let other = place.replace(Box::into_raw(worker));
+    if !other.is_null() {
+        // SAFETY: put there by a nested call, from a box, and taken out just now.
+        drop(unsafe { Box::from_raw(other) });
+    }
+    Some(result)
 }
 
 /// A worker at work. When that panics, the texts it gave out stay where they are: the host may still read them.
@@ -83,7 +118,7 @@ impl Drop for Held {
 }
 
 #[inline]
-fn take(place: &Cell<*mut Worker>) -> Option<Box<Worker>> {
+fn take(place: &Place) -> Option<Box<Worker>> {
     let forks = FORKS.load(Ordering::Relaxed);
     let kept = place.replace(ptr::null_mut());
     if !kept.is_null() {

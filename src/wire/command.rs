@@ -135,6 +135,23 @@ impl Link {
         self.request_mut().keyed(b"ma ", key, flags, Expect::Count);
     }
 
+    /// `ma` on each of these, with the same flags: cheaper than one by one.
+    pub fn ma_all<const N: usize>(&mut self, keys: [KeyRef<'_>; N], flags: &str) {
+        let request = self.request_mut();
+        request.unfit |= !one_line(flags.as_bytes()) || !keys.iter().all(|key| fit(key.bytes));
+        let room = keys.map(|key| flags.len() + key.bytes.len()).iter().sum::<usize>();
+        request.bytes.reserve(room + N * "ma   b\r\n".len());
+        for key in keys {
+            request.bytes.extend_from_slice(b"ma ");
+            request.bytes.extend_from_slice(key.bytes);
+            request.bytes.extend_from_slice(gap(flags));
+            request.bytes.extend_from_slice(flags.as_bytes());
+            request.bytes.extend_from_slice(mark(key));
+            request.bytes.extend_from_slice(b"\r\n");
+            request.expects.push(Expect::Count);
+        }
+    }
+
     /// `mn`: asks for a sign of life. Reply: `Noop`.
     pub fn mn(&mut self) {
         self.request_mut().command(Expect::Noop, &[b"mn\r\n"]);
@@ -209,6 +226,8 @@ mod tests {
                     link.mn();
                 }),
             ),
+            ("ma t:k N0 J5\r\nma dDpr N0 J5 b\r\n", written(|link| link.ma_all([PLAIN, CODED], "N0 J5"))),
+            ("ma t:k\r\n", written(|link| link.ma_all([PLAIN], ""))),
             ("get a b\r\n", written(|link| link.get(b"", [&b"a"[..], b"b"]))),
             ("", written(|link| link.get(b"t:", []))),
             ("version\r\n", written(|link| link.line(b"version"))),
@@ -224,9 +243,11 @@ mod tests {
             let key = KeyRef { bytes, base64: false };
             assert_eq!(written(|link| link.mg(key, "v")), None, "{bytes:?}");
             assert_eq!(written(|link| link.ms(key, &[], "")), None, "{bytes:?}");
+            assert_eq!(written(|link| link.ma_all([PLAIN, key], "")), None, "{bytes:?}");
             assert_eq!(written(|link| link.get(b"", [&b"good"[..], bytes])), None, "{bytes:?}");
         }
         assert_eq!(written(|link| link.mg(PLAIN, "v\r\nflush_all")), None);
+        assert_eq!(written(|link| link.ma_all([PLAIN], "N0\r\nflush_all")), None);
         assert_eq!(written(|link| link.line(b"version\nflush_all")), None);
     }
 }

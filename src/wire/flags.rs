@@ -12,29 +12,39 @@ pub struct Flags {
 impl Flags {
     /// Starts from fixed tokens.
     #[must_use]
+    #[inline]
     pub fn new(tokens: &str) -> Self {
         Self { text: [0; 160], len: 0 }.and(tokens)
     }
 
     /// Adds fixed tokens. A text that no longer fits is left out; 160 bytes hold every flag that exists.
     #[must_use]
+    #[inline]
     pub fn and(mut self, tokens: &str) -> Self {
-        let gap = usize::from(self.len > 0);
-        if !tokens.is_empty() && self.len + gap + tokens.len() <= self.text.len() {
-            self.text[self.len..][..gap].fill(b' ');
-            self.text[self.len + gap..][..tokens.len()].copy_from_slice(tokens.as_bytes());
-            self.len += gap + tokens.len();
+        if !tokens.is_empty() {
+            self.add(tokens.as_bytes());
         }
         self
     }
 
     /// Adds one token with a number, as `T60`.
     #[must_use]
-    pub fn with(self, flag: char, number: u64) -> Self {
+    #[inline]
+    pub fn with(mut self, flag: char, number: u64) -> Self {
         let mut room = [0; 21];
         let at = decimal::put(number, &mut room) - 1;
         room[at] = if flag.is_ascii_alphabetic() { flag as u8 } else { b'?' };
-        self.and(std::str::from_utf8(&room[at..]).unwrap_or_default())
+        self.add(&room[at..]);
+        self
+    }
+
+    fn add(&mut self, token: &[u8]) {
+        let gap = usize::from(self.len > 0);
+        if self.len + gap + token.len() <= self.text.len() {
+            self.text[self.len] = b' ';
+            self.text[self.len + gap..][..token.len()].copy_from_slice(token);
+            self.len += gap + token.len();
+        }
     }
 
     /// The text.

@@ -1,7 +1,7 @@
 //! The hash that spreads keys: fast, and keyed by numbers of this store alone, which nobody outside the host ever sees.
 
 use foldhash::SharedSeed;
-use foldhash::quality::FoldHasher;
+use foldhash::fast::FoldHasher;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A store's own hash. All processes of the host have to agree on it, so it is made before the host forks.
