@@ -3,9 +3,10 @@
 use shardcache::cluster::copies::{Command, Packet};
 use shardcache::invalidate::stripes::{Counter, announcement};
 
+use super::super::actor::{Actor, Role};
 use super::super::history::Act;
 use super::super::server::State;
-use super::super::world::{Actor, Event, MS, Role, World};
+use super::super::world::{Event, MS, World};
 use super::{Step, add, clock_us, memory, moment, of, stripe_of};
 
 /// What a packet announces behind its change.

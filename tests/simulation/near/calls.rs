@@ -2,9 +2,10 @@
 
 use shardcache::cluster::copies::{Hit, Outcome, Side};
 
+use super::super::actor::Actor;
 use super::super::history::{Act, Call};
 use super::super::server::{Place, SECOND};
-use super::super::world::{Actor, CMD_TIMEOUT, Event, MS, World, note};
+use super::super::world::{CMD_TIMEOUT, Event, MS, World, note};
 use super::judge::Served;
 use super::memory::{self, Entry};
 use super::{Step, edit, of};
