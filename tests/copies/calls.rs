@@ -183,56 +183,76 @@ fn a_dump_shows_every_key_once_and_counters_under_their_plain_keys_whatever_beca
     }
 }
 
-#[test]
-fn each_call_takes_the_round_trips_that_the_guide_tells() {
+type Call = (&'static str, fn(&mut Cache, &[u8]) -> Verdict, u128, u128);
+
+/// What each call takes while both servers are up, and while the key's home is down.
+const ROUND_TRIPS: [Call; 12] = [
+    ("set", |cache, key| cache.set(0, key, text("v"), None), 1, 1),
+    ("get", |cache, key| cache.get(0, key, 1), 1, 1),
+    ("ttl", |cache, key| cache.ttl(0, key).0, 1, 1),
+    ("cas", |cache, key| cache.cas(0, key, text("w"), None, 1), 3, 2),
+    ("replace", |cache, key| cache.replace(0, key, text("x"), None), 3, 2),
+    ("touch", |cache, key| cache.touch(0, key, 100), 4, 3),
+    ("remove", |cache, key| cache.remove(0, key), 1, 1),
+    ("add", |cache, key| cache.add(0, key, text("y"), None), 3, 2),
+    ("inc", |cache, _| cache.inc(0, b"calls", 1, 0, None), 1, 1),
+    ("get of a counter", |cache, _| cache.get(0, b"calls", 1), 2, 2),
+    ("the first lock", |cache, key| cache.lock(0, key, 60), 8, 4),
+    ("unlock", |cache, key| cache.unlock(0, key, None), 4, 3),
+];
+
+/// How many delays each call lasted, up to the first that failed.
+fn round_trips() -> Vec<u128> {
     const DELAY: Duration = Duration::from_millis(40);
     let mut servers = Memcached::many(2);
     let proxies: Vec<Proxy> = servers.iter().map(|server| Proxy::to(server.port())).collect();
     let specs: Vec<String> = proxies.iter().enumerate().map(|(i, proxy)| proxy.spec(&format!("mc{i}"))).collect();
     let mut host = start_at(&specs, 2);
     let home = host.key(0);
-    let key = home.as_bytes();
-    let outage = |host: &mut Stepped, servers: &mut [Memcached]| {
-        servers[0].kill();
-        host.until_up(0, false);
-        // The first write voids what it misses.
-        host.set("key0", "v");
-        host.set(&home, "v");
-        assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
-    };
     assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
-    type Call<'a> = (&'a str, &'a dyn Fn(&mut Cache) -> Verdict, u128, u128);
-    let calls: [Call<'_>; 12] = [
-        ("set", &|cache| cache.set(0, key, text("v"), None), 1, 1),
-        ("get", &|cache| cache.get(0, key, 1), 1, 1),
-        ("ttl", &|cache| cache.ttl(0, key).0, 1, 1),
-        ("cas", &|cache| cache.cas(0, key, text("w"), None, 1), 3, 2),
-        ("replace", &|cache| cache.replace(0, key, text("x"), None), 3, 2),
-        ("touch", &|cache| cache.touch(0, key, 100), 4, 3),
-        ("remove", &|cache| cache.remove(0, key), 1, 1),
-        ("add", &|cache| cache.add(0, key, text("y"), None), 3, 2),
-        ("inc", &|cache| cache.inc(0, b"calls", 1, 0, None), 1, 1),
-        ("get of a counter", &|cache| cache.get(0, b"calls", 1), 2, 2),
-        ("the first lock", &|cache| cache.lock(0, key, 60), 8, 4),
-        ("unlock", &|cache| cache.unlock(0, key, None), 4, 3),
-    ];
-    let mut wrong = Vec::new();
+    let mut lasted = Vec::new();
     for down in [false, true] {
         if down {
-            outage(&mut host, &mut servers);
+            servers[0].kill();
+            host.until_up(0, false);
+            // The first write voids what it misses.
+            host.set("key0", "v");
+            host.set(&home, "v");
+            assert_eq!(host.cache.inc(0, b"calls", 1, 0, None), Verdict::Done);
         }
-        for (what, call, healthy, alone) in &calls {
+        for (_, call, ..) in &ROUND_TRIPS {
             host.poll();
             proxies.iter().for_each(|proxy| proxy.set(Mode::Delay(DELAY)));
             let begun = Instant::now();
-            assert_eq!(call(&mut host.cache), Verdict::Done, "{what}, one down: {down}: {:?}", host.cache.last());
+            let done = call(&mut host.cache, home.as_bytes());
             let trips = begun.elapsed().as_micros() / DELAY.as_micros();
             proxies.iter().for_each(|proxy| proxy.set(Mode::Forward));
-            let want = if down { alone } else { healthy };
-            if trips != *want {
-                wrong.push(format!("{what}, one down: {down}: {trips} instead of {want}"));
+            if done != Verdict::Done {
+                return lasted;
             }
+            lasted.push(trips);
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    lasted
+}
+
+/// A busy machine makes calls last longer, never shorter: the least of some attempts tells.
+#[test]
+fn each_call_takes_the_round_trips_that_the_guide_tells() {
+    const ATTEMPTS: usize = 8;
+    let healthy = ROUND_TRIPS.iter().map(|(what, _, healthy, _)| (*what, "both up", *healthy));
+    let alone = ROUND_TRIPS.iter().map(|(what, _, _, alone)| (*what, "one down", *alone));
+    let wanted: Vec<_> = healthy.chain(alone).collect();
+    let mut least = vec![u128::MAX; wanted.len()];
+    let wrong = |least: &[u128]| {
+        let pairs = wanted.iter().zip(least).filter(|((.., want), least)| want != *least);
+        pairs.map(|(wanted, least)| format!("{least} instead of {wanted:?}")).collect::<Vec<_>>()
+    };
+    for _ in 0..ATTEMPTS {
+        least.iter_mut().zip(round_trips()).for_each(|(least, trips)| *least = trips.min(*least));
+        if wrong(&least).is_empty() {
+            return;
+        }
+    }
+    panic!("{:#?}", wrong(&least));
 }
