@@ -83,16 +83,20 @@ pub fn without_loop(raw: Vec<Series>) -> Vec<Series> {
     raw.into_iter().map(beyond).collect()
 }
 
-/// Ties this process, and all it will start, to one core.
+/// Ties this process with all its threads, and all that any of them will start, to one core.
 pub fn pin_to_one_core() {
-    // SAFETY: both calls get a valid set of the size they are told; plain bits.
+    let tasks = std::fs::read_dir("/proc/self/task").expect("own threads");
+    let threads = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    // SAFETY: all calls get a valid set of the size they are told; plain bits.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
         assert_eq!(libc::sched_getaffinity(0, size_of_val(&allowed), &raw mut allowed), 0);
         let last = (0..libc::CPU_SETSIZE as usize).rev().find(|core| libc::CPU_ISSET(*core, &allowed));
         let mut one: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(last.unwrap_or(0), &mut one);
-        assert_eq!(libc::sched_setaffinity(0, size_of_val(&one), &raw const one), 0);
+        for thread in threads {
+            assert_eq!(libc::sched_setaffinity(thread, size_of_val(&one), &raw const one), 0);
+        }
     }
 }
 
