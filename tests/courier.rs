@@ -198,6 +198,24 @@ fn a_touch_prolongs_and_answers_like_a_get() {
 }
 
 #[test]
+fn what_got_a_new_lifetime_goes_by_its_cas_unless_it_was_counted_on() {
+    let server = Memcached::tcp();
+    let desk = &mut Desk::new(&[server.port()]);
+    let slot = Slot::Counter(7);
+    let count = Command::Count { slot, delta: 5, down: false, init: Some(1), ttl: 60 };
+    for counted_since in [true, false] {
+        let answers = run(desk, &[count, Command::Prolong { slot, ttl: 500 }], &Load::default());
+        let Answer::Number { cas, .. } = answers[1] else { panic!("{answers:?}") };
+        let delete = Command::Delete { slot, cas: Some(cas) };
+        let (commands, want) = match counted_since {
+            true => ([count, delete], Answer::Differs),
+            false => ([Command::Get { slot }, delete], Answer::Deleted),
+        };
+        assert_eq!(run(desk, &commands, &Load::default())[1], want);
+    }
+}
+
+#[test]
 fn many_pairs_and_keys_share_one_exchange() {
     let servers = Memcached::many(3);
     let ports: Vec<u16> = servers.iter().map(Memcached::port).collect();

@@ -47,8 +47,10 @@ pub enum Other {
     Missed(Answer),
     /// It had no counter, or was not asked to count: its server came into use only then.
     Lacks { asked: bool },
-    /// Its counter is none of this life: it was made anew where all was lost, or went on when it should have ended.
+    /// Its counter is none of this life: it was made anew where all was lost.
     Anew,
+    /// Its counter went on when it should have ended.
+    Outlived { cas: u64 },
 }
 
 impl Alone {
@@ -66,6 +68,7 @@ impl Alone {
             Other::Missed(record) => alone.settle(scene, view, Some(record)),
             Other::Lacks { .. } => alone.check(scene, view),
             Other::Anew => alone.drop(scene, view),
+            Other::Outlived { cas } => alone.end(scene, view, cas),
         };
         (alone, step)
     }
@@ -90,6 +93,8 @@ impl Alone {
                 let own = legs.of(self.side.other());
                 self.checked(scene, view, copy, own.answered().then_some(own.answers[0]), complete)
             }
+            // Somebody has counted on it since.
+            (At::Drop, Answer::Differs) => Step::Done(Some(Outcome::Ambiguous)),
             (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(self.then)),
             _ => self.check(scene, view),
         }
@@ -148,6 +153,15 @@ impl Alone {
         for slot in [sight::counter(view.of(self.side), scene.rules), Slot::Full(self.side)] {
             request.on(self.side).push(Command::Delete { slot, cas: None });
         }
+        Step::Send(request)
+    }
+
+    /// By cas: this may come late, when others have counted on it.
+    fn end(&mut self, scene: &Scene<'_>, view: &View, cas: u64) -> Step<Option<Outcome>> {
+        self.at = At::Drop;
+        let mut request = Request::default();
+        let slot = sight::counter(view.of(self.side), scene.rules);
+        request.on(self.side).push(Command::Delete { slot, cas: Some(cas) });
         Step::Send(request)
     }
 

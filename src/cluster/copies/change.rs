@@ -51,9 +51,14 @@ impl Change {
 
     /// The number that a side has changed.
     pub fn number(self, leg: &Leg) -> Option<u64> {
+        self.changed(leg).map(|(value, _)| value)
+    }
+
+    /// The same with its cas, which only a new lifetime asks for.
+    pub fn changed(self, leg: &Leg) -> Option<(u64, u64)> {
         let at = if let Self::Touch { .. } = self { PROLONGED } else { COUNT };
         match leg.answers[at] {
-            Answer::Number { value, .. } if leg.answered() => Some(value),
+            Answer::Number { value, cas } if leg.answered() => Some((value, cas)),
             _ => None,
         }
     }

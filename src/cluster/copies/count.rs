@@ -170,10 +170,11 @@ impl Count {
         }
     }
 
-    /// Was this side's counter given a new lifetime when it was about to end, and the other side's had ended already?
-    fn outlives(&self, legs: &Legs, side: Side) -> bool {
+    /// The cas of this side's counter, if it was given a new lifetime when it was about to end and the other side's had ended already.
+    fn outlives(&self, legs: &Legs, side: Side) -> Option<u64> {
         let ending = self.change.found(legs.of(side)).is_some_and(|hit| hit.ending());
-        ending && legs.of(side.other()).answered()
+        let changed = self.change.changed(legs.of(side)).filter(|_| ending && legs.of(side.other()).answered());
+        changed.map(|(_, cas)| cas)
     }
 
     /// `side` did not count, the other did.
@@ -182,8 +183,8 @@ impl Count {
         let asks = scene.up(side) && legs.of(side).fate != Fate::Lost && self.view.of(side).active(scene.rules);
         if legs.flushed(side, MARK) {
             self.finish(scene, side, then, Other::Anew)
-        } else if asks && self.outlives(legs, counted) {
-            self.finish(scene, counted, Outcome::Missing, Other::Anew)
+        } else if let Some(cas) = self.outlives(legs, counted).filter(|_| asks) {
+            self.finish(scene, counted, Outcome::Missing, Other::Outlived { cas })
         } else if asks {
             self.finish(scene, side, then, Other::Lacks { asked: legs.of(side).answered() })
         } else {

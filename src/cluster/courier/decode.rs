@@ -33,8 +33,8 @@ fn read(command: &Command, reply: &Reply<'_>, want: Want) -> Option<Answer> {
         (Command::Get { .. } | Command::Touch { .. }, _) => return None,
         (Command::Set { .. }, Reply::Done(meta)) => Answer::Stored(meta.cas),
         (Command::Delete { .. }, Reply::Done(_)) => Answer::Deleted,
-        (Command::Count { .. } | Command::Prolong { .. }, Reply::Value { data, .. }) => {
-            decimal(data).map_or(Answer::Refused, |value| Answer::Number { value, cas: 0 })
+        (Command::Count { .. } | Command::Prolong { .. }, Reply::Value { data, meta }) => {
+            decimal(data).map_or(Answer::Refused, |value| Answer::Number { value, cas: meta.cas })
         }
         (_, Reply::NotStored) => Answer::NotStored,
         (_, Reply::Exists) => Answer::Differs,

@@ -37,7 +37,7 @@ pub(super) fn command(
             link.mg(spell(key, place, load, slot), &flags);
         }
         Command::Prolong { slot, ttl } => {
-            link.ma(spell(key, place, load, slot), &Flags::new("v").with('D', 0).with('T', wire_ttl(ttl)));
+            link.ma(spell(key, place, load, slot), &Flags::new("v c").with('D', 0).with('T', wire_ttl(ttl)));
         }
         Command::Set { slot, mode, stamp, body, ttl } => {
             let (key, flags) = (spell(key, place, load, slot), Flags::new("").with('T', wire_ttl(ttl)));
