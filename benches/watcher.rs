@@ -1,9 +1,11 @@
 //! What an idle watcher costs: processor time of its thread in percent of one core, for few and many servers, with tables of
-//! one copy and of two, near and not.
+//! one copy and of two, near and not. Run with `cargo bench --bench watcher`.
 
+mod curves;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use curves::{Curve, Panel};
 use shardcache::cluster::Shared;
 use shardcache::config::Config;
 use std::time::{Duration, Instant};
@@ -13,13 +15,32 @@ use support::{Memcached, Rounds};
 const SETTLING: Duration = Duration::from_secs(6);
 const MEASURED: Duration = Duration::from_secs(5);
 
+const SERVERS: [usize; 3] = [3, 30, 300];
+
 fn main() {
-    for servers in [3, 30, 300] {
-        for (copies, near) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
-            let table = format!("t=>copies={copies};near={near}");
-            println!("{servers:3} servers, {table}: {:.2} % of a core", measure(servers, &table));
-        }
-    }
+    println!("\n## An idle watcher, % of a core\n");
+    println!("| copies | near | servers | % of a core |");
+    println!("|-------:|-----:|--------:|------------:|");
+    let panels = [("one copy: % of a core against servers", 1), ("two copies: % of a core against servers", 2)];
+    let mut panels = panels.map(|(title, copies)| Panel {
+        title,
+        curves: [("near=0", 0), ("near=1", 1)].map(|(name, near)| curve(name, copies, near)).into(),
+        top: 0.0,
+    });
+    let all = panels.iter().flat_map(|panel| &panel.curves).flat_map(|curve| &curve.points);
+    let top = all.map(|(_, percent)| *percent).fold(0.0, f64::max) * 1.1;
+    panels.iter_mut().for_each(|panel| panel.top = top);
+    curves::publish(&panels, "watcher.svg");
+}
+
+fn curve(name: &'static str, copies: u8, near: u8) -> Curve {
+    let table = format!("t=>copies={copies};near={near}");
+    let point = |servers: usize| {
+        let percent = measure(servers, &table);
+        println!("| {copies:6} | {near:4} | {servers:7} | {percent:11.2} |");
+        (servers as f64, percent)
+    };
+    Curve { name, points: SERVERS.map(point).into() }
 }
 
 fn measure(servers: usize, table: &str) -> f64 {
