@@ -47,9 +47,11 @@ impl Patrol {
             return;
         }
         let now_ms = clock::monotonic_ms();
-        let wish = self.beats.iter_mut().find_map(|beat| Some((beat.repair.lists(now_ms)?, beat.pair.servers)));
-        if let Some((slice, servers)) = wish {
-            self.lister.start(Order { layout: self.layout.clone(), shared: self.shared, servers, slice });
+        let wish = self.beats.iter_mut().find_map(|beat| Some((beat.repair.lists(now_ms)?, beat)));
+        let Some((slice, Beat { pair, repair, .. })) = wish else { return };
+        let order = Order { layout: self.layout.clone(), shared: self.shared, servers: pair.servers, slice };
+        if !self.lister.start(order) {
+            repair.unlisted(now_ms + AGAIN_MS);
         }
     }
 
@@ -98,5 +100,51 @@ impl Patrol {
     fn view(&self, beat: usize) -> View {
         let pair = &self.beats[beat].pair;
         self.shared.server_cell(pair.servers[0]).pair.view(pair.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Shared;
+    use crate::cluster::copies::Polled;
+    use crate::config::Config;
+    use crate::near::children::Child;
+
+    /// No process of this user gets another thread. True when that is so.
+    fn without_threads() -> bool {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: plain system calls; the raw one changes this thread alone, which is all that a child has.
+        let limited = unsafe {
+            libc::setrlimit(libc::RLIMIT_NPROC, &raw const none) == 0
+                && (libc::geteuid() != 0 || libc::syscall(libc::SYS_setuid, 65_534) == 0)
+        };
+        limited && std::thread::Builder::new().spawn(|| {}).is_err()
+    }
+
+    /// A listing that has no thread: is it asked for again, and not at once?
+    fn asks_again(shared: &'static Shared) -> bool {
+        let mut patrol = Patrol::new(shared);
+        patrol.follow(&shared.layout());
+        let (rules, polled) = (patrol.rules, Polled { repairs: true, ..Polled::default() });
+        patrol.beats[0].repair.polled(&polled, &View::default(), &rules, clock::monotonic_ms());
+        patrol.ask_for_lists();
+        let (repair, now_ms) = (&mut patrol.beats[0].repair, clock::monotonic_ms());
+        repair.lists(now_ms).is_none() && repair.lists(now_ms + AGAIN_MS).is_some()
+    }
+
+    #[test]
+    fn a_list_for_which_there_was_no_thread_is_asked_for_again() {
+        let mut config = Config::default();
+        (1..=2).for_each(|n| config.add_server(&format!("name=s{n};addr=127.0.0.1:{n}")).unwrap());
+        config.add_table("t=>copies=2").unwrap();
+        let shared = Shared::create(config).unwrap();
+        let child = Child::fork(|| {
+            if !(without_threads() && asks_again(shared)) {
+                // Without a word, for which a child may have to wait for locks of its parent's other threads.
+                std::panic::resume_unwind(Box::new(()));
+            }
+        });
+        assert!(child.done());
     }
 }
