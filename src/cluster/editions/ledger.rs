@@ -88,9 +88,12 @@ impl Ledger {
             version => self.book.turn(layout.digest(), layout.version() - version),
         }
         self.pages.resize(layout.slots(), Page::default());
-        for &slot in renewed {
+        for (slot, page) in self.pages.iter_mut().enumerate() {
+            // A server that left and came back meanwhile has its slot again, though nothing tells it apart from one that stayed.
             let fresh = self.shared.server_cell(slot).health.reason() == Reason::Unasked;
-            self.pages[slot] = Page { member: !fresh, ..Page::default() };
+            if fresh || renewed.contains(&slot) {
+                *page = Page { member: !fresh, ..Page::default() };
+            }
         }
         self.agreement.reopen(clock::monotonic_ms());
         self.pages.iter_mut().for_each(|page| page.next_ms = 0);
@@ -224,5 +227,29 @@ impl Ledger {
         if !used.is_empty() {
             wire::exchange(links, &used, deadline);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_server_that_left_and_came_back_between_two_rounds_is_asked_again() {
+        let mut config = Config::default();
+        (1..=2).for_each(|n| config.add_server(&format!("name=s{n};addr=127.0.0.1:{n}")).unwrap());
+        let shared = Shared::create(config).unwrap();
+        let first = shared.layout();
+        let mut ledger = Ledger::new(shared);
+        ledger.follow(&first, &[0, 1]);
+        assert_eq!([ledger.admit(0), ledger.admit(1)], [Ok(()); 2]);
+
+        let specs = first.servers().map(|(_, spec)| Some(spec.clone())).collect();
+        let third = Arc::new(first.follow(3, specs).unwrap());
+        let renewed: Vec<usize> = third.renewed(&first).collect();
+        shared.server_cell(0).renew(clock::monotonic_ms());
+        ledger.follow(&third, &renewed);
+        assert_eq!([ledger.admit(0), ledger.admit(1)], [Err(Poll::Pending), Ok(())]);
     }
 }
