@@ -2,6 +2,7 @@
 //!
 //! The questions travel in the packets of the tick, the moves in one more packet per server, where there are any.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,16 +109,19 @@ impl Ushers {
         Self { shared, rules, seats: Vec::new(), sent_ms: 0 }
     }
 
-    /// The list of servers is another one. Numbers stay with their homes, whoever the partner is now.
+    /// The list of servers is another one. Numbers stay with their homes, whoever the partner is now, and so does what was told.
     pub fn follow(&mut self, layout: &Arc<Layout>) {
         let single = self.shared.config().has_single();
         let pairs = layout.servers().filter(|_| single).filter_map(|(home, _)| layout.pair(home));
+        let seats = std::mem::take(&mut self.seats);
+        let mut told: HashMap<usize, Absence> =
+            seats.into_iter().map(|old| (old.pair.servers[0], old.absence)).collect();
         let watched = |pair: &Pair| Watched {
             pair: pair.clone(),
             watch: Watch::new(&self.rules),
             round: None,
             hurried: Seat::UNKNOWN,
-            absence: Absence::default(),
+            absence: told.remove(&pair.servers[0]).unwrap_or_default(),
         };
         self.seats = pairs.map(watched).collect();
     }
@@ -255,40 +259,4 @@ impl Watched {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_home_that_others_left_is_told_of_once_and_so_is_its_return() {
-        let told = |own_trouble: bool| {
-            let mut absence = Absence::default();
-            let steps = [
-                (Phase::Home, true),
-                (Phase::Fenced, !own_trouble),
-                (Phase::StandIn, !own_trouble),
-                (Phase::StandIn, true),
-                (Phase::Closing, true),
-                (Phase::Home, true),
-                (Phase::Home, true),
-            ];
-            steps.map(|(phase, up)| absence.news(phase, up))
-        };
-        assert_eq!(told(false), [false, false, true, false, false, true, false]);
-        assert_eq!(told(true), [false; 7], "the server's own line said it");
-        let mut absence = Absence::default();
-        let both = [(Phase::StandIn, true), (Phase::StandIn, false), (Phase::Home, true)];
-        assert_eq!(both.map(|(phase, up)| absence.news(phase, up)), [true, false, true], "what was told ends");
-    }
-
-    #[test]
-    fn a_seat_only_grows_and_a_reading_is_young_for_a_while() {
-        let cell = SeatCell::default();
-        cell.read(Seat(40), 1_000);
-        cell.read(Seat(38), 900);
-        assert_eq!(cell.look(1_150, 150), (Seat(40), true));
-        cell.learn(Seat(41));
-        assert_eq!(cell.look(1_151, 150), (Seat(41), false));
-        cell.clear();
-        assert_eq!(cell.look(1_151, 150), (Seat::UNKNOWN, false));
-    }
-}
+mod tests;
