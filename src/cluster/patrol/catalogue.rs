@@ -45,8 +45,13 @@ impl Catalogue {
                 self.text.extend_from_slice(key);
                 self.entries.push(Entry { kind, at, len, table, size });
             }
-            _ => self.left_out += 1,
+            _ => self.leave_out(),
         }
+    }
+
+    /// Counts a key for which there is no room.
+    pub fn leave_out(&mut self) {
+        self.left_out += 1;
     }
 
     /// Brings the keys into order, so that one which both servers listed stands there once.
