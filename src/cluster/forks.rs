@@ -1,22 +1,28 @@
 //! Real processes on one board, each killed at any instruction while the others work: what is left is valid, and nobody waits.
 
+mod check;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use super::copies::{Mark, View};
-use super::{ServerStat, Shared, TableStat};
+use super::count::Lane;
+use super::seats::Seat;
+use super::{Shared, TableStat};
 use crate::clock;
 use crate::config::Config;
-use crate::health::{Poll, Reason, Seen, State};
+use crate::health::{Poll, Reason, Seen};
 use crate::near::Region;
 use crate::near::children::{Child, until};
+use check::check;
 
 const SERVERS: usize = 3;
 const ROLES: [fn(&Host, &mut Dice); 5] = [Host::worker, Host::worker, Host::watcher, Host::resolver, Host::operator];
 const ROUNDS: u64 = 40;
 /// A pair, and the one that its home forms with another partner.
 const TAGS: [u32; 2] = [7, 9];
+const STRIPE: u8 = 200;
 const REASONS: [Reason; 3] = [Reason::Timeout, Reason::Reset, Reason::Refused];
 
 /// What the processes write down besides the board, each in its own row.
@@ -35,6 +41,12 @@ struct Row {
     generation: AtomicU64,
     /// The newest mark that it made known for each tag.
     marks: [AtomicU64; TAGS.len()],
+    /// The newest seat that it made known.
+    seat: AtomicU64,
+    /// Times that it made a stripe's near entries void.
+    voided: AtomicU64,
+    /// Near hits that it counted.
+    near: AtomicU64,
 }
 
 /// A stream of numbers that its seed decides.
@@ -54,9 +66,14 @@ struct Host {
     shared: &'static Shared,
     ledger: &'static Ledger,
     row: usize,
+    lane: Lane,
 }
 
 impl Host {
+    fn new(shared: &'static Shared, ledger: &'static Ledger, row: usize) -> Self {
+        Self { shared, ledger, row, lane: shared.lane() }
+    }
+
     fn hammer(&self, seed: u64) -> ! {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         loop {
@@ -79,11 +96,16 @@ impl Host {
             _ => Seen::Ok,
         };
         self.shared.observe(server, clock::monotonic_ms(), begun, seen);
-        self.shared.table_cell(0).counts.add(TableStat::Hits as usize, 1);
+        self.shared.table_cell(0).counts.add(TableStat::Sets as usize, 1);
         self.mine().counted.fetch_add(1, SeqCst);
         assert!(cell.address.get().is_none_or(|found| sound(server, found)), "a torn address");
         self.learn_generation();
         self.learn_mark(dice.roll(TAGS.len() as u64) as usize);
+        self.learn_seat();
+        self.shared.versions().raise(0, STRIPE);
+        self.mine().voided.fetch_add(1, SeqCst);
+        self.shared.table_cell(0).near.add(self.lane, TableStat::NearHits);
+        self.mine().near.fetch_add(1, SeqCst);
     }
 
     fn watcher(&self, dice: &mut Dice) {
@@ -99,6 +121,8 @@ impl Host {
         };
         self.shared.probed(server, cell.health.incarnation(), poll, dice.0 as u32);
         self.learn_generation();
+        self.learn_seat();
+        self.shared.versions().polled(server, clock::monotonic_ms());
         self.shared.recount();
     }
 
@@ -122,6 +146,14 @@ impl Host {
         let before = cell.fetch_max(next, SeqCst);
         assert!(cell.load(SeqCst) >= before.max(next), "a generation fell back");
         self.mine().generation.store(next, SeqCst);
+    }
+
+    fn learn_seat(&self) {
+        let cell = &self.shared.server_cell(0).seat;
+        let next = Seat(cell.get().0.max(self.mine().seat.load(SeqCst)) + 1);
+        cell.read(next, clock::monotonic_ms());
+        assert!(cell.get() >= next, "a seat fell back");
+        self.mine().seat.store(next.0, SeqCst);
     }
 
     /// The home has two partners by turns: what is known of one is never taken for the other's.
@@ -176,7 +208,8 @@ fn the_board_survives_processes_killed_at_any_instruction() {
     let (shared, ledger) = (shared(), ledger());
     let mut dice = Dice(4711);
     for round in 0..ROUNDS {
-        let begin = |row| Child::fork(|| Host { shared, ledger, row }.hammer(round * ROLES.len() as u64 + row as u64));
+        let begin =
+            |row| Child::fork(|| Host::new(shared, ledger, row).hammer(round * ROLES.len() as u64 + row as u64));
         let mut crew: Vec<(usize, Child)> = (0..ROLES.len()).map(|row| (row, begin(row))).collect();
         while !crew.is_empty() {
             all_move(ledger, &crew);
@@ -197,59 +230,4 @@ fn all_move(ledger: &Ledger, crew: &[(usize, Child)]) {
     let before: Vec<u64> = crew.iter().map(|(row, _)| turns(*row)).collect();
     let moved = |row: usize, before: u64| turns(row) > before + 5;
     until(|| crew.iter().zip(&before).all(|((row, child), n)| moved(*row, *n) || child.has(libc::WEXITED)));
-}
-
-/// Nobody works, `killed` died: everything on the board is something that somebody meant, and can be moved on.
-fn check(shared: &Shared, ledger: &Ledger, killed: u64) {
-    let newest = |of: fn(&Row) -> &AtomicU64| ledger.0.iter().map(|row| of(row).load(SeqCst)).max().unwrap_or(0);
-    let counted = ledger.0.iter().map(|row| row.counted.load(SeqCst)).sum::<u64>();
-    let count = shared.table_count(0, TableStat::Hits);
-    assert!((counted..=counted + killed).contains(&count), "{count} is not {counted} and at most {killed} more");
-    assert!(shared.table_cell(0).generation.load(SeqCst) >= newest(|row| &row.generation));
-    check_marks(shared, newest);
-    for server in 0..SERVERS {
-        let before = shared.server_count(server, ServerStat::Trips);
-        check_server(shared, server);
-        assert!(shared.server_count(server, ServerStat::Trips) > before);
-    }
-    assert!(!shared.mostly_down(), "all servers are up: {:?}", shared.servers_down());
-}
-
-/// The marks known are the newest of the pair that was named last; the next partner starts anew.
-fn check_marks(shared: &Shared, newest: impl Fn(fn(&Row) -> &AtomicU64) -> u64) {
-    let cell = &shared.server_cell(0).pair;
-    for (pair, tag) in TAGS.into_iter().enumerate() {
-        let View { home, partner } = cell.view(tag);
-        assert!(mark_of(home, pair) && mark_of(partner, pair), "{home:?} {partner:?} of pair {pair}");
-    }
-    let next = 1_000_000 + newest(|row| &row.marks[0]).max(newest(|row| &row.marks[1]));
-    for (pair, tag) in TAGS.into_iter().enumerate() {
-        let view = View { home: Mark(next), partner: Mark(next) };
-        cell.merge(tag, &view);
-        assert_eq!(cell.view(tag), view, "pair {pair}");
-    }
-    cell.merge(1, &View { home: Mark(1), partner: Mark(1) });
-    assert_eq!(cell.view(TAGS[1]), View::default());
-}
-
-/// It is in a state that can be left: down by one hard failure, up again by probes, known by a new address.
-fn check_server(shared: &Shared, server: usize) {
-    let cell = shared.server_cell(server);
-    assert!(cell.address.get().is_none_or(|found| sound(server, found)), "{:?}", cell.address.get());
-    cell.address.set(first_address(server));
-    assert_eq!(cell.address.get(), Some(first_address(server)));
-    shared.set_drained(server, false);
-    let probe = |poll| shared.probed(server, cell.health.incarnation(), poll, 0);
-    let good = || {
-        until(|| {
-            probe(Poll::Known);
-            cell.health.state() == State::Up
-        })
-    };
-    good();
-    shared.observe(server, clock::monotonic_ms(), cell.health.incarnation(), Seen::Hard(Reason::Refused));
-    assert_eq!((shared.server_up(server), cell.health.state()), (false, State::Down));
-    assert_eq!(shared.server_view(server).last_error, Reason::Refused.text());
-    good();
-    assert!(shared.server_up(server));
 }
