@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::panic::Location;
 
-/// The host's log levels.
+/// The host's log levels that this module uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum Level {
@@ -17,8 +17,6 @@ pub enum Level {
     Error = -1,
     Warning = 0,
     Notice = 1,
-    Info = 2,
-    Debug = 3,
 }
 
 const MODULE: &std::ffi::CStr = c"shardcache";
@@ -38,16 +36,6 @@ pub fn warning(text: impl Display) {
 #[track_caller]
 pub fn notice(text: impl Display) {
     write(Level::Notice, Location::caller(), &text);
-}
-
-#[track_caller]
-pub fn info(text: impl Display) {
-    write(Level::Info, Location::caller(), &text);
-}
-
-#[track_caller]
-pub fn debug(text: impl Display) {
-    write(Level::Debug, Location::caller(), &text);
 }
 
 /// One line of any level, as if written at `at`.
