@@ -4,7 +4,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use shardcache::cluster::{Event, ServerStat};
+use shardcache::cluster::{Event, ServerStat, Shared};
 use shardcache::config::Config;
 use support::memcached::Options;
 use support::worker::standing;
@@ -70,6 +70,25 @@ fn two_copies() {
 #[test]
 fn one_copy() {
     there_and_back("t=>autoexpire=1000", 1);
+}
+
+#[test]
+fn what_a_host_with_another_list_left_behind_is_taken_away_too() {
+    let servers = Memcached::many(4);
+    let mut farm = host(&servers, "t=>autoexpire=1000");
+    let mut stranger = host(&servers[..3], "t=>autoexpire=1000");
+    (0..KEYS).for_each(|n| stranger.set(&key(n), "old"));
+    farm.until("the other list", |shared| !shared.lists_agree());
+    drop(stranger);
+    farm.until("agreement", Shared::lists_agree);
+    farm.until_whole();
+    assert_eq!(entries(&servers), present(&mut farm).len(), "nothing else is left");
+
+    (0..KEYS).for_each(|n| farm.set(&key(n), "new"));
+    farm.shared.remove_server("mc3").unwrap();
+    for n in 0..KEYS {
+        assert_ne!(farm.get(&key(n)).as_deref(), Some("old"), "{n}");
+    }
 }
 
 #[test]

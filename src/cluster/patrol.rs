@@ -111,27 +111,41 @@ impl Patrol {
     /// The list of servers is another one: each pair of it is walked anew. Where no table has two copies, only a list
     /// that changed is walked, for what it left behind.
     pub fn follow(&mut self, layout: &Arc<Layout>) {
+        self.layout = Arc::clone(layout);
+        self.beats.clear();
+        self.polls.clear();
+        self.listless.clear();
+        self.next = 0;
+        let changed = layout.version() > 1;
+        if changed || self.shared.config().has_mirrored() {
+            self.walk(changed);
+        }
+    }
+
+    /// Begins to walk all pairs; with `strays` they are not whole before a pass has found none.
+    fn walk(&mut self, strays: bool) {
         let (interval_ms, now_ms) = (u64::from(self.shared.config().probe_interval_ms), clock::monotonic_ms());
-        let (list, changed) = (layout.digest(), layout.version() > 1);
-        let walks = changed || self.shared.config().has_mirrored();
+        let layout = &self.layout;
         let beat = |pair: &Pair| Beat {
             pair: pair.clone(),
             pace: [Pace::new(interval_ms, 8 * interval_ms); 2],
             polled: Polled::default(),
             repair: Repair::default(),
-            sweep: Sweep::new(list, changed, now_ms),
+            sweep: Sweep::new(layout.digest(), strays, now_ms),
             trouble: Trouble::default(),
         };
-        let pairs = layout.servers().filter(|_| walks).filter_map(|(home, _)| layout.pair(home));
-        self.beats = pairs.map(beat).collect();
+        self.beats = layout.servers().filter_map(|(home, _)| layout.pair(home)).map(beat).collect();
         // A server alone keeps all there is.
-        for (server, _) in layout.servers().filter(|(server, _)| walks && layout.pair(*server).is_none()) {
+        for (server, _) in layout.servers().filter(|(server, _)| layout.pair(*server).is_none()) {
             self.shared.server_cell(server).repair.tell(layout.version(), true, Progress::default());
         }
-        self.polls.clear();
-        self.listless.clear();
-        self.next = 0;
-        self.layout = Arc::clone(layout);
+    }
+
+    /// A host with another list leaves as much behind as a change of this one.
+    fn heed_other_lists(&mut self) {
+        if self.beats.is_empty() && self.layout.len() > 1 && !self.shared.lists_agree() {
+            self.walk(true);
+        }
     }
 
     /// How long an exchange may take.

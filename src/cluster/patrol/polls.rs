@@ -22,6 +22,7 @@ pub(super) struct Round {
 impl Patrol {
     /// Adds the pairs' questions to the packets of the servers `due`, which the courier has opened.
     pub fn ask(&mut self, courier: &mut Courier, desk: &mut Desk, due: &[usize]) {
+        self.heed_other_lists();
         self.polls.clear();
         let now_ms = clock::monotonic_ms();
         let mut open = vec![false; desk.links.len()];
