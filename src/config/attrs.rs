@@ -3,10 +3,9 @@
 //! A password that holds a `;` falls into pieces here. None of them may show up in an error, so everything from a
 //! name like `pass` or `url` up to the next known attribute counts as secret.
 
-/// What may be said of a thing, now and in later versions.
+/// What may be said of a thing.
 pub(super) struct Rules {
     pub known: &'static [&'static str],
-    pub later: &'static [&'static str],
     pub secret: Secret,
 }
 
@@ -37,26 +36,23 @@ pub(super) const SERVER: Rules = Rules {
         "tls_cert",
         "tls_key",
     ],
-    later: &["holdoff"],
     secret: Secret::Password,
 };
 
 /// Attributes of a table.
 pub(super) const TABLE: Rules = Rules {
     known: &["autoexpire", "copies", "holdoff", "near", "near_ttl", "negexpire", "stale", "tag"],
-    later: &[],
     secret: Secret::Password,
 };
 
 /// Attributes of a source.
 pub(super) const SOURCE: Rules = Rules {
     known: &["url", "table", "key", "delim", "where", "column", "columns", "order", "reload", "reload_rate"],
-    later: &[],
     secret: Secret::Url,
 };
 
 /// Attributes of an outbox.
-pub(super) const OUTBOX: Rules = Rules { known: &["url", "table", "poll"], later: &[], secret: Secret::Url };
+pub(super) const OUTBOX: Rules = Rules { known: &["url", "table", "poll"], secret: Secret::Url };
 
 /// What stands between two `;`.
 pub(super) struct Part<'a> {
@@ -174,9 +170,6 @@ impl Rules {
         };
         if part.secret && name != holder {
             return Err(format!("expected one of {expected}, with ';' between them and no ';' in a password"));
-        }
-        if self.later.contains(&name) {
-            return Err(format!("attribute \"{name}\" is not available in this version, expected one of {expected}"));
         }
         let Some(value) = part.value else {
             return Err(format!("\"{name}\" is no attribute=value, expected one of {expected}, with ';' between them"));

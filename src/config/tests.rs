@@ -130,7 +130,7 @@ fn a_faulty_server_is_refused_in_clear_words() {
         ("name=a;addr=unix:/s;tls=1", "a unix socket has no TLS"),
         ("name=a;addr=b;pair=a", "pair=a: expected the name of another server"),
         ("name=a;addr=b;pair=10.0.0.1", "pair=10.0.0.1: expected the name of another server"),
-        ("name=a;addr=b;holdoff=5", "\"holdoff\" is not available in this version"),
+        ("name=a;addr=b;holdoff=5", "unknown attribute \"holdoff\""),
     ] {
         refused("server", text, server(text), words);
     }
