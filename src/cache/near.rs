@@ -27,8 +27,8 @@ pub const NEAR_VALUE_MAX: usize = 16 * 1024;
 /// So long whoever keeps something waits for others who do, nanoseconds.
 const PATIENCE_NS: u64 = 200_000;
 
-/// The kernel's ticks are not taken to be later than this, milliseconds.
-const LATEST_MS: u64 = 50;
+/// How late the kernel's tick is taken to be, milliseconds: at least one tick where there are a hundred in a second.
+const LATE_MS: [u64; 2] = [10, 50];
 
 /// What is needed to keep an answer that is yet to come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,7 +97,7 @@ impl Near {
         Some(Self {
             shared,
             store,
-            late_ms: (shared.delta_ms() / 3).min(LATEST_MS),
+            late_ms: (shared.delta_ms() / 3).clamp(LATE_MS[0], LATE_MS[1]),
             lane: shared.lane(),
             name: Vec::new(),
             tags: shared.config().tables.iter().any(|table| table.tag.is_some()),
