@@ -89,18 +89,17 @@ struct Beat {
 
 impl Patrol {
     #[must_use]
-    pub fn new(shared: &'static Shared) -> Self {
-        let config = shared.config();
+    pub fn new(shared: &'static Shared, rules: Rules) -> Self {
         Self {
             shared,
             layout: Arc::default(),
-            rules: Rules::timed(config.cmd_timeout_ms, config.probe_interval_ms),
+            rules,
             host: RandomState::new().build_hasher().finish() | 1,
             beats: Vec::new(),
             polls: Vec::new(),
             lister: Lister::default(),
             mender: Mender::default(),
-            rate: Rate::new(config.repair_rate),
+            rate: Rate::new(shared.config().repair_rate),
             next: 0,
             news: Vec::new(),
             torn: false,

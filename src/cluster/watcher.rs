@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::copies::Rules;
 use super::courier::Courier;
 use super::editions::ledger::Ledger;
 use super::generations::Generations;
@@ -70,6 +71,13 @@ pub struct Watcher {
 impl Watcher {
     #[must_use]
     pub fn new(shared: &'static Shared) -> Self {
+        let config = shared.config();
+        Self::with(shared, Rules::timed(config.cmd_timeout_ms, config.probe_interval_ms))
+    }
+
+    /// One that looks after copies by other rules than those for the host's time limits.
+    #[must_use]
+    pub fn with(shared: &'static Shared, rules: Rules) -> Self {
         let mut watcher = Self {
             shared,
             layout: Arc::default(),
@@ -79,7 +87,7 @@ impl Watcher {
             generations: Generations::new(shared),
             ledger: Ledger::new(shared),
             stripes: Stripes::new(shared),
-            patrol: Patrol::new(shared),
+            patrol: Patrol::new(shared, rules),
             ushers: Ushers::new(shared),
             lookups: Lookups::default(),
             root: WireKey::of_record("root", "", b""),

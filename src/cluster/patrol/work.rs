@@ -107,7 +107,7 @@ impl Patrol {
 mod tests {
     use super::*;
     use crate::cluster::Shared;
-    use crate::cluster::copies::Polled;
+    use crate::cluster::copies::{Polled, Rules};
     use crate::config::Config;
     use crate::near::children::Child;
 
@@ -124,7 +124,7 @@ mod tests {
 
     /// A listing that has no thread: is it asked for again, and not at once?
     fn asks_again(shared: &'static Shared) -> bool {
-        let mut patrol = Patrol::new(shared);
+        let mut patrol = Patrol::new(shared, Rules::ALL);
         patrol.follow(&shared.layout());
         let (rules, polled) = (patrol.rules, Polled { repairs: true, ..Polled::default() });
         patrol.beats[0].repair.polled(&polled, &View::default(), &rules, clock::monotonic_ms());
