@@ -55,7 +55,7 @@ fn a_warm_worker_allocates_nothing_per_call() {
             config.add_server(&server.spec(&format!("mc{i}"))).unwrap();
         }
         config.add_table(&format!("t=>autoexpire=60;{attributes}")).unwrap();
-        config.cmd_timeout_ms = 2_000;
+        config.cmd_timeout_ms = support::PATIENT_MS;
         let shared = Shared::create(config).unwrap();
         let mut watcher = Watcher::new(shared);
         watcher.tick();

@@ -15,8 +15,8 @@ use shardcache::cache::Cache;
 use shardcache::cluster::{Shared, Watcher};
 use shardcache::config::Config;
 use std::time::Duration;
-use support::Memcached;
 use support::wait::until_true;
+use support::{Memcached, PATIENT_MS};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,7 +25,7 @@ fn config(servers: &[String]) -> Config {
 }
 
 fn twice(servers: &[String], copies: u8) -> Config {
-    let mut config = Config::default();
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     for server in servers {
         config.add_server(server).unwrap();
     }
@@ -33,8 +33,6 @@ fn twice(servers: &[String], copies: u8) -> Config {
         config.add_table(table).unwrap();
     }
     config.tables.iter_mut().for_each(|table| table.copies = copies);
-    // A loaded machine stalls now and then; bounds are for other tests.
-    config.cmd_timeout_ms = 2_000;
     config.check().unwrap();
     config
 }

@@ -11,11 +11,11 @@ mod support;
 
 use shardcache::config::Config;
 use std::time::{Duration, Instant};
-use support::{Memcached, Stepped};
+use support::{Memcached, PATIENT_MS, Stepped};
 
-const TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(PATIENT_MS as u64);
 /// What a busy machine may add to a call.
-const NOISE: Duration = Duration::from_millis(150);
+const NOISE: Duration = Duration::from_millis(500);
 
 fn start(servers: &[Memcached]) -> Stepped {
     start_patient(servers, Config::default().soft_failures)
@@ -27,7 +27,7 @@ fn start_patient(servers: &[Memcached], soft_failures: u32) -> Stepped {
 }
 
 fn start_at(specs: &[String], soft_failures: u32) -> Stepped {
-    let mut config = Config { cmd_timeout_ms: TIMEOUT.as_millis() as u32, soft_failures, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, soft_failures, ..Config::default() };
     specs.iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>copies=2;autoexpire=1000").unwrap();
     let mut host = Stepped::with(config);

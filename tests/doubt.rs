@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::wait::until_true;
-use support::{Fake, Memcached};
+use support::{Fake, Memcached, PATIENT_MS};
 
 fn shared(servers: &[String], cmd_timeout_ms: u32) -> &'static Shared {
     let mut config = Config { cmd_timeout_ms, ..Config::default() };
@@ -32,7 +32,7 @@ fn greeting(line: &str) -> Option<String> {
 }
 
 fn eventually(what: &str, happened: impl FnMut() -> bool) {
-    until_true(what, Duration::from_secs(5), happened);
+    until_true(what, Duration::from_secs(30), happened);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_refused_batch_is_no_miss() {
         _ if line.starts_with("get ") => Some("SERVER_ERROR out of memory writing get response\r\n".into()),
         _ => Some("SERVER_ERROR out of memory\r\n".into()),
     });
-    let mut cache = Cache::new(shared(&[server.addr()], 1_000));
+    let mut cache = Cache::new(shared(&[server.addr()], PATIENT_MS));
     let keys: [&[u8]; 3] = [b"a", b"with blank", b"b"];
     assert_eq!(cache.mget(0, &keys), Verdict::Unavailable, "{:?}", cache.last());
     assert_eq!(cache.last().err, "refused by server");
@@ -57,7 +57,7 @@ fn a_batch_answered_out_of_order_is_no_miss() {
         _ if line.starts_with("get ") => Some("VALUE t:b 0 1\r\nB\r\nVALUE t:a 0 1\r\nA\r\nEND\r\n".into()),
         _ => Some("EN\r\n".into()),
     });
-    let mut cache = Cache::new(shared(&[server.addr()], 1_000));
+    let mut cache = Cache::new(shared(&[server.addr()], PATIENT_MS));
     assert_eq!(cache.mget(0, &[b"a", b"b", b"with blank"]), Verdict::Done);
     assert_eq!(cache.found(0), (Verdict::Unavailable, None));
     assert_eq!(cache.found(1), (Verdict::Done, Some(Value::Bytes(b"B"))));
@@ -68,7 +68,7 @@ fn a_batch_answered_out_of_order_is_no_miss() {
 fn without_a_watcher_a_batch_asks_every_server_for_the_generation() {
     let servers = Memcached::many(2);
     let addresses: Vec<String> = servers.iter().map(|server| server.addr()).collect();
-    let (mut one, mut two) = (Cache::new(shared(&addresses, 2_000)), Cache::new(shared(&addresses, 300)));
+    let (mut one, mut two) = (Cache::new(shared(&addresses, PATIENT_MS)), Cache::new(shared(&addresses, PATIENT_MS)));
     let key = |cache: &mut Cache, server| {
         let named = |i: &u32| cache.locate(0, i.to_string().as_bytes()).unwrap().server == Some(server);
         (0..1000).find(named).unwrap().to_string()
@@ -113,7 +113,7 @@ fn holding_back(silent: &Arc<AtomicBool>, heard: &Arc<Mutex<Vec<String>>>) -> Fa
 fn a_poll_whose_details_were_lost_vouches_for_nothing_and_is_repeated() {
     let (silent, heard) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
     let server = holding_back(&silent, &heard);
-    let shared = shared(&[server.addr()], 200);
+    let shared = shared(&[server.addr()], PATIENT_MS);
     let (mut cache, mut watcher) = (Cache::new(shared), Watcher::new(shared));
     watcher.tick();
     assert_eq!(heard.lock().unwrap().len(), 1, "the watcher asks for the details");
@@ -123,7 +123,7 @@ fn a_poll_whose_details_were_lost_vouches_for_nothing_and_is_repeated() {
     assert!(heard.lock().unwrap().len() >= 2, "the worker verifies by itself");
     assert_eq!(cache.locate(0, b"k").unwrap().wire_key, "t@900:k");
 
-    let fresh = self::shared(&[server.addr()], 200);
+    let fresh = self::shared(&[server.addr()], PATIENT_MS);
     silent.store(true, Ordering::Relaxed);
     let mut watcher = Watcher::new(fresh);
     watcher.tick();
@@ -168,7 +168,7 @@ fn a_server_that_returns_is_used_only_when_its_generations_are_known() {
 fn a_server_that_missed_a_bump_has_it_before_it_is_used_again() {
     let servers = Memcached::many(2);
     let gate = support::Proxy::to(servers[0].port());
-    let shared = shared(&[gate.addr(), servers[1].addr()], 500);
+    let shared = shared(&[gate.addr(), servers[1].addr()], PATIENT_MS);
     let (mut watcher, mut cache) = (Watcher::new(shared), Cache::new(shared));
     eventually("both roots to be made", || {
         watcher.tick();
@@ -195,7 +195,7 @@ fn a_bump_that_did_not_reach_a_server_in_use_is_carried_there_by_the_next_round(
     let servers = Memcached::many(2);
     let addresses: Vec<String> = servers.iter().map(|server| server.addr()).collect();
     let gate = support::Proxy::to(servers[0].port());
-    let (near, far) = (shared(&addresses, 2_000), shared(&[gate.addr(), servers[1].addr()], 100));
+    let (near, far) = (shared(&addresses, PATIENT_MS), shared(&[gate.addr(), servers[1].addr()], PATIENT_MS));
     let mut watcher = Watcher::new(near);
     (0..3).for_each(|_| drop(watcher.tick()));
     gate.set(support::proxy::Mode::Cut);
@@ -213,7 +213,7 @@ fn a_bump_is_told_although_a_server_hangs() {
     let servers = Memcached::many(2);
     let far = support::Proxy::to(servers[1].port());
     far.set(support::proxy::Mode::Delay(Duration::from_millis(20)));
-    let mut cache = Cache::new(shared(&[servers[0].addr(), far.addr()], 500));
+    let mut cache = Cache::new(shared(&[servers[0].addr(), far.addr()], PATIENT_MS));
     assert_eq!(cache.bump(0), Verdict::Done, "{:?}", cache.last());
     servers[0].freeze();
     assert_eq!(cache.bump(0), Verdict::Done, "{:?}", cache.last());
@@ -243,7 +243,7 @@ fn of_a_thousand_servers_each_is_soon_known_and_none_is_given_up() {
         std::os::unix::fs::symlink(addr.strip_prefix("unix:").unwrap(), &name).unwrap();
         format!("unix:{}", name.display())
     };
-    let shared = shared(&names.map(link).collect::<Vec<_>>(), 50);
+    let shared = shared(&names.map(link).collect::<Vec<_>>(), PATIENT_MS);
     let (mut watcher, mut cache) = (Watcher::new(shared), Cache::new(shared));
     let mut news = Vec::new();
     eventually("every server to be known", || {

@@ -7,7 +7,7 @@ use shardcache::cluster::{Event, Shared, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::{Duration, Instant};
-use support::Memcached;
+use support::{Memcached, PATIENT_MS};
 
 const KEPT_OUT: &str = "holds entries of another list: restart it or flush_all";
 
@@ -20,7 +20,7 @@ struct Host {
 
 impl Host {
     fn new(servers: &[String]) -> Self {
-        let mut config = Config { cmd_timeout_ms: 500, ..Config::default() };
+        let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
         servers.iter().for_each(|server| config.add_server(server).unwrap());
         config.add_table("t=>").unwrap();
         let shared = Shared::create(config).unwrap();

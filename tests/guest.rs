@@ -8,13 +8,12 @@ use shardcache::cluster::map::guest::{self, GuestError};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::Duration;
-use support::{Memcached, Watched, Worker, until};
+use support::{Memcached, PATIENT_MS, Watched, Worker, until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const TIMEOUT_MS: u32 = 1_000;
 
 fn host(servers: &[Memcached], tables: &[&str]) -> Watched {
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     let weights = [1, 3, 2];
     for (at, server) in servers.iter().enumerate() {
         config.add_server(&format!("{};weight={};zone=z{at}", server.spec(&format!("mc{at}")), weights[at])).unwrap();
@@ -27,12 +26,12 @@ fn host(servers: &[Memcached], tables: &[&str]) -> Watched {
 fn join(server: &Memcached, tables: &[&str]) -> Cache {
     let given = [Config::server(&server.spec("any")).unwrap()];
     Cache::new(until("the farm to be told of", PATIENCE, || {
-        guest::join(&given, tables, TIMEOUT_MS).map_err(|error| error.to_string())
+        guest::join(&given, tables, PATIENT_MS).map_err(|error| error.to_string())
     }))
 }
 
 fn refused(server: &Memcached, tables: &[&str]) -> GuestError {
-    guest::join(&[Config::server(&server.spec("any")).unwrap()], tables, 300).expect_err("it is refused")
+    guest::join(&[Config::server(&server.spec("any")).unwrap()], tables, PATIENT_MS).expect_err("it is refused")
 }
 
 /// A key of the first table at home on that server.
@@ -202,7 +201,7 @@ fn a_server_that_left_unawares_does_not_mislead() {
 fn a_password_given_for_one_server_opens_the_others() {
     let servers = [Memcached::auth("sip", "secret"), Memcached::auth("sip", "secret"), Memcached::tcp()];
     let secret = ";user=sip;pass=secret";
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     for (name, server, auth) in [("a", &servers[0], secret), ("b", &servers[1], secret), ("c", &servers[2], "")] {
         config.add_server(&format!("{}{auth}", server.spec(name))).unwrap();
     }
@@ -211,7 +210,7 @@ fn a_password_given_for_one_server_opens_the_others() {
     host.until_whole();
     let given = [Config::server(&format!("{}{secret}", servers[1].spec("any"))).unwrap()];
     let mut guest = Cache::new(until("the farm to be told of", PATIENCE, || {
-        guest::join(&given, &["t"], TIMEOUT_MS).map_err(|error| error.to_string())
+        guest::join(&given, &["t"], PATIENT_MS).map_err(|error| error.to_string())
     }));
     for home in ["a", "b", "c"] {
         let key = key_on(&mut host.cache, home);

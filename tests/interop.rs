@@ -11,7 +11,7 @@ use shardcache::cache::{Cache, Verdict};
 use shardcache::cluster::Shared;
 use shardcache::config::Config;
 use shardcache::value::Value;
-use support::Memcached;
+use support::{Memcached, PATIENT_MS};
 
 const KEYS: usize = 500;
 const WEIGHTS: [u32; 3] = [1, 2, 3];
@@ -25,7 +25,7 @@ struct Both {
 impl Both {
     fn over(weights: &[u32]) -> Self {
         let servers = Memcached::many(weights.len());
-        let mut config = Config::default();
+        let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
         let mut theirs = libmemcached::Client::load().expect("libmemcached11 is installed").ketama_weighted();
         for (at, (server, weight)) in servers.iter().zip(weights).enumerate() {
             config.add_server(&format!("{};weight={weight}", server.spec(&format!("mc{at}")))).expect("a server");

@@ -188,7 +188,7 @@ fn shcctl_says_what_is_wrong() {
         servers.iter().enumerate().fold(script, |s, (i, server)| s.server(&server.spec(&format!("mc{i}")))).start();
     let run = |server: &Memcached, words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shcctl"));
-        command.args(["--timeout", "300", "--server", &server.addr()]).args(words);
+        command.args(["--timeout", "3000", "--server", &server.addr()]).args(words);
         let output = command.output().expect("shcctl");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         (output.status.code().expect("a code"), text(&output.stdout), text(&output.stderr))

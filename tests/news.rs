@@ -8,13 +8,13 @@ use shardcache::config::Config;
 use shardcache::invalidate::stripes::{Counter, STRIPES, stripe};
 use shardcache::value::Value;
 use std::collections::BTreeSet;
-use support::{Fake, Memcached, Watched};
+use support::{Fake, Memcached, PATIENT_MS, Watched};
 
 const KEY: &[u8] = b"alice";
 
 /// A host whose tables are `one` and `two` (two copies), both near, and `plain`.
 fn host(servers: &[Memcached]) -> Watched {
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     servers.iter().enumerate().for_each(|(at, server)| config.add_server(&server.spec(&format!("mc{at}"))).unwrap());
     for table in ["one=>near=1", "two=>near=1;copies=2", "plain=>copies=2"] {
         config.add_table(table).unwrap();
@@ -127,7 +127,7 @@ fn deaf(line: &str) -> Option<String> {
 #[test]
 fn a_change_that_could_not_be_announced_is_ambiguous() {
     let server = Fake::saying(deaf);
-    let mut config = Config { cmd_timeout_ms: 2_000, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     config.add_server(&server.spec("mc")).unwrap();
     config.add_table("near=>near=1").unwrap();
     config.add_table("plain=>").unwrap();

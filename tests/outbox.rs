@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 use support::sql::{Mortal, modules};
 use support::wait::until_true;
-use support::{Host, Mariadb, Memcached, Postgres, Script, Sql, Sqlite};
+use support::{Host, Mariadb, Memcached, PATIENT_MS, Postgres, Script, Sql, Sqlite};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -58,6 +58,7 @@ impl Farm {
         let script = Script::new().before(&modules(sql)).servers(&servers).table("ipauth=>copies=2").raw(TOLD);
         let script = script.table("profile=>tag=user:$key").table("barring=>copies=2;tag=user:$key");
         let script = script.text("outbox", &format!("url={};poll=50", sql.url()));
+        let script = script.number("cmd_timeout", PATIENT_MS.into());
         Self { hosts: (0..2).map(|_| script.start()).collect(), _servers: servers }
     }
 

@@ -7,10 +7,10 @@ use shardcache::cluster::{Event, ServerStat, Shared, Watcher};
 use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::Duration;
-use support::{Host, Memcached, Script, until};
+use support::{Host, Memcached, PATIENT_MS, Script, until};
 
-fn shared(servers: &[Memcached], cmd_timeout_ms: u32) -> &'static Shared {
-    let mut config = Config { cmd_timeout_ms, ..Config::default() };
+fn shared(servers: &[Memcached]) -> &'static Shared {
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     Memcached::specs(servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>").unwrap();
     Shared::create(config).unwrap()
@@ -25,7 +25,7 @@ fn key_on(cache: &mut Cache, server: usize) -> Vec<u8> {
 /// Ticks until it happened; what was heard meanwhile.
 fn ticks(watcher: &mut Watcher, what: &str, mut happened: impl FnMut() -> bool) -> Vec<Event> {
     let mut heard = Vec::new();
-    until(what, Duration::from_secs(10), || {
+    until(what, Duration::from_secs(30), || {
         heard.extend(watcher.tick());
         if happened() { Ok(()) } else { Err("not yet") }
     });
@@ -35,7 +35,7 @@ fn ticks(watcher: &mut Watcher, what: &str, mut happened: impl FnMut() -> bool) 
 #[test]
 fn while_most_servers_are_down_every_call_is_refused_and_no_generation_moves() {
     let mut servers = Memcached::many(3);
-    let shared = shared(&servers, 200);
+    let shared = shared(&servers);
     let (mut cache, mut watcher) = (Cache::new(shared), Watcher::new(shared));
     let (living, dead) = (key_on(&mut cache, 0), key_on(&mut cache, 2));
     assert_eq!(cache.set(0, &living, Value::Bytes(b"v"), None), Verdict::Done);

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 use support::cases::Case;
-use support::{Host, Memcached, Script, until};
+use support::{Host, Memcached, PATIENT_MS, Script, until};
 
 /// Walks on two servers with two copies of each key, then on one server.
 fn walk(cases: &[Case]) -> (Memcached, Host) {
@@ -15,6 +15,7 @@ fn walk(cases: &[Case]) -> (Memcached, Host) {
 fn walk_mirrored(cases: &[Case]) {
     let servers = Memcached::many(2);
     let script = Script::new().servers(&servers).table("t=>autoexpire=0;copies=2").table("s=>autoexpire=1800;copies=2");
+    let script = script.number("cmd_timeout", PATIENT_MS.into());
     let host = script.route("ready", "    shc_inc(\"t\", \"ready\");\n$var(rc) = $rc;").cases(cases).start();
     until("the copies to be in use", Duration::from_secs(10), || match host.rc("ready") {
         1 => Ok(()),

@@ -55,7 +55,7 @@ impl Source for Failing {
 }
 
 fn shared(servers: &[Memcached], table: &str, load_wait_ms: u32) -> &'static Shared {
-    let mut config = Config { cmd_timeout_ms: 2_000, load_wait_ms, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: support::PATIENT_MS, load_wait_ms, ..Config::default() };
     for (number, server) in servers.iter().enumerate() {
         config.add_server(&server.spec(&format!("mc{number}"))).unwrap();
     }

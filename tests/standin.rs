@@ -14,8 +14,8 @@ use shardcache::config::Config;
 use std::time::Duration;
 use support::{Memcached, Stepped};
 
-const TIMEOUT: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_millis(1_000);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const MISS: Result<String, Verdict> = Err(Verdict::Missing);
 

@@ -8,13 +8,13 @@ use shardcache::cluster::{Event, ServerStat, Shared};
 use shardcache::config::Config;
 use support::memcached::Options;
 use support::worker::standing;
-use support::{Memcached, Watched, Worker};
+use support::{Memcached, PATIENT_MS, Watched, Worker};
 
 const KEYS: usize = 300;
 
 /// A host whose table is kept on all servers but the last.
 fn host(servers: &[Memcached], table: &str) -> Watched {
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     let (_, first) = servers.split_last().unwrap();
     Memcached::specs(first).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table(table).unwrap();
@@ -109,7 +109,7 @@ fn of_two_hosts_one_sweeps_and_both_know() {
 fn a_server_without_lists_is_told_once_and_its_copies_are_never_whole() {
     let args = ["-o", "no_lru_crawler"].map(String::from).to_vec();
     let servers = [Memcached::tcp(), Memcached::start(Options { args, ..Options::default() })];
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     Memcached::specs(&servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table("t=>copies=2").unwrap();
     let host = Watched::with(config);

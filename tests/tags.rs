@@ -29,7 +29,7 @@ const ACCT: usize = 2;
 const PLAIN: usize = 3;
 
 fn config(servers: &[Memcached], copies: u8) -> Config {
-    let mut config = Config { cmd_timeout_ms: 2_000, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: support::PATIENT_MS, ..Config::default() };
     Memcached::specs(servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     TABLES.iter().for_each(|table| config.add_table(table).unwrap());
     config.tables.iter_mut().for_each(|table| table.copies = copies);

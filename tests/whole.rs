@@ -13,7 +13,6 @@ fn host(servers: &[Memcached]) -> Host {
     let script = Script::new().servers(servers).table("t=>copies=2");
     let script = script.route("set", "shc_set(\"t\", \"$hdr(X-Key)\", \"value\");\n$var(rc) = $rc;");
     let script = script.route("get", "$var(out) = $shc(t=>$hdr(X-Key));\n$var(rc) = $shcst(rc);");
-    let script = script.number("cmd_timeout", 300);
     let told = "event_route[shardcache:whole] { xlog(\"L_NOTICE\", \"told: whole\\n\"); }";
     script.raw(told).workers(2).start()
 }

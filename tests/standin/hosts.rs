@@ -2,7 +2,7 @@
 
 use super::support::proxy::Mode;
 use super::support::{Memcached, Proxy, Script, Stepped, Worker as _, until};
-use super::{MISS, PATIENCE, start, start_at};
+use super::{MISS, PATIENCE, TIMEOUT, start, start_at};
 use serde_json::json;
 use shardcache::cache::Verdict;
 use shardcache::cluster::Event;
@@ -84,7 +84,7 @@ fn a_host_whose_watcher_is_late_asks_who_serves() {
 fn two_kamailio_hosts_change_over_together() {
     let mut servers = Memcached::many(3);
     let script = Script::new().servers(&servers).table("t=>autoexpire=1000");
-    let script = script.number("cmd_timeout", 200).workers(2);
+    let script = script.number("cmd_timeout", TIMEOUT.as_millis() as i64).workers(2);
     let script = script.route("set", "shc_set(\"t\", \"$hdr(X-Key)\", \"$hdr(X-Value)\");\n$var(rc) = $rc;");
     let script = script.route(
         "get",

@@ -70,7 +70,7 @@ fn calls_change_over_in_the_promised_time() {
     });
     host.until_served(&key, partner);
     let (took, least) = (gone.elapsed(), INTERVAL + 2 * TIMEOUT);
-    assert!((least..least + Duration::from_millis(500)).contains(&took), "{took:?}");
+    assert!((least..least + Duration::from_secs(1)).contains(&took), "{took:?}");
     assert!(host.cache.shared().table_count(0, TableStat::Failovers) > 0);
 }
 

@@ -31,6 +31,10 @@ pub mod wait;
 pub mod watched;
 pub mod worker;
 
+/// The `cmd_timeout` of a host whose answers a test judges, and not how soon they come, milliseconds. A busy machine may halt a
+/// server for half a second; where a call asks several, each is given two fifths of it.
+pub const PATIENT_MS: u32 = 2_000;
+
 pub use fake::Fake;
 pub use host::Host;
 pub use kamailio::Kamailio;

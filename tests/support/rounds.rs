@@ -1,10 +1,14 @@
 //! The watcher's rounds, as its process makes them.
 
+use shardcache::cluster::copies::Rules;
 use shardcache::cluster::{Event, Shared, Watcher};
 use std::time::{Duration, Instant};
 
 /// Between two steps.
 const STEP: Duration = Duration::from_millis(10);
+/// Copies settle as soon as those of hosts that wait no longer than this for a server, milliseconds: a busy machine's patience need
+/// not be everybody's.
+const SETTLE_MS: u32 = 300;
 
 pub struct Rounds {
     watcher: Watcher,
@@ -15,8 +19,10 @@ pub struct Rounds {
 
 impl Rounds {
     pub fn new(shared: &'static Shared) -> Self {
-        let interval = Duration::from_millis(shared.config().probe_interval_ms.into());
-        Self { watcher: Watcher::new(shared), interval, next: Instant::now() }
+        let config = shared.config();
+        let rules = Rules::timed(config.cmd_timeout_ms.min(SETTLE_MS), config.probe_interval_ms);
+        let interval = Duration::from_millis(config.probe_interval_ms.into());
+        Self { watcher: Watcher::with(shared, rules), interval, next: Instant::now() }
     }
 
     /// A round, due or not.

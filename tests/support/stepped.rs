@@ -8,7 +8,7 @@ use shardcache::cluster::{Event, Shared};
 use shardcache::config::Config;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Stepped {
     pub cache: Cache,

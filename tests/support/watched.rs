@@ -1,9 +1,9 @@
 //! One host in this program: its shared memory, a worker, and a watcher that runs beside it as it does in its process.
 
-use super::Memcached;
 use super::rounds::Rounds;
 use super::wait::until;
 use super::worker::{Worker, standing};
+use super::{Memcached, PATIENT_MS};
 use shardcache::cache::Cache;
 use shardcache::cluster::{Event, ServerStat, Shared};
 use shardcache::config::Config;
@@ -29,9 +29,9 @@ impl Worker for Watched {
 }
 
 impl Watched {
-    /// A host with the table `t=>copies=2` on servers `mc1`, `mc2`, ... Its time limits are those that a busy machine keeps.
+    /// A host with the table `t=>copies=2` on servers `mc1`, `mc2`, ...
     pub fn new(servers: &[Memcached]) -> Self {
-        let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+        let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
         Memcached::specs(servers).iter().for_each(|spec| config.add_server(spec).unwrap());
         config.add_table("t=>copies=2;autoexpire=1000").unwrap();
         Self::with(config)

@@ -1,17 +1,16 @@
 //! Near tables under tags: a tag that is invalidated anywhere voids what every host keeps near, in time.
 
 use super::support::worker::standing;
-use super::support::{Memcached, Watched, until};
+use super::support::{Memcached, PATIENT_MS, Watched, until};
 use super::{invalidate, read, set};
 use shardcache::cache::Verdict;
 use shardcache::cluster::TableStat;
 use shardcache::config::Config;
 use std::time::{Duration, Instant};
 
-const CMD_TIMEOUT_MS: u32 = 300;
 /// Nobody sees an old value later than this.
-const DELTA: Duration = Duration::from_millis(100 + CMD_TIMEOUT_MS as u64);
-const PATIENCE: Duration = Duration::from_secs(20);
+const DELTA: Duration = Duration::from_millis(100 + PATIENT_MS as u64);
+const PATIENCE: Duration = Duration::from_secs(60);
 const TABLES: [&str; 3] = [
     "one=>near=1;autoexpire=1000;tag=user:$key",
     "two=>near=1;autoexpire=1000;copies=2;tag=user:$key",
@@ -20,7 +19,7 @@ const TABLES: [&str; 3] = [
 const NEAR: [usize; 2] = [0, 1];
 
 fn host(servers: &[Memcached]) -> Watched {
-    let mut config = Config { cmd_timeout_ms: CMD_TIMEOUT_MS, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     Memcached::specs(servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     let one = servers.len() == 1;
     TABLES

@@ -1,7 +1,7 @@
 //! The server that keeps a tag's record is away, and comes back.
 
 use super::support::memcached::Options;
-use super::support::{Memcached, Watched, Worker as _, until};
+use super::support::{Memcached, PATIENT_MS, Watched, Worker as _, until};
 use super::{invalidate, read, set};
 use shardcache::cache::{Cache, Verdict};
 use shardcache::config::Config;
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TABLES: [&str; 2] = ["one=>autoexpire=1000;tag=user:$key", "two=>autoexpire=1000;copies=2;tag=user:$key"];
 
 fn host(servers: &[Memcached]) -> Watched {
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     Memcached::specs(servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     TABLES.iter().for_each(|table| config.add_table(table).unwrap());
     let host = Watched::with(config);
@@ -134,7 +134,7 @@ fn a_server_that_slept_through_an_invalidation_shows_nothing_old() {
 #[test]
 fn an_entry_whose_tags_cannot_be_read_is_neither_there_nor_missing() {
     let servers = Memcached::many(1);
-    let mut config = Config { cmd_timeout_ms: 300, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     Memcached::specs(&servers).iter().for_each(|spec| config.add_server(spec).unwrap());
     config.add_table(TABLES[0]).unwrap();
     let mut host = Watched::with(config);
