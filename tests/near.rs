@@ -8,20 +8,19 @@ use shardcache::config::Config;
 use shardcache::value::Value;
 use std::time::{Duration, Instant};
 use support::worker::standing;
-use support::{Memcached, Watched, until};
+use support::{Memcached, PATIENT_MS, Watched, until};
 
 /// The tables of every host here, by their copies, and one whose near entries end soon.
 const TABLES: [&str; 3] =
     ["one=>near=1;autoexpire=1000", "two=>near=1;copies=2;autoexpire=1000", "brief=>near=1;near_ttl=1"];
 const COPIES: [usize; 2] = [0, 1];
 const BRIEF: usize = 2;
-const CMD_TIMEOUT_MS: u32 = 300;
 /// Nobody sees an old value later than this.
-const DELTA: Duration = Duration::from_millis(100 + CMD_TIMEOUT_MS as u64);
-const PATIENCE: Duration = Duration::from_secs(20);
+const DELTA: Duration = Duration::from_millis(100 + PATIENT_MS as u64);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn with_tables(servers: &[Memcached], tables: &[&str]) -> Watched {
-    let mut config = Config { cmd_timeout_ms: CMD_TIMEOUT_MS, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     servers.iter().enumerate().for_each(|(at, server)| config.add_server(&server.spec(&format!("mc{at}"))).unwrap());
     tables.iter().for_each(|table| config.add_table(table).unwrap());
     let host = Watched::with(config);
@@ -119,69 +118,94 @@ fn a_cas_after_a_near_hit_fails_when_another_host_was_faster() {
     }
 }
 
-type Deed = fn(&mut Watched, usize) -> Verdict;
+type Deed = fn(&mut Watched, usize, &[u8]) -> Verdict;
 
-/// All that changes an entry, what was there before and what is there then.
-const CHANGES: [(&str, &str, Deed, &str); 10] = [
-    ("invalidate", "old", |host, table| host.cache.invalidate(table, b"k"), "nothing"),
-    ("set", "old", |host, table| host.cache.set(table, b"k", Value::Bytes(b"new"), None), "new"),
-    ("add", "nothing", |host, table| host.cache.add(table, b"k", Value::Bytes(b"new"), None), "new"),
-    ("replace", "old", |host, table| host.cache.replace(table, b"k", Value::Bytes(b"new"), None), "new"),
-    ("remove", "old", |host, table| host.cache.remove(table, b"k"), "nothing"),
-    ("inc", "7", |host, table| host.cache.inc(table, b"k", 1, 0, None), "int 8"),
-    ("inc of nothing", "nothing", |host, table| host.cache.inc(table, b"k", 1, 10, None), "int 11"),
-    ("dec", "7", |host, table| host.cache.dec(table, b"k", 1, 0, None), "int 6"),
-    ("bump", "old", |host, table| host.cache.bump(table), "nothing"),
-    (
+/// One way to change an entry, what was there before and what is there then.
+#[derive(Clone, Copy)]
+struct Change {
+    what: &'static str,
+    before: &'static str,
+    deed: Deed,
+    after: &'static str,
+}
+
+const fn change(what: &'static str, before: &'static str, deed: Deed, after: &'static str) -> Change {
+    Change { what, before, deed, after }
+}
+
+const NEW: Value<'_> = Value::Bytes(b"new");
+
+/// All that changes one entry.
+const CHANGES: [Change; 9] = [
+    change("invalidate", "old", |host, table, key| host.cache.invalidate(table, key), "nothing"),
+    change("set", "old", |host, table, key| host.cache.set(table, key, NEW, None), "new"),
+    change("add", "nothing", |host, table, key| host.cache.add(table, key, NEW, None), "new"),
+    change("replace", "old", |host, table, key| host.cache.replace(table, key, NEW, None), "new"),
+    change("remove", "old", |host, table, key| host.cache.remove(table, key), "nothing"),
+    change("inc", "7", |host, table, key| host.cache.inc(table, key, 1, 0, None), "int 8"),
+    change("inc of nothing", "nothing", |host, table, key| host.cache.inc(table, key, 1, 10, None), "int 11"),
+    change("dec", "7", |host, table, key| host.cache.dec(table, key, 1, 0, None), "int 6"),
+    change(
         "cas",
         "old",
-        |host, table| {
-            assert_eq!(host.cache.get(table, b"k", 1), Verdict::Done);
-            host.cache.cas(table, b"k", Value::Bytes(b"new"), None, 1)
+        |host, table, key| {
+            assert_eq!(host.cache.get(table, key, 1), Verdict::Done);
+            host.cache.cas(table, key, NEW, None, 1)
         },
         "new",
     ),
 ];
+const BUMP: Change = change("bump", "old", |host, table, _| host.cache.bump(table), "nothing");
 
-fn prepare(host: &mut Watched, table: usize, before: &str) {
-    let done = match before.parse() {
-        Ok(number) => host.cache.set(table, b"k", Value::Int(number), None),
-        Err(_) if before == "nothing" => {
-            host.cache.remove(table, b"k");
-            Verdict::Done
+impl Change {
+    /// Stores what is to be there before.
+    fn prepare(self, host: &mut Watched, table: usize) {
+        let value = match self.before.parse() {
+            Ok(number) => Value::Int(number),
+            Err(_) if self.before == "nothing" => return,
+            Err(_) => Value::Bytes(self.before.as_bytes()),
+        };
+        let done = host.cache.set(table, self.what.as_bytes(), value, None);
+        assert_eq!(done, Verdict::Done, "{:?}", host.cache.last());
+    }
+}
+
+/// Each change is made of an entry of its own; then the other host is watched until nobody may see an old value any more.
+fn seen_in_time(table: usize, changes: &[Change]) {
+    let servers = Memcached::many(3);
+    let (mut one, mut two) = (host(&servers), host(&servers));
+    changes.iter().for_each(|change| change.prepare(&mut one, table));
+    for host in [&mut one, &mut two] {
+        for Change { what, before, .. } in changes {
+            let said = warm(host, table, what);
+            assert_eq!(said.trim_start_matches("int "), *before, "{what}");
         }
-        Err(_) => host.cache.set(table, b"k", Value::Bytes(before.as_bytes()), None),
-    };
-    assert_eq!(done, Verdict::Done, "{:?}", host.cache.last());
+    }
+    let mut made = Vec::new();
+    for Change { what, deed, after, .. } in changes {
+        assert_eq!(deed(&mut one, table, what.as_bytes()), Verdict::Done, "{what}: {:?}", one.cache.last());
+        made.push((what, after, Instant::now()));
+        assert_eq!(read(&mut one, table, what), *after, "{what}");
+    }
+    let last = Instant::now();
+    while last.elapsed() <= DELTA {
+        for (what, after, acknowledged) in &made {
+            let late = acknowledged.elapsed();
+            let said = read(&mut two, table, what);
+            assert!(said == **after || late <= DELTA, "{what}: {said} {late:?} after the change");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for (what, after, _) in made {
+        assert_eq!((warm(&mut two, table, what), read(&mut one, table, what)), (after.to_string(), after.to_string()));
+    }
 }
 
 #[test]
 fn every_change_is_seen_at_once_by_who_made_it_and_in_time_by_the_other() {
-    let servers = Memcached::many(3);
-    let (mut one, mut two) = (host(&servers), host(&servers));
     for table in COPIES {
-        for (what, before, change, after) in CHANGES {
-            prepare(&mut one, table, before);
-            let old = read(&mut one, table, "k");
-            // Whatever it kept before is in the way.
-            until("the other host to keep what is there", PATIENCE, || {
-                let said = warm(&mut two, table, "k");
-                if said == old { Ok(()) } else { Err(said) }
-            });
-            warm(&mut one, table, "k");
-            assert_eq!(change(&mut one, table), Verdict::Done, "{what}: {:?}", one.cache.last());
-            let acknowledged = Instant::now();
-            assert_eq!(read(&mut one, table, "k"), after, "{what}");
-            loop {
-                let late = acknowledged.elapsed();
-                let said = read(&mut two, table, "k");
-                assert!(said == after || late <= DELTA, "{what}: {said} {late:?} after the change");
-                if late > DELTA {
-                    break;
-                }
-            }
-            assert_eq!(warm(&mut two, table, "k"), after, "{what}");
-        }
+        seen_in_time(table, &CHANGES);
+        seen_in_time(table, &[BUMP]);
     }
 }
 
@@ -192,11 +216,11 @@ fn a_shorter_life_given_elsewhere_counts() {
     for table in COPIES {
         set(&mut one, table, "k", "v");
         warm(&mut two, table, "k");
-        assert_eq!(one.cache.touch(table, b"k", 3), Verdict::Done);
+        assert_eq!(one.cache.touch(table, b"k", 6), Verdict::Done);
         std::thread::sleep(DELTA);
-        assert!(two.cache.ttl(table, b"k").1 <= 3);
+        assert!(two.cache.ttl(table, b"k").1 <= 6);
         warm(&mut two, table, "k");
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(6));
         assert_eq!(read(&mut two, table, "k"), "nothing");
     }
 }
@@ -204,7 +228,7 @@ fn a_shorter_life_given_elsewhere_counts() {
 #[test]
 fn what_another_client_writes_is_seen_when_near_ttl_is_over() {
     let servers = [Memcached::tcp()];
-    let mut config = Config { cmd_timeout_ms: CMD_TIMEOUT_MS, ..Config::default() };
+    let mut config = Config { cmd_timeout_ms: PATIENT_MS, ..Config::default() };
     config.add_server(&servers[0].spec("mc0")).unwrap();
     config.add_table("brief=>near=1;near_ttl=1").unwrap();
     let mut host = Watched::with(config);
