@@ -71,7 +71,8 @@ fn befall(fault: Fault, state: Duration, servers: &mut [Memcached], proxy: &Prox
     stay();
 }
 
-fn host(specs: &[String]) -> Watched {
+/// A host with the tables, once it knows all about the servers.
+pub fn host(specs: &[String]) -> Watched {
     let mut config = Config { cmd_timeout_ms: CMD_TIMEOUT_MS, ..Config::default() };
     specs.iter().for_each(|spec| config.add_server(spec).unwrap());
     TABLES.iter().for_each(|table| config.add_table(table).unwrap());
