@@ -13,10 +13,10 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// So many rows change at once.
 const KEYS: u64 = 20;
 const PROBE_MS: i64 = 50;
-const CMD_MS: i64 = 200;
+const CMD_MS: i64 = 1_000;
 const POLL_MS: i64 = 100;
 /// What a busy machine may take besides, ms.
-const SLACK_MS: i64 = 250;
+const SLACK_MS: i64 = 750;
 
 fn get(host: &Host, key: u64) -> String {
     host.run_with("get", &[("X-Key", &format!("k{key}"))]).out

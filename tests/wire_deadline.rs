@@ -12,6 +12,8 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 const BUDGET: Duration = Duration::from_millis(60);
+/// Where something else than time ends a call: a busy machine may halt the server.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What a busy machine may add to one call out of five.
 const SLACK: Duration = Duration::from_millis(15);
 const KEY: KeyRef<'static> = KeyRef { bytes: b"t:k", base64: false };
@@ -26,13 +28,13 @@ fn fails(at: SocketAddr, build: impl Fn(&mut Link), want: (Kind, bool)) -> Durat
 }
 
 fn tries(make: impl Fn() -> Link, build: impl Fn(&mut Link), want: (Kind, bool)) -> Duration {
-    let mut quickest = Duration::MAX;
+    let (mut quickest, budget) = (Duration::MAX, if want.0 == Kind::Timeout { BUDGET } else { PATIENCE });
     for _ in 0..5 {
         let mut link = make();
         link.begin();
         build(&mut link);
         let start = Instant::now();
-        exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(BUDGET));
+        exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(budget));
         quickest = quickest.min(start.elapsed());
         let error = link.status().expect_err("no failure");
         assert_eq!((error.kind, error.sent), want, "{error}: {}", link.detail());
@@ -55,7 +57,11 @@ fn a_server_that_never_answers_costs_the_budget_and_no_more() {
 
 #[test]
 fn a_deadline_is_kept_to_the_millisecond() {
-    let server = Script::new(|mut guest| while guest.hear() && guest.say(b"MN\r\n") && guest.hear() {});
+    let server = Script::new(|mut guest| {
+        if guest.hear() && guest.say(b"MN\r\n") {
+            guest.mute();
+        }
+    });
     for budget in [1, 3, 9, 12, 20, 60].map(Duration::from_millis) {
         let mut quickest = Duration::MAX;
         for _ in 0..10 {
@@ -171,7 +177,7 @@ fn a_server_that_is_full_is_heard_although_it_hangs_up() {
     let mut link = link(server.at);
     link.begin();
     get(&mut link);
-    exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(BUDGET));
+    exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(PATIENCE));
     assert_eq!(link.status().map_err(|error| error.kind), Err(Kind::TooMany));
 }
 
@@ -244,7 +250,7 @@ fn many_mute_servers_cost_one_budget_together() {
     let live = Script::new(|mut guest| while guest.hear() && guest.say(b"EN\r\n") {});
     let mut links: Vec<Link> = mute.iter().chain([&live]).map(|server| link(server.at)).collect();
     let all: Vec<usize> = (0..links.len()).collect();
-    let mut quickest = Duration::MAX;
+    let (mut quickest, mut answered) = (Duration::MAX, false);
     for _ in 0..3 {
         for link in &mut links {
             link.begin();
@@ -253,10 +259,10 @@ fn many_mute_servers_cost_one_budget_together() {
         let start = Instant::now();
         exchange(&mut links, &all, Deadline::after(BUDGET));
         quickest = quickest.min(start.elapsed());
-        assert_eq!(links[40].reply(0), Reply::Miss);
+        answered |= links[40].reply(0) == Reply::Miss;
         assert!(links[..40].iter().all(|link| link.status().is_err_and(|error| error.kind == Kind::Timeout)));
     }
-    assert!(quickest < BUDGET + SLACK, "took {quickest:?}");
+    assert!(answered && quickest < BUDGET + SLACK, "answered: {answered}, took {quickest:?}");
 }
 
 #[test]
@@ -271,7 +277,7 @@ fn what_came_before_the_deadline_is_kept() {
     link.ms(KEY, &[b"v"], "c");
     get(&mut link);
     get(&mut link);
-    exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(BUDGET));
+    exchange(std::slice::from_mut(&mut link), &[0], Deadline::after(Duration::from_secs(1)));
     assert_eq!(link.status().map_err(|error| error.kind), Err(Kind::Timeout));
     assert!(matches!(link.reply(0), Reply::Done(meta) if meta.cas == 9));
     assert!(matches!(link.reply(1), Reply::Value { data: b"ok", .. }));
@@ -282,7 +288,7 @@ fn what_came_before_the_deadline_is_kept() {
 fn an_answer_that_comes_too_late_never_reaches_the_next_question() {
     let server = Script::new(|mut guest| {
         guest.hear();
-        std::thread::sleep(BUDGET * 2);
+        std::thread::sleep(BUDGET + Duration::from_secs(1));
         guest.say(b"VA 5\r\nstale\r\n");
         while guest.hear() && guest.say(b"VA 5\r\nfresh\r\n") {}
     });

@@ -1,6 +1,6 @@
 //! Servers that misbehave as told.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ impl Guest {
             match self.stream.read(&mut room) {
                 Ok(0) => return false,
                 Ok(_) => return true,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(_) => return false,
             }
         }
