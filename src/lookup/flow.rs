@@ -98,20 +98,20 @@ impl Old {
     }
 }
 
+/// For what an entry's place is taken: the old value goes on to be served from it, for as long as it would have lived.
+#[derive(Default)]
+struct Bid {
+    old: Option<Old>,
+    /// Seconds; 0 = for ever.
+    left: u32,
+}
+
 /// What an entry means for this caller.
 enum Sight {
-    Serve {
-        stale: bool,
-    },
-    /// To be taken: the old value goes on to be served, for as long as it would have lived.
-    Take {
-        old: Option<Old>,
-        left: u32,
-    },
+    Serve { stale: bool },
+    Take(Bid),
     Taken,
-    GivenUp {
-        failed: bool,
-    },
+    GivenUp { failed: bool },
 }
 
 /// Begins a lookup.
@@ -129,14 +129,14 @@ pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
             Err(fault) => break Next::Load(alone(fault)),
         };
         let sight = match seen {
-            None => Sight::Take { old: None, left: 0 },
+            None => Sight::Take(Bid::default()),
             Some(seen) => {
                 // Who could not take a place to load it anew serves what is there.
                 let random = if tries == 0 { Some(store.random()) } else { None };
                 sight(store.found(), seen, policy, random)
             }
         };
-        let (old, left) = match sight {
+        let bid = match sight {
             Sight::Serve { stale } => break Next::Serve { stale },
             Sight::GivenUp { failed: true } if waited => break Next::Failed,
             Sight::GivenUp { failed: false } if waited => break Next::Load(Place::Alone),
@@ -147,14 +147,14 @@ pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
                 sleep_ms = (sleep_ms * 2).min(SLEEPS_MS[1]);
                 continue;
             }
-            Sight::GivenUp { .. } => (None, 0),
-            Sight::Take { old, left } => (old, left),
+            Sight::GivenUp { .. } => Bid::default(),
+            Sight::Take(bid) => bid,
         };
         if tries == TRIES {
             break Next::Load(Place::Alone);
         }
         tries += 1;
-        if let Some(place) = enter(store, policy, seen.map(|seen| seen.token), old, left) {
+        if let Some(place) = enter(store, policy, seen.map(|seen| seen.token), bid) {
             break Next::Load(place);
         }
     };
@@ -171,62 +171,52 @@ fn sight<T>(found: Wire<'_>, seen: Seen<T>, policy: &Policy, random: Option<u64>
         _ if seen.stands_in => Age::Fresh,
         random => policy.age(seen.left, negative, random.unwrap_or(0)),
     };
-    let old = |wire: Wire<'_>, stale| Some(Old { entry: wire.into(), stale });
+    let bid = |wire: Wire<'_>, stale| Bid { old: Some(Old { entry: wire.into(), stale }), left: seen.left };
     match Item::from_wire(found) {
-        None => Sight::Take { old: None, left: 0 },
+        None => Sight::Take(Bid::default()),
         Some(Item::GivenUp { failed }) => Sight::GivenUp { failed },
         Some(Item::Loading(Loading { life, old: kept, .. })) => {
             let over = policy.over(life, seen.left);
             match kept {
-                None if over => Sight::Take { old: None, left: 0 },
+                None if over => Sight::Take(Bid::default()),
                 None => Sight::Taken,
                 Some(kept) => {
                     let negative = kept.negative();
                     let stale = age(negative) == Age::Stale;
-                    if over && random.is_some() {
-                        Sight::Take { old: old(kept, stale), left: seen.left }
-                    } else {
-                        Sight::Serve { stale }
-                    }
+                    if over && random.is_some() { Sight::Take(bid(kept, stale)) } else { Sight::Serve { stale } }
                 }
             }
         }
         Some(item) => match age(item.negative()) {
             Age::Fresh => Sight::Serve { stale: false },
-            age if random.is_some() => Sight::Take { old: old(found, age == Age::Stale), left: seen.left },
+            age if random.is_some() => Sight::Take(bid(found, age == Age::Stale)),
             age => Sight::Serve { stale: age == Age::Stale },
         },
     }
 }
 
 /// Takes the entry's place, where what is loaded now may be kept; `None` when somebody else was there first.
-fn enter<S: Store>(
-    store: &mut S,
-    policy: &Policy,
-    over: Option<S::Token>,
-    old: Option<Old>,
-    left: u32,
-) -> Option<Place<S::Token>> {
+fn enter<S: Store>(store: &mut S, policy: &Policy, over: Option<S::Token>, bid: Bid) -> Option<Place<S::Token>> {
     if store.held_off() {
         return Some(Place::Alone);
     }
-    let place = take(store, policy, over, old, left)?;
-    // An invalidation from here on takes the place away; one before it is known by now.
-    if matches!(place, Place::Own { .. }) && store.held_off() {
-        close(store, policy, &place, End::Uncached);
-        return Some(Place::Alone);
+    let place = take(store, policy, over, bid)?;
+    Some(if yielded(store, policy, &place) { Place::Alone } else { place })
+}
+
+/// Gives a place back that was taken where what is loaded now may not be kept: an invalidation from here on takes the place away, one
+/// before it is known by now.
+fn yielded<S: Store>(store: &mut S, policy: &Policy, place: &Place<S::Token>) -> bool {
+    let yields = matches!(place, Place::Own { .. }) && store.held_off();
+    if yields {
+        close(store, policy, place, End::Uncached);
     }
-    Some(place)
+    yields
 }
 
 /// Tries to take the entry's place; `None` when somebody else was there first.
-fn take<S: Store>(
-    store: &mut S,
-    policy: &Policy,
-    over: Option<S::Token>,
-    old: Option<Old>,
-    left: u32,
-) -> Option<Place<S::Token>> {
+fn take<S: Store>(store: &mut S, policy: &Policy, over: Option<S::Token>, bid: Bid) -> Option<Place<S::Token>> {
+    let Bid { old, left } = bid;
     let (loader, life) = (store.random(), if old.is_some() { left.max(1) } else { policy.lease });
     let mut room = Vec::new();
     let mark = Item::Loading(Loading { loader, life, old: old.as_ref().map(Old::wire) });

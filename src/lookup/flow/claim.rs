@@ -1,6 +1,6 @@
 //! Places taken by one who fills a table.
 
-use super::{End, Old, Place, Store, TRIES, close, take};
+use super::{Bid, Old, Place, Store, TRIES, take, yielded};
 use crate::cache::Fault;
 use crate::lookup::policy::Policy;
 use crate::value::frame::Item;
@@ -12,13 +12,7 @@ use crate::value::frame::Item;
 /// The store does not answer, or others change the entry all the time.
 pub fn claim<S: Store>(store: &mut S, policy: &Policy) -> Result<Option<Claim<S::Token>>, Fault> {
     let claim = reach(store, policy)?;
-    match claim {
-        Some(Claim { place, .. }) if store.held_off() => {
-            close(store, policy, &place, End::Uncached);
-            Ok(None)
-        }
-        claim => Ok(claim),
-    }
+    Ok(claim.filter(|claim| !yielded(store, policy, &claim.place)))
 }
 
 fn reach<S: Store>(store: &mut S, policy: &Policy) -> Result<Option<Claim<S::Token>>, Fault> {
@@ -35,7 +29,7 @@ fn reach<S: Store>(store: &mut S, policy: &Policy) -> Result<Option<Claim<S::Tok
                 }
             },
         };
-        match take(store, policy, over, None, 0) {
+        match take(store, policy, over, Bid::default()) {
             Some(Place::Down) => return Err(Fault::Down),
             Some(place @ Place::Own { .. }) => return Ok(Some(Claim { place, lasting: false })),
             Some(Place::Alone) | None => {}
