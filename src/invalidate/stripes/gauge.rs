@@ -44,22 +44,24 @@ impl Gauge {
         clock_us.saturating_add(self.ahead).max(known.wrapping_add(1))
     }
 
-    /// Takes the answers to a [survey](super::survey) that was sent at `clock_us`: `number` tells each, `None` where the server did not tell it. `raise` is
-    /// called for every stripe whose version has to grow. True when the poll vouches for all of them, once that is done.
+    /// Takes the answers to a [survey](super::survey) that was sent at `clock_us`: `number` tells each, `None` where the server did
+    /// not tell it. `raise` is called for every stripe whose version has to grow. True when the poll vouches for all of them, once
+    /// that is done.
     pub fn read(&mut self, clock_us: u64, number: impl Fn(Counter) -> Option<u64>, mut raise: impl FnMut(u8)) -> bool {
-        let latest = super::survey().filter_map(&number).max().unwrap_or(0);
-        self.ahead = self.ahead.max(latest.saturating_sub(clock_us));
-        let mut complete = true;
+        let root = number(Counter::Root);
+        let (mut complete, mut latest) = (true, root);
         for (stripe, last) in (0..=u8::MAX).zip(&mut self.numbers) {
             let read = number(Counter::Stripe(stripe));
             complete &= read.is_some();
+            latest = latest.max(read);
             if !self.known || read != Some(*last) {
                 raise(stripe);
             }
             *last = read.unwrap_or(*last);
         }
+        self.ahead = self.ahead.max(latest.unwrap_or(0).saturating_sub(clock_us));
         self.known = complete;
-        self.root = number(Counter::Root).filter(|_| complete);
+        self.root = root.filter(|_| complete);
         self.root.is_some()
     }
 
