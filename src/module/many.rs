@@ -5,10 +5,10 @@
 use super::variables::give_value;
 use super::worker;
 use crate::host::entry::{Refused, entry};
-use crate::host::ffi::{PV_NAME_OTHER, kstr, pv_name, pv_param, pv_spec, pv_value, sip_msg};
-use crate::host::pv::{Format, Getter};
+use crate::host::ffi::{kstr, pv_param, pv_spec, pv_value, sip_msg};
+use crate::host::pv::{self, Format, Getter};
 use crate::host::{log, text};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 
 /// Parses the index, which may hold variables.
 ///
@@ -28,25 +28,9 @@ pub unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c_int {
             return Err(refused());
         }
         let format = Format::parse(inner).ok_or_else(refused)?;
-        spec.param.name.type_ = PV_NAME_OTHER as c_int;
-        spec.param.name.free = Some(free);
-        spec.param.name.name.own = Box::into_raw(Box::new(format)).cast();
+        pv::give_name(spec, format);
         Ok(())
     })
-}
-
-unsafe extern "C" fn free(name: *mut c_void) {
-    entry("$shcm free", || {
-        // SAFETY: the host passes the name that `parse` filled, and reads it no more.
-        unsafe {
-            if let Some(name) = name.cast::<pv_name>().as_mut()
-                && !name.name.own.is_null()
-            {
-                drop(Box::from_raw(name.name.own.cast::<Format>()));
-                name.name.own = std::ptr::null_mut();
-            }
-        }
-    });
 }
 
 /// Gives the value; `$null` where nothing was found, and beyond the last key.
@@ -57,10 +41,7 @@ pub unsafe extern "C" fn get(msg: *mut sip_msg, param: *mut pv_param, value: *mu
     entry("$shcm", || {
         let getter = Getter { msg, param, value };
         // SAFETY: the caller's promise.
-        let at = unsafe {
-            let format = param.as_ref().and_then(|param| param.name.name.own.cast::<Format>().as_ref());
-            format.and_then(|format| format.evaluate(msg)).and_then(index)
-        };
+        let at = unsafe { pv::name_of::<Format>(param).and_then(|format| format.evaluate(msg)).and_then(index) };
         let given =
             at.and_then(|at| worker::with(|worker| give_value(getter, &mut worker.ring, worker.cache.found(at).1)));
         given.unwrap_or_else(|| getter.null())

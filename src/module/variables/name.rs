@@ -2,12 +2,11 @@
 //! hold variables and any bytes.
 
 use crate::host::entry::{Refused, entry};
-use crate::host::ffi::{PV_NAME_OTHER, kstr, pv_name, pv_param, pv_spec};
-use crate::host::pv::Format;
+use crate::host::ffi::{kstr, pv_param, pv_spec};
+use crate::host::pv::{self, Format};
 use crate::host::{log, text};
 use crate::module::{lifecycle, names, sources};
-use std::ffi::{c_int, c_void};
-use std::ptr;
+use std::ffi::c_int;
 use std::sync::OnceLock;
 
 /// A table and a key.
@@ -42,10 +41,7 @@ pub(super) unsafe extern "C" fn parse(spec: *mut pv_spec, inner: *mut kstr) -> c
     entry("$shc name", || {
         // SAFETY: the host's variable being parsed, and its text.
         let (spec, inner) = unsafe { (spec.as_mut().ok_or(Refused)?, text::bytes(inner.as_ref().ok_or(Refused)?)) };
-        let name = Box::new(read(inner)?);
-        spec.param.name.type_ = PV_NAME_OTHER as c_int;
-        spec.param.name.free = Some(free);
-        spec.param.name.name.own = Box::into_raw(name).cast();
+        pv::give_name(spec, read(inner)?);
         Ok(())
     })
 }
@@ -69,24 +65,10 @@ fn read(inner: &[u8]) -> Result<Name, Refused> {
     Ok(Name { table: table.into(), known: OnceLock::new(), key })
 }
 
-unsafe extern "C" fn free(name: *mut c_void) {
-    entry("$shc free", || {
-        // SAFETY: the host passes the name that `parse` filled, and reads it no more.
-        unsafe {
-            if let Some(name) = name.cast::<pv_name>().as_mut()
-                && !name.name.own.is_null()
-            {
-                drop(Box::from_raw(name.name.own.cast::<Name>()));
-                name.name.own = ptr::null_mut();
-            }
-        }
-    });
-}
-
 /// What `parse` made of the variable.
 pub(super) unsafe fn name<'a>(param: *const pv_param) -> Option<&'a Name> {
     // SAFETY: the caller's promise: `parse` put a `Name` there.
-    unsafe { param.as_ref()?.name.name.own.cast::<Name>().as_ref() }
+    unsafe { pv::name_of(param) }
 }
 
 #[cfg(test)]
