@@ -13,13 +13,8 @@ use simulation::near::{NEAR, NEAR_SINGLE};
 use simulation::runs;
 use simulation::world::Options;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
-
 fn seeds() -> std::ops::Range<u64> {
-    let first = number("SIM_FIRST").unwrap_or(0);
-    first..first + number("SIM_SEEDS").unwrap_or(if cfg!(debug_assertions) { 100 } else { 2_000 })
+    runs::seeds(100, 2_000)
 }
 
 fn hold(options: &Options, story: &str) {

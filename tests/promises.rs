@@ -18,13 +18,8 @@ use simulation::{ALL, RULES, SINGLE, runs};
 #[cfg(not(debug_assertions))]
 const SEARCH: u64 = 20_000;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
-
 fn seeds() -> std::ops::Range<u64> {
-    let first = number("SIM_FIRST").unwrap_or(0);
-    first..first + number("SIM_SEEDS").unwrap_or(if cfg!(debug_assertions) { 300 } else { 10_000 })
+    runs::seeds(300, 10_000)
 }
 
 #[test]

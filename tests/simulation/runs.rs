@@ -1,6 +1,7 @@
 //! Many seeds on all cores, and one seed with its trace.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,7 +72,7 @@ impl fmt::Display for Tally {
 const TELL: u64 = 10_000;
 
 /// Runs `seeds`; stops early after `enough` bad ones.
-pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Tally {
+pub fn many(seeds: Range<u64>, options: &Options, enough: usize) -> Tally {
     let next = AtomicU64::new(seeds.start);
     let total = Mutex::new(Tally::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -106,6 +107,17 @@ pub fn many(seeds: std::ops::Range<u64>, options: &Options, enough: usize) -> Ta
         }
     });
     total.into_inner().unwrap()
+}
+
+/// The number that the environment gives.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// The seeds to run: `SIM_SEEDS` of them from `SIM_FIRST` on, else `few` in a debug build and `many` in a release build, from 0 on.
+pub fn seeds(few: u64, many: u64) -> Range<u64> {
+    let first = number("SIM_FIRST").unwrap_or(0);
+    first..first + number("SIM_SEEDS").unwrap_or(if cfg!(debug_assertions) { few } else { many })
 }
 
 /// The trace of one seed, up to its first violation.
