@@ -1,6 +1,10 @@
 //! Who calls: users drawn by Zipf's law, the same for every way to answer.
 
 use std::collections::HashSet;
+use zipf::{Dice, Zipf};
+
+#[path = "../../tests/support/zipf.rs"]
+mod zipf;
 
 pub struct Callers {
     round: usize,
@@ -10,22 +14,8 @@ pub struct Callers {
 impl Callers {
     /// So many `calls` of `users` users: the one of rank `n` calls `1/n` times as often as the first.
     pub fn draw(round: usize, users: usize, calls: usize, seed: u64) -> Self {
-        let mut sum = 0.0;
-        let sums: Vec<f64> = (1..=users)
-            .map(|rank| {
-                sum += 1.0 / rank as f64;
-                sum
-            })
-            .collect();
-        let mut dice = (round as u64 * 2 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let one = |_| {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            let share = (dice >> 11) as f64 / (1_u64 << 53) as f64;
-            sums.partition_point(|upto| *upto <= share * sum).min(users - 1)
-        };
-        Self { round, users: (0..calls).map(one).collect() }
+        let (ranks, mut dice) = (Zipf::new(users, 1.0), Dice(round as u64 * 2 + seed));
+        Self { round, users: (0..calls).map(|_| ranks.roll(&mut dice)).collect() }
     }
 
     pub fn len(&self) -> usize {

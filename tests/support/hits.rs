@@ -6,6 +6,10 @@ use shardcache::clock::Deadline;
 use shardcache::near::{Copied, Found, Store, Terms};
 use std::num::NonZeroUsize;
 use std::time::Duration;
+use zipf::{Dice, Zipf};
+
+#[path = "zipf.rs"]
+mod zipf;
 
 /// Keys that are asked for again and again; those of a scan have larger numbers.
 pub const KEYS: usize = 200_000;
@@ -32,54 +36,20 @@ pub fn trace(shape: Shape, requests: usize, seed: u64) -> Vec<u64> {
     match shape {
         Shape::Loop(keys) => (0..requests).map(|at| (at % keys) as u64).collect(),
         Shape::Zipf(skew) => {
-            let ranks = Zipf::new(skew);
-            (0..requests).map(|_| ranks.roll(&mut dice)).collect()
+            let ranks = Zipf::new(KEYS, skew);
+            (0..requests).map(|_| ranks.roll(&mut dice) as u64).collect()
         }
         Shape::Scanned(skew, times) => {
-            let ranks = Zipf::new(skew);
+            let ranks = Zipf::new(KEYS, skew);
             let scan = |at: usize| at % EPOCH >= EPOCH / 5 * 4;
             let new = |at: usize| (KEYS + at / times) as u64;
-            (0..requests).map(|at| if scan(at) { new(at) } else { ranks.roll(&mut dice) }).collect()
+            (0..requests).map(|at| if scan(at) { new(at) } else { ranks.roll(&mut dice) as u64 }).collect()
         }
         Shape::Shifting(skew) => {
-            let ranks = Zipf::new(skew);
-            let shift = |at: usize| (at / EPOCH * 2_000) as u64;
-            (0..requests).map(|at| (ranks.roll(&mut dice) + shift(at)) % KEYS as u64).collect()
+            let ranks = Zipf::new(KEYS, skew);
+            let shift = |at: usize| at / EPOCH * 2_000;
+            (0..requests).map(|at| ((ranks.roll(&mut dice) + shift(at)) % KEYS) as u64).collect()
         }
-    }
-}
-
-/// Numbers that look random (`SplitMix64`).
-struct Dice(u64);
-
-impl Dice {
-    /// From 0 to below 1.
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mix = self.0;
-        mix = (mix ^ (mix >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mix = (mix ^ (mix >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mix ^ (mix >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
-/// For each rank the probability of it and all before it.
-struct Zipf(Vec<f64>);
-
-impl Zipf {
-    fn new(skew: f64) -> Self {
-        let mut sums: Vec<f64> = (1..=KEYS).map(|rank| (rank as f64).powf(-skew)).collect();
-        let total = sums.iter_mut().fold(0.0, |before, sum| {
-            *sum += before;
-            *sum
-        });
-        sums.iter_mut().for_each(|sum| *sum /= total);
-        Self(sums)
-    }
-
-    fn roll(&self, dice: &mut Dice) -> u64 {
-        let roll = dice.roll();
-        self.0.partition_point(|sum| *sum <= roll).min(KEYS - 1) as u64
     }
 }
 
