@@ -4,6 +4,10 @@
 //! it is told. While the watcher's polls are too old to vouch for the table's generation, the packet also reads the
 //! generation's record, and a leg that went out under an old generation is repeated under the new one.
 
+mod legs;
+
+pub(crate) use legs::Repeat;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,12 +17,11 @@ use super::{Answer, Fault, Location};
 use crate::clock::{self, Deadline};
 use crate::cluster::record::number;
 use crate::cluster::seats::Seat;
-use crate::cluster::{Layout, ServerStat, Shared, TableStat, reason};
-use crate::health::Seen;
+use crate::cluster::{Layout, ServerStat, Shared, TableStat};
 use crate::key::{self, Part, Space, WireKey};
 use crate::value::Value;
 use crate::value::frame::Wire;
-use crate::wire::{self, Kind, Link, Reply, WireError};
+use crate::wire::{Link, Reply};
 
 /// How often a leg follows a generation that moved under it.
 pub(crate) const CHASES: usize = 3;
@@ -29,9 +32,6 @@ pub(crate) const BUMPED: Fault = Fault::Wire("table bumped");
 pub(crate) const ROUNDS: usize = 8;
 /// What is said of an entry that others changed too often meanwhile.
 pub(crate) const RACED: Fault = Fault::Wire("changed too often");
-
-/// How much of a call's time one of several legs may take.
-const LEG_PERCENT: u64 = 40;
 
 /// The worker's links and what their last answers were.
 pub(crate) struct Farm {
@@ -69,13 +69,6 @@ pub(crate) enum Held {
         at: usize,
         skip: usize,
     },
-}
-
-/// May a command run twice without harm?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    Harmless,
-    Never,
 }
 
 impl Farm {
@@ -212,28 +205,6 @@ impl Farm {
         Deadline::at_ns(self.now_ns + u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000)
     }
 
-    /// Until when one of several legs of a call may take that ends at `last`; none goes out when that is over.
-    pub fn leg_deadline(&mut self, last: Deadline) -> Result<Deadline, Fault> {
-        self.leg_deadline_at(clock::monotonic_ns(), last)
-    }
-
-    /// The same for a leg that goes out at `now_ns`.
-    pub fn leg_deadline_at(&mut self, now_ns: u64, last: Deadline) -> Result<Deadline, Fault> {
-        if last.passed(now_ns) {
-            return Err(Fault::Wire(Kind::Timeout.text()));
-        }
-        let share_ns = u64::from(self.shared.config().cmd_timeout_ms) * 1_000_000 * LEG_PERCENT / 100;
-        self.refuse()?;
-        let share = Deadline::at_ns(now_ns + share_ns);
-        self.hurried = last < share;
-        Ok(last.min(share))
-    }
-
-    /// No call goes out while most servers are down: then the fault is likely on this host's side.
-    pub fn refuse(&self) -> Result<(), Fault> {
-        if self.shared.mostly_down() { Err(Fault::MostDown) } else { Ok(()) }
-    }
-
     /// When the call began, nanoseconds.
     pub fn now_ns(&self) -> u64 {
         self.now_ns
@@ -242,11 +213,6 @@ impl Farm {
     /// When the call began, milliseconds.
     pub fn now_ms(&self) -> u64 {
         self.now_ns / 1_000_000
-    }
-
-    /// The life of the server that its link was last made ready for.
-    pub fn life(&self, server: usize) -> u32 {
-        self.incarnations[server]
     }
 
     /// Spells the key of an entry and returns the generation it was spelled under.
@@ -278,77 +244,6 @@ impl Farm {
         Ok(found)
     }
 
-    /// One packet to one server. A connection that died while it lay idle is replaced once, where that is harmless.
-    pub fn send(
-        &mut self,
-        server: usize,
-        deadline: Deadline,
-        repeat: Repeat,
-        fill: impl Fn(&mut Link, &WireKey, &WireKey),
-    ) -> Result<(), Fault> {
-        let mut tries = 0;
-        loop {
-            self.admit(server)?;
-            let begun = self.prepare(server);
-            fill(&mut self.links[server], &self.key, &self.record);
-            wire::exchange(&mut self.links, &[server], deadline);
-            let status = self.links[server].status();
-            self.report(server, begun, status.err());
-            match status {
-                Ok(()) => return Ok(()),
-                Err(error) if error.reused && repeat == Repeat::Harmless && tries == 0 => tries += 1,
-                Err(error) => return Err(Fault::of_wire(error, repeat == Repeat::Harmless)),
-            }
-        }
-    }
-
-    /// May this server be asked?
-    pub fn admit(&self, server: usize) -> Result<(), Fault> {
-        self.refuse()?;
-        if self.shared.server_up(server) { Ok(()) } else { Err(Fault::Down) }
-    }
-
-    /// Makes a link ready for a packet: a connection to an earlier life of the server is dropped. Returns that life's
-    /// number, by which the server's health tells late news from new ones.
-    pub fn prepare(&mut self, server: usize) -> u32 {
-        let cell = self.shared.server_cell(server);
-        let incarnation = cell.health.incarnation();
-        let link = &mut self.links[server];
-        if self.incarnations[server] != incarnation {
-            self.incarnations[server] = incarnation;
-            link.close();
-            if let Some(address) = self.shared.address(server) {
-                link.redirect(address);
-            }
-        }
-        if !link.is_open() {
-            cell.counts.add(ServerStat::Connects as usize, 1);
-        }
-        cell.counts.add(ServerStat::Requests as usize, 1);
-        link.begin();
-        incarnation
-    }
-
-    /// Tells the host what became of a packet that was begun in the server's life `begun`. An old connection that was
-    /// found dead says nothing about the server of today.
-    pub fn report(&mut self, server: usize, begun: u32, error: Option<WireError>) {
-        let seen = match error {
-            None => Seen::Ok,
-            Some(error) if error.reused || error.kind == Kind::Rejected => return,
-            // Nor is it to blame where the call had no time left for it.
-            Some(error) if error.kind == Kind::Timeout && self.hurried => return,
-            // What this process lacks (descriptors, ports) is not the server's fault.
-            Some(error) if error.kind == Kind::Local => {
-                self.count_server(server, ServerStat::Errors);
-                return;
-            }
-            Some(error) if error.hard() => Seen::Hard(reason(error.kind)),
-            Some(error) => Seen::Soft(reason(error.kind)),
-        };
-        let now_ms = if error.is_none() { self.now_ns / 1_000_000 } else { clock::monotonic_ms() };
-        self.shared.observe(server, now_ms, begun, seen);
-    }
-
     pub fn count_server(&self, server: usize, stat: ServerStat) {
         self.shared.server_cell(server).counts.add(stat as usize, 1);
     }
@@ -378,61 +273,4 @@ pub(crate) fn refusal(reply: &Reply<'_>) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::Ask;
-    use crate::cache::single::Single;
-
-    fn farm(addr: &str) -> Farm {
-        let mut config = crate::config::Config { cmd_timeout_ms: 5_000, ..Default::default() };
-        config.add_server(&format!("name=mc;addr={addr}")).unwrap();
-        config.add_table("t=>").unwrap();
-        Farm::new(Shared::create(config).unwrap())
-    }
-
-    #[test]
-    fn what_this_machine_lacks_is_not_the_servers_fault() {
-        let mut farm = farm("127.0.0.1:1");
-        for _ in 0..100 {
-            farm.report(0, 0, Some(WireError { kind: Kind::Local, sent: false, reused: false }));
-        }
-        assert!(farm.shared.server_up(0));
-        assert_eq!(farm.shared.server_count(0, ServerStat::Errors), 100);
-    }
-
-    #[test]
-    fn a_leg_that_the_call_had_no_time_for_is_not_the_servers_fault() {
-        let mut farm = farm("127.0.0.1:1");
-        let late = Some(WireError { kind: Kind::Timeout, sent: true, reused: false });
-        // A call may take 5 s, one of its legs 2.
-        for (left_ms, failures) in [(1_900, 0), (2_100, 1)] {
-            farm.leg_deadline_at(0, Deadline::at_ns(left_ms * 1_000_000)).unwrap();
-            farm.report(0, 0, late);
-            assert_eq!(farm.shared.server_count(0, ServerStat::Errors), failures, "{left_ms} ms left");
-        }
-    }
-
-    #[test]
-    fn a_call_under_an_old_generation_is_repeated_although_another_worker_learned_the_new_one_meanwhile() {
-        use std::io::{Read, Write};
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut farm = farm(&listener.local_addr().unwrap().to_string());
-        let shared = farm.shared;
-        let server = std::thread::spawn(move || {
-            let (mut stream, mut room) = (listener.accept().unwrap().0, [0; 1000]);
-            let mut asked = Vec::new();
-            for answer in ["VA 1\r\n7\r\nVA 3 f0 t-1 c1\r\nold\r\n", "VA 1\r\n7\r\nEN\r\n"] {
-                let count = stream.read(&mut room).unwrap();
-                asked.push(String::from_utf8_lossy(&room[..count]).into_owned());
-                shared.table_cell(0).generation.store(7, Relaxed);
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-            asked
-        });
-        let deadline = farm.begin();
-        let got = Single::new(&mut farm, 0, b"k", deadline).and_then(|call| call.get(Ask::Value));
-        assert_eq!(got, Ok(false), "what the old generation held is gone");
-        let asked = server.join().unwrap();
-        assert!(asked[0].contains("mg t:k ") && asked[1].contains("mg t@7:k "), "{asked:?}");
-    }
-}
+mod tests;
