@@ -211,6 +211,7 @@ fn hosts_that_take_turns_read_each_others_writes_through_an_outage() {
     let mut servers = Memcached::many(3);
     let mut hosts = [start(&servers), start(&servers)];
     let keys: Vec<String> = (0..20).map(|i| format!("key{i}")).collect();
+    let (mut counted, mut in_doubt) = (0, 0);
     for round in 0..6 {
         match round {
             2 => servers[0].kill(),
@@ -223,13 +224,22 @@ fn hosts_that_take_turns_read_each_others_writes_through_an_outage() {
         let (writer, reader) = (round % 2, 1 - round % 2);
         for key in &keys {
             hosts[writer].set(key, &format!("{key} {round}"));
-            assert!(hosts[writer].inc("calls") > 0);
+            match hosts[writer].count("calls") {
+                Ok(_) => counted += 1,
+                // Its connection was the first to be found dead, and before a pair is whole nobody knows who has all.
+                Err(Verdict::Failed) if round == 2 && hosts[writer].last().1 == "ambiguous" => in_doubt += 1,
+                Err(why) => hosts[writer].refused("calls", why),
+            }
         }
         // A host learns within its promised bound that a copy it trusts is void.
         hosts[reader].poll();
         for key in &keys {
             assert_eq!(hosts[reader].get(key), Some(format!("{key} {round}")), "round {round}");
         }
-        assert_eq!(hosts[reader].get("calls"), Some((20 * (round + 1)).to_string()), "round {round}");
+        let number: i64 = hosts[reader].get("calls").unwrap().parse().unwrap();
+        assert!(
+            in_doubt <= 1 && (counted..=counted + in_doubt).contains(&number),
+            "round {round}: {number}, {counted}"
+        );
     }
 }
