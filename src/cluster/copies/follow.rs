@@ -201,15 +201,18 @@ impl Follow {
 
     /// What stands on the other side is a copy of what was replaced, or does not count; or it is a later write, which has yet to come
     /// here or voids this side. A later decision takes care of its own copy, but it may end without: see [`Self::overtaken`].
+    /// An add that does not see both its own and what it met cannot tell which was first.
     fn again(&mut self, scene: &Scene<'_>, view: &mut View, legs: &Legs) -> Step<Outcome> {
         let Decision { side, cas, .. } = self.decision;
         let other = legs.of(side.other());
         let own = legs.of(side);
+        let blind = !own.answered() || !self.store.derived && !other.answered();
         match (own.answers[SET], own.answers[TOMB]) {
-            _ if !own.answered() => return Step::Done(Outcome::Ambiguous),
+            _ if blind => return Step::Done(Outcome::Ambiguous),
             (Answer::Hit(hit), _) if hit.cas == cas => {}
             // Nobody deleted it: this side was flushed, and the copy is all that is left.
             (Answer::Miss, Answer::Miss) => {}
+            _ if !self.store.derived => return Step::Done(Outcome::Ambiguous),
             _ => return self.overtaken(scene, view, own, other),
         }
         if !other.answered() {

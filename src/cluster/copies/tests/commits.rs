@@ -104,3 +104,20 @@ fn two_who_decide_on_either_side_do_not_both_win() {
     sent(commit.next(&scene, &apart));
     assert_eq!(done(commit.next(&scene, &apart)), Outcome::Ambiguous);
 }
+
+#[test]
+fn an_add_that_met_another_value_and_was_overtaken_since_does_not_know_who_was_first() {
+    // Seed 163921: another had added at home, a delete of an earlier epoch came late there, and his copy was on its way to the partner.
+    let (scene, record) = (scene([true, true]), hit(MARK.0, 0));
+    let mut commit = Commit::new(VIEW, When::Missing, 0);
+    sent(commit.start(&scene));
+    sent(commit.next(&scene, &Legs { home: shows(None, None, record), partner: shows(None, None, record) }));
+    let decided = Legs { home: leg(&[Answer::Stored(8), record, Answer::Miss]), ..Legs::default() };
+    sent(commit.next(&scene, &decided));
+    sent(commit.next(&scene, &Legs { partner: leg(&[Answer::NotStored, record, Answer::Miss]), ..Legs::default() }));
+    let later = Legs { home: shows(Some(6), None, record), partner: shows(Some(6), None, record) };
+    let own = leg(&[Answer::Hit(Hit { stamp: MARK.stamp(&Rules::ALL), cas: 8, ttl: None, digest: 5, number: None })]);
+    for legs in [later, Legs { home: own, ..Legs::default() }] {
+        assert_eq!(done(commit.clone().next(&scene, &legs)), Outcome::Ambiguous);
+    }
+}
