@@ -95,6 +95,10 @@ impl Alone {
             }
             // Somebody has counted on it since.
             (At::Drop, Answer::Differs) => Step::Done(Some(Outcome::Ambiguous)),
+            // It may be another counter (of two copies about to end, one was prolonged): reads, and the repair, believe the home's.
+            (At::Late, Answer::Number { value, .. }) if self.side == Side::Home => {
+                Step::Done(Some(Outcome::Number(value)))
+            }
             (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(self.then)),
             _ => self.check(scene, view),
         }

@@ -222,3 +222,21 @@ fn a_count_that_only_a_side_knows_that_is_silent_since_is_not_acknowledged() {
     sent(count.next(&scene, &Legs { home: leg(&[hit(4, 0)]), partner }));
     assert_eq!(done(count.next(&scene, &Legs { partner, ..Legs::default() })), Outcome::Ambiguous);
 }
+
+#[test]
+fn the_homes_number_is_the_answer_when_it_got_the_delta_late() {
+    // Seed 197868: the home was not in use, on the partner the counter had ended, and at home another had given it a new lifetime.
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    let alone = scene([false, true]);
+    sent(count.start(&alone));
+    sent(count.next(&alone, &Legs { partner: lacks(), ..Legs::default() }));
+    let mut silent = bare();
+    silent.answers[sight::FULL] = hit(MARK.0, 0);
+    sent(count.next(&alone, &Legs { partner: silent, ..Legs::default() }));
+    let scene = scene([true, true]);
+    sent(count.next(&scene, &Legs { partner: counted(1), ..Legs::default() }));
+    let outlived = leg(&[hit(16, 0), hit(MARK.0, 0), hit(MARK.0, 0), Answer::Miss]);
+    sent(count.next(&scene, &Legs { home: outlived, partner: leg(&[hit(1, 0)]) }));
+    let late = Legs { home: leg(&[Answer::Number { value: 17, cas: 2 }]), ..Legs::default() };
+    assert_eq!(done(count.next(&scene, &late)), Outcome::Number(17));
+}
