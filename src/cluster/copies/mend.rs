@@ -34,7 +34,7 @@ enum At {
         from: Side,
         tomb: Option<u64>,
     },
-    /// A counter is copied to a side that may yet get a late count: does anybody miss an answer of either?
+    /// A counter is copied: does anybody miss an answer of either side, which may yet get a late count?
     Notes {
         from: Side,
         hit: Hit,
@@ -150,12 +150,7 @@ impl Mend {
             }
             Task::Recount { from } => {
                 let Some(hit) = look.of(from).counter else { return Step::Done(Mended::Wait(None)) };
-                let to = from.other();
-                return if look.of(to).complete(self.view.of(to), rules) {
-                    self.ask_notes(from, hit, None)
-                } else {
-                    self.recount(scene, from, hit)
-                };
+                return self.ask_notes(from, hit, None);
             }
             Task::Level => {
                 let (Some(home), Some(partner)) = (look.home.counter, look.partner.counter) else {

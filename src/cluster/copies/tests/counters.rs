@@ -62,24 +62,33 @@ fn a_new_lifetime_that_one_side_took_is_not_said_to_be_undone() {
     assert_eq!(done(count.next(&scene, &legs)), Outcome::Ambiguous);
 }
 
+/// A look at a side that is complete, or lacks what the other one has, with this counter or none.
+fn side(full: bool, number: Option<u64>) -> Leg {
+    let full = hit(if full { MARK.0 } else { 0 }, 0);
+    leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), full, number.map_or(Answer::Miss, |number| hit(number, 0))])
+}
+
 #[test]
-fn counters_that_differ_are_made_level_when_no_count_can_be_late_any_more() {
+fn a_counter_is_copied_when_no_count_can_be_late_any_more() {
     let rules = Rules { two_looks: false, ..Rules::ALL };
     let scene = Scene { rules: &rules, ..scene([true, true]) };
-    let counter = |number: u64| leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(number, 0)]);
-    let look = Legs { home: counter(5), partner: counter(4) };
-    let mend = |calm: bool| {
+    let repairs = |calm: bool, look: &Legs| {
         let mut mend = Mend::new(VIEW, None, calm);
         sent(mend.start(&scene));
-        let step = mend.next(&scene, &look);
+        let step = mend.next(&scene, look);
         (mend, step)
     };
-    assert_eq!(done(mend(false).1), Mended::Wait(None));
-    for (note, levels) in [(Answer::Miss, true), (hit(0, 0), false)] {
-        let (mut mend, step) = mend(true);
-        assert_eq!(sent(step).home.commands(), [Command::Get { slot: Slot::Ill(Side::Partner) }]);
-        let legs = Legs { home: leg(&[note]), partner: leg(&[Answer::Miss]) };
-        assert_eq!(matches!(mend.next(&scene, &legs), Step::Send(_)), levels);
+    // Seed 236248: a count was late on the home, which was not void, as the partner lacked items.
+    let [differ, none, open] = [(true, Some(4)), (true, None), (false, None)]
+        .map(|(full, number)| Legs { home: side(true, Some(5)), partner: side(full, number) });
+    for look in [differ, none, open] {
+        assert_eq!(done(repairs(false, &look).1), Mended::Wait(None));
+        for (note, copies) in [(Answer::Miss, true), (hit(0, 0), false)] {
+            let (mut mend, step) = repairs(true, &look);
+            assert_eq!(sent(step).home.commands(), [Command::Get { slot: Slot::Ill(Side::Partner) }]);
+            let legs = Legs { home: leg(&[note]), partner: leg(&[Answer::Miss]) };
+            assert_eq!(matches!(mend.next(&scene, &legs), Step::Send(_)), copies);
+        }
     }
 }
 
@@ -134,7 +143,8 @@ fn a_repaired_counter_whose_packet_was_lost_voids_its_side() {
     sent(mend.start(&scene));
     let home = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(MARK.0, 0), hit(5, 0)]);
     let partner = leg(&[Answer::Miss, Answer::Miss, hit(MARK.0, 0), hit(0, 0), Answer::Miss]);
-    let adds = sent(mend.next(&scene, &Legs { home, partner }));
+    sent(mend.next(&scene, &Legs { home, partner }));
+    let adds = sent(mend.next(&scene, &Legs { home: leg(&[Answer::Miss]), partner: leg(&[Answer::Miss]) }));
     assert!(matches!(adds.partner.commands(), [Command::Set { mode: Mode::Add, .. }]), "{adds:?}");
     // It may land when the source has counted on: to delete it now would not help.
     let legs = Legs { partner: Leg { fate: Fate::Lost, ..Leg::default() }, ..Legs::default() };
