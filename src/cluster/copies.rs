@@ -37,6 +37,7 @@ pub use pace::Pace;
 pub use packet::{Body, Command, Mode, Packet, Side, Slot};
 pub use poll::{Full, Poll, Polled};
 pub use read::Read;
+pub use task::Seen;
 pub use walk::Walk;
 pub use write::Write;
 

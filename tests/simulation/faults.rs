@@ -96,6 +96,8 @@ impl Faults {
 
 /// Calls begun in a fault have ended by then.
 const SETTLE: u64 = CMD_TIMEOUT + 10 * MS;
+/// After the last fault, until counters are level.
+const LEVEL: u64 = 1_000 * MS;
 
 pub fn step(world: &mut World) {
     let now = world.now;
@@ -132,9 +134,9 @@ fn calm(world: &mut World) {
         None if now >= world.faults.ended + world.faults.settle && whole(world) => {
             note!(world, "WHOLE");
             if world.faults.begun == world.options.faults {
-                // The counters rest by then, and their copies are level again.
-                if now < world.faults.ended + 600 * MS {
-                    return world.at(world.faults.ended + 600 * MS, Event::Fault);
+                // The counters rest by then, what was late is there, and a calm later their copies are level again.
+                if now < world.faults.ended + LEVEL {
+                    return world.at(world.faults.ended + LEVEL, Event::Fault);
                 }
                 return world.at(now + 100 * MS, Event::Over);
             }

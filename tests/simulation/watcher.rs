@@ -1,7 +1,6 @@
 //! A host's watcher for one pair: a poll each tick, and repair while it holds the lease.
 
-use shardcache::cluster::copies::mend::Seen;
-use shardcache::cluster::copies::{Answer, Legs, Mend, Mended, Pace, Poll, Polled, Side, Step, Walk};
+use shardcache::cluster::copies::{Answer, Legs, Mend, Mended, Pace, Poll, Polled, Seen, Side, Step, Walk};
 
 use super::actor::{Actor, Role};
 use super::server::{Content, Place, State};

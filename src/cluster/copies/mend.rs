@@ -5,16 +5,9 @@
 
 use super::mark::View;
 use super::sight::{self, Grade, Look};
-use super::task::{Sign, Task, sign};
+use super::task::{Seen, Task};
 use super::void::Void;
 use super::{Answer, Body, Command, Hit, Legs, Mode, Request, Scene, Side, Slot, Step};
-
-/// What a look found, to be compared with the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    sign: Sign,
-    at_ms: u64,
-}
 
 /// How the repair of a key ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,10 +112,9 @@ impl Mend {
             Task::Wait => return Step::Done(Mended::Wait(None)),
             _ => {}
         }
-        let sign = sign(&look, &self.view);
-        let seen = self.before.filter(|seen| seen.sign == sign);
-        if rules.two_looks && seen.is_none_or(|seen| scene.now_ms < seen.at_ms + rules.gap_ms) {
-            return Step::Done(Mended::Wait(seen.or(Some(Seen { sign, at_ms: scene.now_ms }))));
+        let seen = Seen::new(self.before, &look, &self.view, task, scene.now_ms);
+        if rules.two_looks && scene.now_ms < seen.due_ms(rules) {
+            return Step::Done(Mended::Wait(Some(seen)));
         }
         self.act(scene, &look, task)
     }

@@ -35,17 +35,47 @@ pub enum Task {
     },
 }
 
-/// What must be the same in two looks.
-pub type Sign = [Option<u64>; 8];
-
 /// All that must stand still between two looks.
-pub fn sign(look: &Look, view: &View) -> Sign {
+type Sign = [Option<u64>; 8];
+
+fn sign(look: &Look, view: &View) -> Sign {
     let cas = |hit: Option<Hit>| hit.map(|hit| hit.cas);
     let (home, partner) = (&look.home, &look.partner);
     let (marks, items) = ([view.home, view.partner], [cas(home.item), cas(partner.item)]);
     let (tombs, counts) = ([cas(home.tomb), cas(partner.tomb)], [cas(home.counter), cas(partner.counter)]);
     let [a, b] = marks.map(|mark| Some(mark.0));
     [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
+}
+
+/// What the looks at a key found, to be compared with the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    sign: Sign,
+    /// Since when the looks are equal, milliseconds.
+    at_ms: u64,
+    /// By how much the home's counter is ahead of the partner's, where they have to be made level, and since when.
+    apart: Option<(u64, u64)>,
+}
+
+impl Seen {
+    #[must_use]
+    pub fn new(before: Option<Self>, look: &Look, view: &View, task: Task, now_ms: u64) -> Self {
+        let sign = sign(look, view);
+        let at_ms = before.filter(|seen| seen.sign == sign).map_or(now_ms, |seen| seen.at_ms);
+        let number = |hit: Option<Hit>| hit.and_then(|hit| hit.number).unwrap_or(0);
+        let by = number(look.home.counter).wrapping_sub(number(look.partner.counter));
+        let since = before.and_then(|seen| seen.apart).filter(|(before, _)| *before == by);
+        let apart = (task == Task::Level).then(|| since.unwrap_or((by, now_ms)));
+        Self { sign, at_ms, apart }
+    }
+
+    /// When the repair may act, if the next look is equal. A count that came to one side comes to the other within the calm, or never:
+    /// counters that differ may move meanwhile, but not apart.
+    #[must_use]
+    pub fn due_ms(&self, rules: &Rules) -> u64 {
+        let level_ms = self.apart.map_or(0, |(_, since_ms)| since_ms + rules.calm_ms);
+        level_ms.max(self.at_ms + rules.gap_ms)
+    }
 }
 
 impl Task {

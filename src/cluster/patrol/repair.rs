@@ -7,8 +7,7 @@
 use std::collections::VecDeque;
 
 use super::catalogue::{Catalogue, Key};
-use crate::cluster::copies::mend::Seen;
-use crate::cluster::copies::{Mended, Polled, Request, Rules, View, Walk};
+use crate::cluster::copies::{Mended, Polled, Request, Rules, Seen, View, Walk};
 
 /// Between two passes over a pair that is not whole, milliseconds.
 const PAUSE_MS: u64 = 1_000;
@@ -230,13 +229,14 @@ impl Repair {
             Mended::Whole => return turn.acted,
             Mended::Wait(Some(seen)) => {
                 next.before = Some(seen);
-                now_ms + rules.gap_ms
+                seen.due_ms(rules).max(now_ms)
             }
             Mended::Wait(None) => now_ms + rules.gap_ms,
             Mended::Acted => now_ms,
         };
         if next.looks < LOOKS {
-            self.again.push_back((due_ms, next));
+            let at = self.again.partition_point(|(due, _)| *due <= due_ms);
+            self.again.insert(at, (due_ms, next));
         } else {
             self.restless += u64::from(*mended != Mended::Wait(None));
             self.walk.mended(mended);

@@ -93,6 +93,29 @@ fn a_counter_is_copied_when_no_count_can_be_late_any_more() {
 }
 
 #[test]
+fn counters_are_made_level_when_they_have_differed_by_as_much_for_a_calm() {
+    // Seed 192116: a host that was cut off from all had counted; its packet came to the partner after the home's number.
+    let calm_ms = Rules::ALL.calm_ms;
+    let scene_at = |now_ms: u64| Scene { now_ms, ..scene([true, true]) };
+    let look = |before: Option<Seen>, now_ms: u64, home: u64| {
+        let scene = scene_at(now_ms);
+        let mut mend = Mend::new(VIEW, before, true);
+        sent(mend.start(&scene));
+        mend.next(&scene, &Legs { home: side(true, Some(home)), partner: side(true, Some(4)) })
+    };
+    let waits = |step: Step<Mended>| match done(step) {
+        Mended::Wait(seen) => seen,
+        mended => panic!("{mended:?}"),
+    };
+    let first = waits(look(None, 1000, 6));
+    let again = waits(look(first, 999 + calm_ms, 6));
+    sent(look(again, 1000 + calm_ms, 6));
+    let moved = waits(look(again, 1000 + calm_ms, 8));
+    waits(look(moved, 999 + 2 * calm_ms, 8));
+    sent(look(moved, 1000 + 2 * calm_ms, 8));
+}
+
+#[test]
 fn a_call_sends_nothing_to_a_side_that_went_out_of_use_meanwhile() {
     let mut count = Count::new(VIEW, 3, false, 3, 0);
     sent(count.start(&scene([true, true])));

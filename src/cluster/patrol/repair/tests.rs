@@ -1,5 +1,5 @@
 use super::*;
-use crate::cluster::copies::{Full, Mark, Scene, Side};
+use crate::cluster::copies::{Answer, Fate, Full, Hit, Leg, Legs, Mark, Mend, Scene, Side, Step};
 use crate::key::Kind;
 
 const RULES: Rules = Rules::ALL;
@@ -21,25 +21,30 @@ fn catalogue(keys: usize, size: u32) -> Catalogue {
     catalogue
 }
 
-/// What a first look at a key that needs mending leaves.
-fn seen(now_ms: u64) -> Mended {
-    use crate::cluster::copies::{Answer, Fate, Hit, Leg, Legs, Mend, Step};
-    let number = |n| Answer::Hit(Hit { stamp: 0, cas: 1, ttl: None, digest: 1, number: Some(n) });
-    let mark = |side| Answer::Hit(Hit { stamp: VIEW.of(side).stamp(&RULES), ..hit() });
-    fn hit() -> Hit {
-        Hit { stamp: 0, cas: 9, ttl: None, digest: 5, number: None }
-    }
-    let leg = |item, side: Side| {
+/// What a first look leaves that finds these two at place `at`.
+fn first(now_ms: u64, at: usize, found: [Answer; 2]) -> Mended {
+    let leg = |side: Side| {
         let mut leg = Leg { fate: Fate::Answered, ..Leg::default() };
-        (leg.answers[0], leg.answers[2]) = (item, number(VIEW.of(side.other()).0));
+        let mark = VIEW.of(side.other()).0;
+        leg.answers[2] = Answer::Hit(Hit { stamp: 0, cas: 1, ttl: None, digest: 1, number: Some(mark) });
+        leg.answers[at] = found[side as usize];
         leg
     };
-    let legs = Legs { home: leg(mark(Side::Home), Side::Home), partner: leg(Answer::Miss, Side::Partner) };
+    let legs = Legs { home: leg(Side::Home), partner: leg(Side::Partner) };
     let scene = Scene { now_ms, ..Scene::calm(&RULES) };
     match Mend::new(VIEW, None, true).next(&scene, &legs) {
         Step::Done(mended) => mended,
         Step::Send(_) => panic!("one look is not enough"),
     }
+}
+
+fn hit(stamp: u16, number: Option<u64>) -> Answer {
+    Answer::Hit(Hit { stamp, cas: 9, ttl: None, digest: 5, number })
+}
+
+/// What a first look at a key that needs mending leaves.
+fn seen(now_ms: u64) -> Mended {
+    first(now_ms, 0, [hit(VIEW.home.stamp(&RULES), None), Answer::Miss])
 }
 
 struct Clock(u64);
@@ -112,6 +117,22 @@ fn a_key_is_looked_at_again_after_its_pause_and_counted_once() {
     assert_eq!(step(&mut clock, 0, Mended::Acted), Some((false, false)));
     assert_eq!(step(&mut clock, 0, Mended::Whole), Some((false, true)));
     assert_eq!(step(&mut clock, 1_000, Mended::Whole), None);
+}
+
+#[test]
+fn counters_that_differ_keep_no_other_key_waiting() {
+    let (mut repair, mut turns) = (Repair::default(), Vec::new());
+    repair.polled(&REPAIRS, &VIEW, &RULES, 1_000);
+    let slice = repair.lists(1_000).unwrap();
+    repair.listed(slice, catalogue(2, 100), 1_000);
+    repair.batch(100, 1_000, &mut turns);
+    for (turn, mended) in turns.iter().zip([first(1_000, 4, [hit(0, Some(6)), hit(0, Some(4))]), seen(1_000)]) {
+        repair.looked(*turn, &mended, &RULES, 1_000);
+    }
+    for (now_ms, want) in [(1_059, None), (1_060, Some(1)), (3_999, None), (1_000 + RULES.calm_ms, Some(0))] {
+        repair.batch(100, now_ms, &mut turns);
+        assert_eq!(turns.first().map(|turn| turn.at), want, "{now_ms}");
+    }
 }
 
 #[test]
