@@ -177,7 +177,7 @@ impl Campaign {
         };
         let two = Rules { keeps: self.plan.keeps && !self.changes.iter().any(moved), delta: DELTA };
         let Verdict { violations, late } = match key.table {
-            Table::Values => judge::value(&calls, &two),
+            Table::Values | Table::Tagged | Table::Near => judge::value(&calls, &two),
             Table::Sums => judge::counter(&calls, &two),
             Table::Single => judge::value(&calls, &Rules { keeps: false, ..two }),
         };

@@ -23,7 +23,19 @@ const VALUES: [(Operation, u64); 7] = [
     (Operation::Many, 8),
 ];
 const SUMS: [(Operation, u64); 2] = [(Operation::Count, 65), (Operation::Get, 35)];
-const TABLES: [(Table, u64); 3] = [(Table::Values, 60), (Table::Sums, 22), (Table::Single, 18)];
+const TAGGED: [(Operation, u64); 9] = [
+    (Operation::Get, 48),
+    (Operation::Set, 12),
+    (Operation::Tag, 10),
+    (Operation::Void, 8),
+    (Operation::Untag, 6),
+    (Operation::Cas, 6),
+    (Operation::Add, 4),
+    (Operation::Replace, 2),
+    (Operation::Many, 4),
+];
+const TABLES: [(Table, u64); 5] =
+    [(Table::Values, 44), (Table::Sums, 18), (Table::Single, 14), (Table::Tagged, 14), (Table::Near, 10)];
 
 pub fn start(ledger: &Arc<Ledger>, ports: &[u16], seed: u64) -> Vec<JoinHandle<()>> {
     let each = (0..HOSTS).flat_map(|host| (0..PER_HOST).map(move |client| (host, client)));
@@ -47,10 +59,18 @@ fn run(ledger: &Ledger, host: (usize, u16), mut rng: Rng) {
 
 fn one(ledger: &Ledger, client: &Client, host: (usize, u16), rng: &mut Rng) {
     let table = pick(&TABLES, rng);
-    let operation = if table == Table::Sums { pick(&SUMS, rng) } else { pick(&VALUES, rng) };
-    let count = if operation == Operation::Many { 4 } else { 1 };
+    let operation = match table {
+        Table::Values | Table::Single => pick(&VALUES, rng),
+        Table::Sums => pick(&SUMS, rng),
+        Table::Tagged | Table::Near => pick(&TAGGED, rng),
+    };
     let first = rng.below(table.slots());
-    let keys: Vec<Key> = (first..first + count).map(|slot| ledger.key(table, slot % table.slots())).collect();
+    let key = |slot: usize| ledger.key(table, slot % table.slots());
+    let keys: Vec<Key> = match operation {
+        Operation::Many => (first..first + 4).map(key).collect(),
+        Operation::Void | Operation::Untag => Table::UNDER_TAGS.map(|table| Key { table, ..key(first) }).into(),
+        _ => vec![key(first)],
+    };
     let value = if operation == Operation::Count { rng.range(1, 100) } else { ledger.fresh() };
     let deaths = ledger.deaths[host.0].load(SeqCst);
     ledger.asked.fetch_add(1, SeqCst);

@@ -101,5 +101,8 @@ fn script(before: &[Proxy], copies: u8) -> Script {
     for (table, expire) in [("values", 0), ("sums", 0), ("calls", 60), ("callers", 60)] {
         script = script.table(&format!("{table}=>copies={copies};autoexpire={expire}"));
     }
+    for (table, near) in [("tagged", 0), ("near", 1)] {
+        script = script.table(&format!("{table}=>copies={copies};near={near};tag=user:$key"));
+    }
     script.table("single=>copies=1").workers(WORKERS).raw(include_str!("routes.cfg"))
 }

@@ -14,6 +14,23 @@ pub enum Act {
         seen: u64,
     },
     Count,
+    /// Invalidates the tag of the entry's key: for the entry what a delete is.
+    Void,
+    /// Puts the value that its caller has just stored under a tag of its own, and invalidates that one.
+    Tag,
+    Untag,
+}
+
+impl Act {
+    /// Whether a value is stored by it, or gone for certain.
+    pub fn writes(self) -> bool {
+        !matches!(self, Act::Get | Act::Tag | Act::Untag)
+    }
+
+    /// Whether nothing is there afterwards.
+    pub fn deletes(self) -> bool {
+        matches!(self, Act::Delete | Act::Void)
+    }
 }
 
 /// What is known of a call's effect.

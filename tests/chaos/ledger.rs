@@ -15,16 +15,23 @@ pub enum Table {
     Sums,
     /// One copy, values.
     Single,
+    /// Two copies, values under tags that both tables share.
+    Tagged,
+    /// The same, in the hosts' own memory too.
+    Near,
 }
 
 impl Table {
-    pub const ALL: [Table; 3] = [Table::Values, Table::Sums, Table::Single];
+    pub const ALL: [Table; 5] = [Table::Values, Table::Sums, Table::Single, Table::Tagged, Table::Near];
+    pub const UNDER_TAGS: [Table; 2] = [Table::Tagged, Table::Near];
 
     pub fn name(self) -> &'static str {
         match self {
             Table::Values => "values",
             Table::Sums => "sums",
             Table::Single => "single",
+            Table::Tagged => "tagged",
+            Table::Near => "near",
         }
     }
 
@@ -32,8 +39,7 @@ impl Table {
     pub fn slots(self) -> usize {
         match self {
             Table::Values => 48,
-            Table::Sums => 24,
-            Table::Single => 24,
+            Table::Sums | Table::Single | Table::Tagged | Table::Near => 24,
         }
     }
 }

@@ -180,6 +180,8 @@ fn operation(act: Act) -> &'static str {
         Act::Delete => "delete",
         Act::Cas { .. } => "cas",
         Act::Count => "inc",
+        Act::Tag => "tag",
+        Act::Void | Act::Untag => "invalidate_tag",
     }
 }
 

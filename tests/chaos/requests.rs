@@ -22,6 +22,11 @@ pub enum Operation {
     Cas,
     Count,
     Many,
+    /// A set, and a tag of its own for what it stored.
+    Tag,
+    /// Invalidates a tag that keys of several tables share: that of the keys, and the other one.
+    Void,
+    Untag,
 }
 
 /// What came of one request: calls on keys, or silence.
@@ -49,8 +54,13 @@ pub fn ask(
         Operation::Cas => "cas",
         Operation::Count => "inc",
         Operation::Many => "mget",
+        Operation::Tag => "tag",
+        Operation::Void => "void",
+        Operation::Untag => "untag",
     };
-    let names = keys.iter().map(Key::to_string).collect::<Vec<_>>().join(",");
+    let mut names: Vec<String> = keys.iter().map(Key::to_string).collect();
+    names.dedup();
+    let names = names.join(",");
     let text = value.to_string();
     let headers = [("X-T", keys[0].table.name()), ("X-K", &names), ("X-V", &text)];
     let begun = now();
@@ -66,8 +76,10 @@ pub fn ask(
 fn act(operation: Operation) -> Act {
     match operation {
         Operation::Get | Operation::Many => Act::Get,
-        Operation::Set => Act::Set,
+        Operation::Set | Operation::Tag => Act::Set,
         Operation::Delete => Act::Delete,
+        Operation::Void => Act::Void,
+        Operation::Untag => Act::Untag,
         Operation::Add => Act::Add,
         Operation::Replace => Act::Replace,
         Operation::Cas => Act::Cas { seen: 0 },
@@ -78,9 +90,9 @@ fn act(operation: Operation) -> Act {
 /// Nobody knows what it did.
 fn lost(operation: Operation, keys: &[Key], value: u64, blank: Call) -> Vec<(Key, Call)> {
     let writes = !matches!(operation, Operation::Get | Operation::Many);
-    let written = writes && operation != Operation::Delete;
-    let call = Call { act: act(operation), value: written.then_some(value), ..blank };
-    if writes { vec![(keys[0], call)] } else { Vec::new() }
+    let removes = matches!(operation, Operation::Delete | Operation::Void | Operation::Untag);
+    let call = Call { act: act(operation), value: (!removes).then_some(value), ..blank };
+    keys.iter().filter(|_| writes).map(|key| (*key, call)).collect()
 }
 
 fn read(reply: &Reply, operation: Operation, keys: &[Key], value: u64, blank: Call) -> Vec<(Key, Call)> {
@@ -96,7 +108,9 @@ fn read(reply: &Reply, operation: Operation, keys: &[Key], value: u64, blank: Ca
     match operation {
         Operation::Get => vec![(key, get("X-At", rc, out))],
         Operation::Set | Operation::Add | Operation::Replace => vec![(key, write(act(operation), Some(value)))],
-        Operation::Delete => vec![(key, write(Act::Delete, None))],
+        Operation::Delete | Operation::Void | Operation::Untag => {
+            keys.iter().map(|key| (*key, write(act(operation), None))).collect()
+        }
         Operation::Count => {
             let number = (rc == 1).then(|| number(out));
             vec![(key, Call { number, ..write(Act::Count, Some(value)) })]
@@ -106,6 +120,13 @@ fn read(reply: &Reply, operation: Operation, keys: &[Key], value: u64, blank: Ca
             let first = get("X-Found-At", found, out);
             let cas = first.value.map(|seen| (key, write(Act::Cas { seen }, Some(value))));
             std::iter::once((key, first)).chain(cas).collect()
+        }
+        Operation::Tag => {
+            let rc = reply.header("X-Set").parse().expect("X-Set");
+            let blank = Call { error: known(reply.header("X-Set-Err")), ..blank };
+            let set = Call { act: Act::Set, value: Some(value), rc: Some(rc), ..timed(reply.header("X-Set-At"), blank) };
+            let tag = (rc == 1).then(|| (key, write(Act::Tag, Some(value))));
+            std::iter::once((key, set)).chain(tag).collect()
         }
         // What is not found may be missing or out of reach: that is not told.
         Operation::Many => {
