@@ -4,7 +4,7 @@
 //! loader looks for marks after it took the entry's place: an invalidation before that has left its mark by then, and one after it takes
 //! the place away. Whether the entry, its tag or its table was invalidated, and on which host, makes no difference.
 
-use super::{Answer, Ask, Back, Cache, Mode, on_back};
+use super::{Answer, Back, Cache, Mode, on_back};
 use crate::table::Table;
 use crate::value::frame::Wire;
 
@@ -59,8 +59,8 @@ impl Cache {
             rule.put(key, &mut tag);
             of_tag(&tag)
         });
-        let tags = self.shared.tags();
-        let mut names = [of_entry(name, key), of_table(name)].into_iter().chain(ruled);
-        names.any(|mark| on_back!(self, back => back.fetch(tags, &mark, Ask::Value)) != Ok(false))
+        let (tags, entry, all) = (self.shared.tags(), of_entry(name, key), of_table(name));
+        let marks: Vec<&[u8]> = [entry.as_slice(), &all].into_iter().chain(ruled.as_deref()).collect();
+        !on_back!(self, back => back.lacks(tags, &marks))
     }
 }

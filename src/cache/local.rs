@@ -215,6 +215,11 @@ impl Local {
         self.batch.tally()
     }
 
+    /// Is it certain that there is nothing under any of these keys?
+    pub fn lacks(&mut self, table: usize, keys: &[&[u8]]) -> bool {
+        keys.iter().all(|key| self.get(table, key, Ask::Value) == Ok(false))
+    }
+
     pub fn bump(&mut self, table: usize) -> Answer {
         self.held = Held::Nothing;
         let generation = &self.shared.table_cell(table).generation;

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub mod breaker;
 mod paged;
 pub mod pages;
+mod probe;
 pub mod question;
 mod waits;
 

@@ -1,5 +1,5 @@
 //! A second process of our own, where databases are configured: it may wait for them, which the watcher must not. It drains
-//! the [`outbox`], and fills tables from their sources ([`reload`]).
+//! the [`outbox`], fills tables from their sources ([`reload`]), and tries databases again that are down ([`probe`]).
 
 use crate::cluster::Shared;
 use crate::host::entry::Refused;
@@ -7,6 +7,7 @@ use crate::host::{log, process};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod outbox;
+mod probe;
 pub mod reload;
 
 /// How often the host calls, microseconds.
@@ -54,5 +55,6 @@ impl Clerk {
         if let Some(reloader) = &mut self.reloader {
             reloader.turn();
         }
+        probe::turn();
     }
 }

@@ -124,7 +124,8 @@ fn read(reply: &Reply, operation: Operation, keys: &[Key], value: u64, blank: Ca
         Operation::Tag => {
             let rc = reply.header("X-Set").parse().expect("X-Set");
             let blank = Call { error: known(reply.header("X-Set-Err")), ..blank };
-            let set = Call { act: Act::Set, value: Some(value), rc: Some(rc), ..timed(reply.header("X-Set-At"), blank) };
+            let set =
+                Call { act: Act::Set, value: Some(value), rc: Some(rc), ..timed(reply.header("X-Set-At"), blank) };
             let tag = (rc == 1).then(|| (key, write(Act::Tag, Some(value))));
             std::iter::once((key, set)).chain(tag).collect()
         }

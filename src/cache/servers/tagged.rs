@@ -82,6 +82,17 @@ impl Servers {
         self.farm.shared.table_cell(table).counts.add(TableStat::TagVoids as usize, voids);
     }
 
+    /// Is it certain that there is nothing under any of these keys? For a table without tags; leaves the last batch alone.
+    pub fn lacks(&mut self, table: usize, keys: &[&[u8]]) -> bool {
+        self.begin();
+        let deadline = self.farm.begin();
+        let mut named = std::mem::take(&mut self.tagged.named);
+        self.in_step(&mut named, table, [keys, &[]], Want::Value, deadline);
+        let lacks = (0..keys.len()).all(|at| named.answer(at) == Ok(false));
+        self.tagged.named = named;
+        lacks
+    }
+
     /// Compares entries with the records of the tags that they were given one by one. Returns how many are void.
     fn look_at_names(&mut self, batch: &mut Batch, deadline: Deadline) -> u64 {
         let names: Vec<&[u8]> = batch.names().map(|(_, name, _)| name).collect();

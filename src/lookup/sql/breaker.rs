@@ -1,13 +1,14 @@
 //! Whether a database is asked at all: one cell in shared memory for all workers of the host.
 //!
 //! A worker that asks waits until the driver gives up, seconds on end. So once a question failed or took too long, and also
-//! while one is unanswered for too long, the others do without; after a pause one worker tries again, alone.
+//! while one is unanswered for too long, all do without, until a process that nobody waits for has tried again.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Pauses grow up to this, milliseconds.
 const PAUSE_MAX_MS: u64 = 30_000;
-/// Who tries again keeps the others off for so long, should it never come back, milliseconds.
+/// Who tries again keeps the others off for so long, should it never come back; and when nobody has tried for so long after
+/// the pause, one who asks does. Milliseconds.
 const HOLD_MS: u64 = 60_000;
 
 /// How long is too long, and the first pause, both in milliseconds.
@@ -60,25 +61,40 @@ impl Breaker {
             let _ = self.waiting_ms.compare_exchange(0, now_ms, Relaxed, Relaxed);
             return Some(Leave { begun_ms: now_ms, alone: false });
         }
-        let due = now_ms >= until_ms;
-        let mine = due && self.until_ms.compare_exchange(until_ms, now_ms + HOLD_MS, Relaxed, Relaxed).is_ok();
-        mine.then_some(Leave { begun_ms: now_ms, alone: true })
+        self.claim(until_ms + HOLD_MS, now_ms).then_some(Leave { begun_ms: now_ms, alone: true })
+    }
+
+    /// Is it to be tried again, by the caller? If so, it must say what came of it.
+    pub fn retry(&self, now_ms: u64) -> bool {
+        self.claim(0, now_ms)
+    }
+
+    /// Takes over who tries again, when the pause is over and this moment has come.
+    fn claim(&self, not_before_ms: u64, now_ms: u64) -> bool {
+        let until_ms = self.until_ms.load(Relaxed);
+        let due = until_ms != 0 && now_ms >= until_ms.max(not_before_ms);
+        due && self.until_ms.compare_exchange(until_ms, now_ms + HOLD_MS, Relaxed, Relaxed).is_ok()
+    }
+
+    /// What came of trying again.
+    pub fn retried(&self, answered: bool, now_ms: u64, policy: &Policy) -> Turn {
+        if answered {
+            self.failures.store(0, Relaxed);
+            return if self.until_ms.swap(0, Relaxed) == 0 { Turn::Same } else { Turn::Up };
+        }
+        let failures = self.failures.fetch_add(1, Relaxed);
+        self.until_ms.store(now_ms + pause(failures, policy), Relaxed);
+        Turn::Same
     }
 
     /// The question was answered, or not; an answer that took too long is a failure too.
     pub fn done(&self, leave: Leave, answered: bool, now_ms: u64, policy: &Policy) -> Turn {
         self.waiting_ms.store(0, Relaxed);
         let quick = now_ms.saturating_sub(leave.begun_ms) < policy.patience_ms;
-        if answered && quick {
-            self.failures.store(0, Relaxed);
-            return if self.until_ms.swap(0, Relaxed) == 0 { Turn::Same } else { Turn::Up };
+        if leave.alone || (answered && quick) {
+            return self.retried(answered && quick, now_ms, policy);
         }
-        if !leave.alone {
-            return self.trip(now_ms, policy).map_or(Turn::Same, Turn::Down);
-        }
-        let failures = self.failures.fetch_add(1, Relaxed);
-        self.until_ms.store(now_ms + pause(failures, policy), Relaxed);
-        Turn::Same
+        self.trip(now_ms, policy).map_or(Turn::Same, Turn::Down)
     }
 
     /// Milliseconds until it is asked again; 0 while it is up.
@@ -126,16 +142,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_all_off_and_then_one_tries_alone() {
+    fn a_failure_keeps_all_off_until_one_has_tried_again() {
         let breaker = Breaker::default();
         let (one, other) = (asked(&breaker, 10), asked(&breaker, 10));
         assert_eq!(breaker.done(one, false, 20, &POLICY), Turn::Down(1_000));
         assert_eq!(breaker.done(other, false, 30, &POLICY), Turn::Same, "known already, and not a second failure");
-        assert!(breaker.admit(1_019, &POLICY).is_none());
-        let alone = asked(&breaker, 1_020);
+        assert!(!breaker.retry(1_019));
+        assert!(breaker.retry(1_020) && !breaker.retry(1_021));
         assert!(breaker.admit(20_000, &POLICY).is_none(), "while it waits nobody else does");
-        assert_eq!(breaker.done(alone, true, 1_030, &POLICY), Turn::Up);
-        asked(&breaker, 1_031);
+        assert_eq!(breaker.retried(true, 20_001, &POLICY), Turn::Up);
+        assert!(!breaker.retry(20_002));
+        asked(&breaker, 20_002);
     }
 
     #[test]
@@ -146,10 +163,12 @@ mod tests {
         for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
             assert_eq!(breaker.pause_ms(now_ms), pause);
             now_ms += pause;
-            breaker.done(asked(&breaker, now_ms), false, now_ms, &POLICY);
+            assert!(breaker.retry(now_ms));
+            assert_eq!(breaker.retried(false, now_ms, &POLICY), Turn::Same);
         }
         now_ms += 30_000;
-        assert_eq!(breaker.done(asked(&breaker, now_ms), true, now_ms, &POLICY), Turn::Up);
+        assert!(breaker.retry(now_ms));
+        assert_eq!(breaker.retried(true, now_ms, &POLICY), Turn::Up);
         breaker.done(asked(&breaker, now_ms), false, now_ms, &POLICY);
         assert_eq!(breaker.pause_ms(now_ms), 1_000, "it begins anew");
     }
@@ -172,11 +191,16 @@ mod tests {
     }
 
     #[test]
-    fn who_tried_alone_and_died_does_not_keep_the_others_off_for_ever() {
+    fn who_tried_again_and_never_came_back_does_not_keep_the_others_off_for_ever() {
         let breaker = Breaker::default();
         breaker.done(asked(&breaker, 10), false, 10, &POLICY);
-        let _lost = asked(&breaker, 1_010);
-        assert!(breaker.admit(61_009, &POLICY).is_none());
-        asked(&breaker, 61_010);
+        assert!(breaker.retry(1_010));
+        assert!(!breaker.retry(61_009));
+        assert!(breaker.admit(121_009, &POLICY).is_none());
+        let alone = asked(&breaker, 121_010);
+        assert!(breaker.admit(121_011, &POLICY).is_none());
+        assert_eq!(breaker.done(alone, true, 121_600, &POLICY), Turn::Same, "too late");
+        assert!(breaker.retry(121_600 + breaker.pause_ms(121_600)));
+        assert_eq!(breaker.retried(true, 130_000, &POLICY), Turn::Up);
     }
 }

@@ -36,6 +36,14 @@ pub fn of<'q>(spec: &'q SourceSpec, key: &'q [u8]) -> Question<'q> {
     Question::Ask(conditions)
 }
 
+/// A question that any database can answer, for a key that need not be there.
+#[must_use]
+pub fn any(spec: &SourceSpec) -> Conditions<'_> {
+    let zero = |integer| if integer { Value::Int(0) } else { Value::Bytes(b"0") };
+    let zeros = spec.key.iter().map(|column| (column.name.as_str(), Some(zero(column.integer))));
+    zeros.chain(fixed(spec)).collect()
+}
+
 /// What must hold whatever the key is.
 pub fn fixed(spec: &SourceSpec) -> impl Iterator<Item = (&str, Option<Value<'_>>)> {
     spec.conditions.iter().map(|(name, value)| (name.as_str(), Some(Value::Bytes(value.as_bytes()))))
@@ -116,6 +124,13 @@ mod tests {
             let want = want.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>();
             assert_eq!(asked(columns, key.as_bytes()).unwrap_or_default(), want, "{columns} {key}");
         }
+    }
+
+    #[test]
+    fn any_question_has_a_value_for_each_column() {
+        let fixed = ("grp", Some(Value::Bytes(b"ipauth")));
+        let zeros = [("username", Some(Value::Bytes(b"0"))), ("id", Some(Value::Int(0))), fixed];
+        assert_eq!(any(&spec("username,id:int;delim=0")), zeros);
     }
 
     #[test]

@@ -90,9 +90,7 @@ impl<'a> History<'a> {
                 found("P1/P2: an unanswered write came over a later one", Some(write))
             }
             (Fate::Open, Some(_)) => verdict.late += 1,
-            (Fate::Done, Some(write)) if write.act.deletes() => {
-                found("P2: a deleted value came back", Some(write))
-            }
+            (Fate::Done, Some(write)) if write.act.deletes() => found("P2: a deleted value came back", Some(write)),
             (Fate::Done, Some(write)) => found("P1/P2: an older value was read", Some(write)),
             (Fate::Done, None) => {
                 if let Some(untag) = self.untag(value, read, rules) {
