@@ -1,5 +1,8 @@
 //! A row changed by plain SQL is no longer served by any proxy, on real databases and by the recipes of docs/INVALIDATION.md.
 
+#[path = "outbox/late.rs"]
+mod late;
+#[path = "support/mod.rs"]
 mod support;
 
 use serde_json::json;
@@ -25,15 +28,26 @@ event_route[shardcache:invalidated:ipauth] {
 }
 "#;
 
-/// The chapter's commands, run as they stand there, with this database's name.
-fn follow(sql: &dyn Sql, heading: &str, program: &str) {
+/// Makes the outbox and its triggers as the database's chapter says.
+fn make_outbox(sql: &dyn Sql) {
+    let heading = match sql.driver() {
+        "db_mysql" => "SQL triggers, MariaDB",
+        "db_postgres" => "SQL triggers, PostgreSQL",
+        _ => "SQL triggers, SQLite",
+    };
+    follow(sql, heading);
+}
+
+/// The chapter's command for this database, run as it stands there, with the database's name.
+fn follow(sql: &dyn Sql, heading: &str) {
+    let client = sql.client();
+    let program = Path::new(client.get_program()).file_name().expect("a program").to_str().expect("its name");
     let house = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(house.join("docs/INVALIDATION.md")).expect("docs/INVALIDATION.md");
     let chapter = page.split("\n### ").find(|part| part.starts_with(heading)).expect(heading);
     let mut recipes = chapter.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
     let recipe = recipes.find(|recipe| recipe.contains(program)).expect("a recipe");
     let tools = tempfile::tempdir().expect("temporary directory");
-    let client = sql.client();
     let words = std::iter::once(client.get_program()).chain(client.get_args());
     let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
     let file = tools.path().join(program);
@@ -111,9 +125,9 @@ fn left(sql: &dyn Sql) -> String {
     sql.run("SELECT COUNT(*) FROM shc_outbox;").trim().to_owned()
 }
 
-fn changes_are_in_force_everywhere(sql: &dyn Sql, heading: &str, program: &str) {
+fn changes_are_in_force_everywhere(sql: &dyn Sql) {
     sql.run(GRP);
-    follow(sql, heading, program);
+    make_outbox(sql);
     let farm = Farm::start(sql);
     farm.holder();
     farm.store(&["alice", "bob", "carol", "dave", "erin"]);
@@ -142,25 +156,25 @@ fn changes_are_in_force_everywhere(sql: &dyn Sql, heading: &str, program: &str) 
 
 #[test]
 fn changes_in_mariadb() {
-    changes_are_in_force_everywhere(&Mariadb::start(), "SQL triggers, MariaDB", "mariadb");
+    changes_are_in_force_everywhere(&Mariadb::start());
 }
 
 #[test]
 fn changes_in_postgres() {
-    changes_are_in_force_everywhere(&Postgres::start(), "SQL triggers, PostgreSQL", "psql");
+    changes_are_in_force_everywhere(&Postgres::start());
 }
 
 #[test]
 fn changes_in_sqlite() {
-    changes_are_in_force_everywhere(&Sqlite::create(), "SQL triggers, SQLite", "sqlite3");
+    changes_are_in_force_everywhere(&Sqlite::create());
 }
 
 /// One change is in force in all tables at once.
-fn a_change_of_a_tag_is_in_force_everywhere(sql: &dyn Sql, heading: &str, program: &str) {
+fn a_change_of_a_tag_is_in_force_everywhere(sql: &dyn Sql) {
     sql.run(GRP);
     sql.run("CREATE TABLE subscriber (username VARCHAR(64), email VARCHAR(64)); INSERT INTO subscriber VALUES ('alice', 'a'), ('bob', 'b');");
-    follow(sql, heading, program);
-    follow(sql, "SQL triggers that name a tag", program);
+    make_outbox(sql);
+    follow(sql, "SQL triggers that name a tag");
     let farm = Farm::start(sql);
     farm.holder();
     for table in ["profile", "barring"] {
@@ -188,29 +202,23 @@ fn a_change_of_a_tag_is_in_force_everywhere(sql: &dyn Sql, heading: &str, progra
 
 #[test]
 fn a_tags_changes_in_mariadb() {
-    a_change_of_a_tag_is_in_force_everywhere(&Mariadb::start(), "SQL triggers, MariaDB", "mariadb");
+    a_change_of_a_tag_is_in_force_everywhere(&Mariadb::start());
 }
 
 #[test]
 fn a_tags_changes_in_postgres() {
-    a_change_of_a_tag_is_in_force_everywhere(&Postgres::start(), "SQL triggers, PostgreSQL", "psql");
+    a_change_of_a_tag_is_in_force_everywhere(&Postgres::start());
 }
 
 #[test]
 fn a_tags_changes_in_sqlite() {
-    a_change_of_a_tag_is_in_force_everywhere(&Sqlite::create(), "SQL triggers, SQLite", "sqlite3");
+    a_change_of_a_tag_is_in_force_everywhere(&Sqlite::create());
 }
 
 /// What is committed is done, whoever dies then: the database, or the host that drains.
-fn outlives_its_database_and_its_drainer(
-    sql: &dyn Sql,
-    heading: &str,
-    program: &str,
-    kill: impl FnOnce(),
-    revive: impl FnOnce(),
-) {
+fn outlives_its_database_and_its_drainer(sql: &dyn Sql, kill: impl FnOnce(), revive: impl FnOnce()) {
     sql.run(GRP);
-    follow(sql, heading, program);
+    make_outbox(sql);
     let mut farm = Farm::start(sql);
     let holder = farm.holder();
     farm.store(&["alice", "bob", "carol"]);
@@ -240,14 +248,14 @@ fn outlives_its_database_and_its_drainer(
 fn mariadb_and_the_drainer_die() {
     let sql = Mortal(RefCell::new(Mariadb::start()));
     let (kill, revive) = (|| sql.0.borrow_mut().kill(), || sql.0.borrow_mut().revive());
-    outlives_its_database_and_its_drainer(&sql, "SQL triggers, MariaDB", "mariadb", kill, revive);
+    outlives_its_database_and_its_drainer(&sql, kill, revive);
 }
 
 #[test]
 fn postgres_and_the_drainer_die() {
     let sql = Mortal(RefCell::new(Postgres::start()));
     let (kill, revive) = (|| sql.0.borrow_mut().kill(), || sql.0.borrow_mut().revive());
-    outlives_its_database_and_its_drainer(&sql, "SQL triggers, PostgreSQL", "psql", kill, revive);
+    outlives_its_database_and_its_drainer(&sql, kill, revive);
 }
 
 #[test]
@@ -256,7 +264,7 @@ fn a_database_without_the_outbox_is_told_of_and_the_start_goes_on() {
     sql.run(GRP);
     let farm = Farm::start(&sql);
     farm.hosts[0].wait_log("table shc_outbox: the database refuses the statement; changes wait until it does");
-    follow(&sql, "SQL triggers, SQLite", "sqlite3");
+    make_outbox(&sql);
     farm.holder();
     farm.hosts[0].wait_log("outbox: the database answers again");
 }
