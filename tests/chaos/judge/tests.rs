@@ -83,6 +83,7 @@ fn histories_of_values_that_keep_the_promises() {
         "A set 1 0-5, B set 2 4-8, A tag 1 6-7, A untag 100-101, B get 1 300-301, B get 2 300-301",
         "A set 1 0-5, A tag 1 6-7, A untag 10-60 !, A get 1 300-301, A get - 400-401",
         "A set 1 0-5, A tag 1 6-7, A set 2 8-9, A untag 10-11, B get 2 300-301",
+        "A set 1 0-5, A tag 1 6-7, B untag 8-9, B get 1 156-157, B get - 157-158",
     ] {
         let none: [&str; 0] = [];
         assert_eq!(found(value, &TWO, history), none, "{history}");
@@ -102,6 +103,10 @@ fn histories_of_values_that_break_them() {
         ("A set 1 0-5, A del 200-205 x, A get 1 206-207", "P2: a deleted value came back"),
         ("A set 1 0-5, A void 200-205, B get 1 356-357", "P2: a deleted value came back"),
         ("A set 1 0-5, A tag 1 6-7, B untag 9-10, B get 1 300-301", "P2: a value under an invalidated tag came back"),
+        (
+            "A set 1 0-5, A tag 1 6-7, B untag 155-156, B get 1 157-158",
+            "P2: a value under an invalidated tag came back",
+        ),
         ("A set 1 0-5, A tag 1 6-7, A untag 9-10, A get 1 11-12", "P2: a value under an invalidated tag came back"),
         ("A set 1 0-5, A untag 6-7, A set 2 8-9, A get - 300-301", "P1: an acknowledged write is lost"),
         ("A set 1 0-5, B get 7 300-301", "a value that nobody wrote"),

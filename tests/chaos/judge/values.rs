@@ -101,10 +101,11 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Who invalidated the tag of a value that `read` found.
+    /// Who invalidated the tag of a value that `read` found, and which its host must know of.
     fn untag(&self, value: u64, read: &Call, rules: &Rules) -> Option<&'a Call> {
         let tag = self.tags.get(&value)?;
-        self.untags.to(read, rules).filter(|untag| untag.begun > tag.ended)
+        let known = tag.host == read.host || tag.ended + rules.delta <= read.begun;
+        self.untags.to(read, rules).filter(|untag| known && untag.begun > tag.ended)
     }
 
     /// Nothing is added over a value that nobody may have deleted.
