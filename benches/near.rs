@@ -53,6 +53,7 @@ fn publish(id: &str, title: &str, raw: Vec<Series>, wanted: f64) {
     let mut section = Section::new(id, title, "sht_get", &series);
     let ratio = |own: &str, base: &str| find(&series, own).over(find(&series, base));
     section.goal("$shc near hit against $sht", ratio("shc_near", "sht_get"), wanted);
+    section.goal("shc_cached_route near hit against $sht that is looked at first", ratio("cached_near", "sht_if"), 1.0);
     section.publish();
 }
 

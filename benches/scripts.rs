@@ -71,10 +71,18 @@ pub const FARM: [Loop; 3] = [
 ];
 
 /// On the host whose table is near.
-pub const NEAR: [Loop; 5] = [
+pub const NEAR: [Loop; 7] = [
     Loop { id: "empty", label: "empty loop", kind: Kind::Floor, count: 4000, body: "", good: "1 == 1" },
     peer("sht_get", "$sht get (this host's memory)", 4000, "$var(v) = $sht(b=>$fU);", IS_VALUE),
     ours("shc_near", "$shc get, near", 4000, GET, IS_VALUE),
+    peer("sht_if", "$sht, if it is there", 4000, "if ($sht(b=>$fU) != $null) $var(v) = $sht(b=>$fU);", IS_VALUE),
+    ours(
+        "cached_near",
+        "shc_cached_route and $shcval, near",
+        4000,
+        r#"if (shc_cached_route("b", "$fU", "NOBODY")) $var(v) = $shcval;"#,
+        IS_VALUE,
+    ),
     peer("sht_miss", "$sht, no entry", 4000, "$var(v) = $sht(b=>none);", "$sht(b=>none) == $null"),
     ours("shc_near_miss", "$shc, no entry, near", 4000, "$var(v) = $shc(b=>none);", "$shcst(rc) == -1"),
 ];
@@ -84,7 +92,7 @@ pub fn near(server: &Memcached, workers: usize) -> Host {
     let before =
         "max_while_loops=100000000\nloadmodule \"htable.so\"\nmodparam(\"htable\", \"htable\", \"b=>size=8;\")";
     let script = Script::new().workers(workers).server(&server.spec("mc1")).table("b=>near=1");
-    let script = script.number("cmd_timeout", 5000).before(before);
+    let script = script.number("cmd_timeout", 5000).before(before).raw("route[NOBODY] { return -2; }");
     let script = script.route("prepare", &prepare(&format!("$sht(b=>$fU) = \"{VALUE}\";")));
     start(NEAR.iter().fold(script, with))
 }

@@ -1,7 +1,7 @@
 //! Parameters of script functions: fixed up once while the script is read, evaluated at each call.
 //!
 //! The host keeps its own `fparam` in place of each text, so its rules for constants, variables and expressions
-//! hold here too. Texts are copied out at once: the host prints variables into a short ring of buffers.
+//! hold here too. What variables hold is copied out at once: the host prints them into a short ring of buffers.
 
 use super::api::api;
 use super::ffi::*;
@@ -75,32 +75,50 @@ pub unsafe fn constant<'a>(param: *mut c_void) -> Option<&'a [u8]> {
     }
 }
 
-/// An evaluated parameter, copied out of the host's buffers.
+/// An evaluated parameter.
 #[derive(Debug, Default)]
-pub struct Argument {
-    text: Vec<u8>,
+pub struct Argument<'a> {
+    text: Text<'a>,
     /// The script gave a number, or a constant that is one.
     pub number: bool,
     /// The script gave `$null`.
     pub null: bool,
 }
 
-impl Argument {
+#[derive(Debug)]
+enum Text<'a> {
+    /// As it stands in the script.
+    Constant(&'a [u8]),
+    /// Out of the host's buffers.
+    Copied(Buffer),
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Constant(b"")
+    }
+}
+
+impl<'a> Argument<'a> {
     #[must_use]
     pub fn text(&self) -> &[u8] {
-        &self.text
+        match &self.text {
+            Text::Constant(text) => text,
+            Text::Copied(buffer) => &buffer.0,
+        }
     }
 
     /// Evaluates a parameter for this message; `None` when the host could not, and said why.
     ///
     /// # Safety
-    /// `msg` must be the host's and `param` from [`fix_text`], both of the running call.
+    /// `msg` must be the host's and `param` from [`fix_text`], both of the running call; `param` must outlive the result.
     #[must_use]
     pub unsafe fn evaluate(msg: *mut sip_msg, param: *mut c_void) -> Option<Self> {
         // SAFETY: the caller's promise.
         unsafe {
             if let Some(text) = constant(param) {
-                return Some(Self::new(Given::Text(text), value::integer(text).is_some()));
+                let number = value::integer(text).is_some();
+                return Some(Self { text: Text::Constant(text), number, null: false });
             }
             let fixed = param.cast::<fparam>();
             if (*fixed).type_ == FPARAM_PVE as c_int
@@ -116,19 +134,30 @@ impl Argument {
     }
 
     fn new(given: Given<'_>, number: bool) -> Self {
+        let mut room = Digits::default();
+        let text = Buffer::of(match given {
+            Given::Null => b"",
+            Given::Text(bytes) => bytes,
+            Given::Int(number) => value::decimal(number, &mut room),
+        });
+        Self { text: Text::Copied(text), number, null: given == Given::Null }
+    }
+}
+
+/// A copy, in memory that later ones use again.
+#[derive(Debug)]
+struct Buffer(Vec<u8>);
+
+impl Buffer {
+    fn of(bytes: &[u8]) -> Self {
         let mut text = POOLED.with(|pool| {
             let mut free = pool.take();
             let text = free.pop().unwrap_or_default();
             pool.set(free);
             text
         });
-        let mut room = Digits::default();
-        text.extend_from_slice(match given {
-            Given::Null => b"",
-            Given::Text(bytes) => bytes,
-            Given::Int(number) => value::decimal(number, &mut room),
-        });
-        Self { text, number, null: given == Given::Null }
+        text.extend_from_slice(bytes);
+        Self(text)
     }
 }
 
@@ -136,9 +165,9 @@ thread_local! {
     static POOLED: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
 }
 
-impl Drop for Argument {
+impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut text = std::mem::take(&mut self.text);
+        let mut text = std::mem::take(&mut self.0);
         if text.capacity() == 0 || text.capacity() > KEEP {
             return;
         }
@@ -167,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_is_copied_and_a_canonical_number_is_known_as_one() {
+    fn a_constant_is_taken_as_it_is_and_a_canonical_number_is_known_as_one() {
         for (text, number) in [(&b"alice"[..], false), (b"5", true), (b"-5", true), (b"007", false), (b"", false)] {
             let mut param = fixed(FPARAM_STR, text);
             // SAFETY: a constant reads no message.
@@ -179,11 +208,11 @@ mod tests {
     #[test]
     fn buffers_are_used_again_unless_they_grew_large() {
         let first = Argument::new(Given::Text(&[1; 100]), false);
-        let place = first.text.as_ptr();
+        let place = first.text().as_ptr();
         drop(first);
         let second = Argument::new(Given::Int(-12), true);
-        assert_eq!((second.text.as_ptr(), second.text()), (place, &b"-12"[..]));
-        drop(Argument::new(Given::Text(&vec![0; KEEP + 1]), false));
-        assert!(Argument::new(Given::Null, false).text.capacity() <= KEEP);
+        assert_eq!((second.text().as_ptr(), second.text()), (place, &b"-12"[..]));
+        drop(Buffer::of(&vec![0; KEEP + 1]));
+        assert!(Buffer::of(b"").0.capacity() <= KEEP);
     }
 }

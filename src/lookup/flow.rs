@@ -116,8 +116,7 @@ enum Sight {
 
 /// Begins a lookup.
 pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
-    let end_ms = store.now_ms() + policy.wait_ms;
-    let (mut waited, mut tries, mut faults, mut sleep_ms) = (false, 0, 0, SLEEPS_MS[0]);
+    let (mut end_ms, mut waited, mut tries, mut faults, mut sleep_ms) = (None, false, 0, 0, SLEEPS_MS[0]);
     let next = loop {
         let seen = match store.read() {
             Ok(seen) => seen,
@@ -140,8 +139,11 @@ pub fn open<S: Store>(store: &mut S, policy: &Policy) -> Opened<S::Token> {
             Sight::Serve { stale } => break Next::Serve { stale },
             Sight::GivenUp { failed: true } if waited => break Next::Failed,
             Sight::GivenUp { failed: false } if waited => break Next::Load(Place::Alone),
-            Sight::Taken if store.now_ms() >= end_ms => break Next::Load(Place::Alone),
             Sight::Taken => {
+                let now_ms = store.now_ms();
+                if now_ms >= *end_ms.get_or_insert(now_ms + policy.wait_ms) {
+                    break Next::Load(Place::Alone);
+                }
                 waited = true;
                 store.sleep(sleep_ms);
                 sleep_ms = (sleep_ms * 2).min(SLEEPS_MS[1]);

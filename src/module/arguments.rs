@@ -30,8 +30,8 @@ impl<'a> Arg<'a> {
     }
 }
 
-impl<'a> From<&'a Argument> for Arg<'a> {
-    fn from(argument: &'a Argument) -> Self {
+impl<'a> From<&'a Argument<'_>> for Arg<'a> {
+    fn from(argument: &'a Argument<'_>) -> Self {
         Self { text: argument.text(), number: argument.number, null: argument.null }
     }
 }

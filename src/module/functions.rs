@@ -111,7 +111,7 @@ unsafe extern "C" fn cached_route_3(msg: *mut sip_msg, t: Param, k: Param, route
 
 /// Evaluates the parameters, then runs the operation.
 unsafe fn call(msg: *mut sip_msg, function: &'static str, operation: Operation, given: &[Param]) -> Verdict {
-    let mut texts: [Argument; 5] = Default::default();
+    let mut texts: [Argument<'_>; 5] = Default::default();
     for (text, param) in texts.iter_mut().zip(given) {
         // SAFETY: the caller's promise.
         match unsafe { Argument::evaluate(msg, *param) } {

@@ -15,28 +15,43 @@ use crate::host::ffi::{pv_param, pv_value, sip_msg};
 use crate::host::pv::{self, Getter, Given};
 use crate::host::route;
 use crate::lookup::{Desk, Failure, Lease, Loaded, Opened};
-use crate::value::frame::{Kept, Wire};
-use crate::value::{Digits, Value};
+use crate::value::Value;
 
 /// What `$shcval` holds.
 #[derive(Debug, Default)]
 struct Held {
-    there: bool,
-    kept: Kept,
+    kind: Kind,
+    /// Where it is a text; else the room for one.
+    text: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Kind {
+    #[default]
+    Nothing,
+    Number(i64),
+    Text,
 }
 
 impl Held {
     fn set(&mut self, value: Option<Value<'_>>) {
-        self.there = value.is_some();
-        if let Some(value) = value {
-            let mut digits = Digits::default();
-            let (data, flags) = value.to_wire(&mut digits);
-            self.kept.keep(Wire { data, flags });
-        }
+        self.kind = match value {
+            None => Kind::Nothing,
+            Some(Value::Int(number)) => Kind::Number(number),
+            Some(Value::Bytes(text)) => {
+                self.text.clear();
+                self.text.extend_from_slice(text);
+                Kind::Text
+            }
+        };
     }
 
     fn value(&self) -> Option<Value<'_>> {
-        if self.there { self.kept.wire().shown() } else { None }
+        match self.kind {
+            Kind::Nothing => None,
+            Kind::Number(number) => Some(Value::Int(number)),
+            Kind::Text => Some(Value::Bytes(&self.text)),
+        }
     }
 }
 
