@@ -159,6 +159,25 @@ fn counters_count_and_are_numbers() {
 }
 
 #[test]
+fn no_counter_is_made_or_found_behind_a_bar() {
+    let server = Memcached::tcp();
+    let desk = &mut Desk::new(&[server.port()]);
+    let slot = Slot::Counter(17);
+    let count = |init| Command::Count { slot, delta: 5, down: false, init, ttl: 60 };
+    let commands = [
+        Command::bar(slot, Mode::Add, &Rules::ALL),
+        count(Some(1)),
+        count(None),
+        Command::Prolong { slot, ttl: 500 },
+        Command::Get { slot },
+    ];
+    let answers = run(desk, &commands, &Load::default());
+    assert!(matches!(answers[0], Answer::Stored(_)), "{answers:?}");
+    assert_eq!(answers[1..4], [Answer::Refused; 3]);
+    assert_eq!((answers[4].counter(), hit(answers[4]).ttl), (None, Some(Rules::ALL.tomb_ttl)));
+}
+
+#[test]
 fn records_have_keys_of_their_own_and_numbers() {
     let server = Memcached::tcp();
     let desk = &mut Desk::new(&[server.port()]);

@@ -132,9 +132,14 @@ impl Server {
         self.items.get_mut(&name)
     }
 
-    /// The number under `slot`, without side effects.
+    /// What lies under `slot`, without side effects.
+    pub fn peek(&self, place: Place, slot: Slot, now: u64) -> Option<&Item> {
+        self.items.get(&name(place, slot)).filter(|item| item.ends > self.second(now))
+    }
+
+    /// The number under `slot`; 0 of what is empty.
     pub fn number(&self, place: Place, slot: Slot, now: u64) -> Option<u64> {
-        self.items.get(&name(place, slot)).filter(|item| item.ends > self.second(now)).map(|item| item.content.value)
+        self.peek(place, slot, now).map(|item| item.content.value)
     }
 
     pub fn run(&mut self, packet: &Packet, place: Place, load: &Load, now: u64) -> [Answer; ROOM] {

@@ -214,7 +214,9 @@ impl World {
     /// The counter that a side of a pair holds.
     fn number(&self, pair: usize, side: Side) -> Option<u64> {
         let read = |side: Side, slot: Slot| {
-            self.servers[self.pairs[pair][side as usize]].number(Place { pair, key: 0 }, slot, self.now)
+            let content =
+                self.servers[self.pairs[pair][side as usize]].peek(Place { pair, key: 0 }, slot, self.now)?.content;
+            content.numeric.then_some(content.value)
         };
         let mark = Mark(read(side.other(), Slot::Mark(side))?);
         read(side, counter(mark, &self.options.rules))

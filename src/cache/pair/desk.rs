@@ -95,9 +95,8 @@ impl Notes {
         for side in Side::BOTH {
             let (Some(parcel), leg) = (parcels[side as usize], legs.of(side)) else { continue };
             for (nth, command) in request.of(side).commands().iter().enumerate().filter(|_| leg.answered()) {
-                let found =
-                    matches!((command, leg.answers[nth]), (Command::Get { slot: Slot::Counter(_) }, Answer::Hit(_)));
-                if found && self.counter.is_none() {
+                let counter = matches!(command, Command::Get { slot: Slot::Counter(_) });
+                if counter && leg.answers[nth].counter().is_some() && self.counter.is_none() {
                     self.counter = Some(Parcel { at: parcel.at + nth, ..parcel });
                 }
                 self.deleted |= leg.answers[nth] == Answer::Deleted;

@@ -3,7 +3,7 @@
 use super::change::Change;
 use super::mark::{Mark, View};
 use super::settle::Settle;
-use super::{Answer, Command, Legs, Outcome, Request, Scene, Side, Step};
+use super::{Answer, Command, Hit, Legs, Mode, Outcome, Request, Scene, Side, Step};
 use super::{Slot, sight};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,10 @@ enum At {
     Check,
     /// It was being created: the delta goes there too.
     Late,
-    /// It was copied, with or without this delta: it is taken away. Or a complete side has none: then it is not complete.
-    Drop,
+    /// It was copied, with or without this delta, or there is none: no counter may stand there until the repairer makes one.
+    Bar,
+    /// Its counter went on when it should have ended, and is taken away.
+    End,
     Settle(Settle),
 }
 
@@ -36,6 +38,8 @@ pub struct Alone {
     change: Change,
     /// The other side was asked to count, and had no counter.
     asked: bool,
+    /// The cas of the bar that was there first. Another one was stored after this delta was counted.
+    bar: Option<u64>,
     at: At,
     tries: u8,
 }
@@ -63,11 +67,12 @@ impl Alone {
         other: Other,
     ) -> (Self, Step<Option<Outcome>>) {
         let asked = other != Other::Lacks { asked: false };
-        let mut alone = Self { side, under: view.of(side.other()), then, change, asked, at: At::Check, tries: 2 };
+        let mut alone =
+            Self { side, under: view.of(side.other()), then, change, asked, bar: None, at: At::Check, tries: 2 };
         let step = match other {
             Other::Missed(record) => alone.settle(scene, view, Some(record)),
             Other::Lacks { .. } => alone.check(scene, view),
-            Other::Anew => alone.drop(scene, view),
+            Other::Anew => alone.bar(scene, view, Mode::Set),
             Other::Outlived { cas } => alone.end(scene, view, cas),
         };
         (alone, step)
@@ -94,12 +99,15 @@ impl Alone {
                 self.checked(scene, view, copy, own.answered().then_some(own.answers[0]), complete)
             }
             // Somebody has counted on it since.
-            (At::Drop, Answer::Differs) => Step::Done(Some(Outcome::Ambiguous)),
+            (At::End, Answer::Differs) => Step::Done(Some(Outcome::Ambiguous)),
+            (At::Bar, Answer::Refused) => self.settle(scene, view, None),
             // It may be another counter (of two copies about to end, one was prolonged): reads, and the repair, believe the home's.
             (At::Late, Answer::Number { value, .. }) if self.side == Side::Home => {
                 Step::Done(Some(Outcome::Number(value)))
             }
-            (At::Late, Answer::Number { .. }) | (At::Drop, _) => Step::Done(Some(self.then)),
+            (At::Late, Answer::Number { .. }) | (At::Bar, Answer::Stored(_)) | (At::End, _) => {
+                Step::Done(Some(self.then))
+            }
             _ => self.check(scene, view),
         }
     }
@@ -126,43 +134,60 @@ impl Alone {
         own: Option<Answer>,
         complete: bool,
     ) -> Step<Option<Outcome>> {
-        let touches = matches!(self.change, Change::Touch { .. });
-        match copy {
-            Answer::Hit(hit) if hit.stamp == 0 || !self.asked => {
+        match copy.counter() {
+            Some(hit) if hit.stamp == 0 || !self.asked => {
                 self.at = At::Late;
                 let mut request = Request::default();
                 request.on(self.side).push(self.change.command(sight::counter(view.of(self.side), scene.rules)));
                 Step::Send(request)
             }
-            Answer::Hit(_) => self.drop(scene, view),
-            _ if self.tries > 0 => {
-                self.tries -= 1;
-                self.check(scene, view)
-            }
-            _ => match own {
-                None => Step::Done(Some(Outcome::Ambiguous)),
-                // A new lifetime may have come at the end of the old one, when the other copy was gone already.
-                Some(Answer::Hit(_)) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
-                Some(Answer::Hit(own)) if complete && !own.ending() => self.drop(scene, view),
-                Some(Answer::Miss) if touches => Step::Done(Some(GONE)),
-                _ => Step::Done(Some(self.then)),
-            },
+            Some(_) => self.bar(scene, view, Mode::Set),
+            None => self.missing(scene, view, copy, own.map(Answer::counter), complete),
         }
     }
 
-    /// The side is not complete without it.
-    fn drop(&mut self, scene: &Scene<'_>, view: &View) -> Step<Option<Outcome>> {
-        self.at = At::Drop;
-        let mut request = Request::default();
-        for slot in [sight::counter(view.of(self.side), scene.rules), Slot::Full(self.side)] {
-            request.on(self.side).push(Command::Delete { slot, cas: None });
+    /// There is no copy, or a bar. A new one is due: a caller who is late may make a counter that lacks this delta, and a repairer that looked
+    /// before it may replace the old one.
+    fn missing(
+        &mut self,
+        scene: &Scene<'_>,
+        view: &View,
+        bar: Answer,
+        own: Option<Option<Hit>>,
+        complete: bool,
+    ) -> Step<Option<Outcome>> {
+        let (mode, renewed) = match bar {
+            Answer::Hit(bar) => (Mode::Cas(bar.cas), *self.bar.get_or_insert(bar.cas) != bar.cas),
+            _ if self.tries > 0 => {
+                self.tries -= 1;
+                return self.check(scene, view);
+            }
+            _ => (Mode::Add, false),
+        };
+        let touches = matches!(self.change, Change::Touch { .. });
+        match own {
+            None => Step::Done(Some(Outcome::Ambiguous)),
+            // A new lifetime may have come at the end of the old one, when the other copy was gone already.
+            Some(Some(_)) if complete && touches => Step::Done(Some(Outcome::Ambiguous)),
+            Some(None) if touches => Step::Done(Some(GONE)),
+            Some(Some(own)) if !touches && !own.ending() && (complete || !renewed) => self.bar(scene, view, mode),
+            _ => Step::Done(Some(self.then)),
         }
+    }
+
+    /// Until the repairer replaces it. The side is not complete without the counter.
+    fn bar(&mut self, scene: &Scene<'_>, view: &View, mode: Mode) -> Step<Option<Outcome>> {
+        self.at = At::Bar;
+        let slot = sight::counter(view.of(self.side), scene.rules);
+        let mut request = Request::default();
+        request.on(self.side).push(Command::bar(slot, mode, scene.rules));
+        request.on(self.side).push(Command::Delete { slot: Slot::Full(self.side), cas: None });
         Step::Send(request)
     }
 
     /// By cas: this may come late, when others have counted on it.
     fn end(&mut self, scene: &Scene<'_>, view: &View, cas: u64) -> Step<Option<Outcome>> {
-        self.at = At::Drop;
+        self.at = At::End;
         let mut request = Request::default();
         let slot = sight::counter(view.of(self.side), scene.rules);
         request.on(self.side).push(Command::Delete { slot, cas: Some(cas) });

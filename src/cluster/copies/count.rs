@@ -9,7 +9,7 @@ use super::mark::View;
 use super::settle::Settle;
 use super::sight::{self, Look, Ruling};
 use super::twins::{Records, Twins, records};
-use super::{Fate, Legs, Outcome, Request, Rules, Scene, Side, Step, learn};
+use super::{Command, Fate, Legs, Outcome, Request, Rules, Scene, Side, Step, learn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
@@ -22,6 +22,8 @@ enum At {
     },
     /// Nobody has the counter: does the key hold a value?
     Look,
+    /// Nobody has it, and none may be made: one side's bar goes.
+    Clear,
     Alone(Alone),
     /// It was new on both sides, and the numbers differ.
     Twins(Twins),
@@ -91,6 +93,7 @@ impl Count {
                 self.judge(scene, legs, &under, creates)
             }
             At::Look => self.looked(scene, legs),
+            At::Clear => self.again(scene, Outcome::Unavailable),
             At::Twins(twins) => twins.next(scene, &self.view, legs),
             At::Settle(settle) => settle.next(scene, &mut self.view, legs),
             At::Alone(alone) => {
@@ -239,9 +242,20 @@ impl Count {
         match look.ruling(&self.view, scene.rules) {
             Ruling::Item { .. } => Step::Done(Outcome::Plain { counted: self.seen }),
             Ruling::Missing if self.new.is_none() => Step::Done(Outcome::Missing),
-            Ruling::Missing if self.view == before => self.send(scene, Some(records(legs, sight::MARK))),
+            Ruling::Missing if self.view == before => match look.barred() {
+                Some((side, cas)) => self.clear(scene, side, cas),
+                None => self.send(scene, Some(records(legs, sight::MARK))),
+            },
             Ruling::Unknown => Step::Done(Outcome::Unavailable),
             _ => self.again(scene, Outcome::Unavailable),
         }
+    }
+
+    fn clear(&mut self, scene: &Scene<'_>, side: Side, cas: u64) -> Step<Outcome> {
+        self.at = At::Clear;
+        let mut request = Request::default();
+        let slot = sight::counter(self.view.of(side), scene.rules);
+        request.on(side).push(Command::Delete { slot, cas: Some(cas) });
+        Step::Send(request)
     }
 }

@@ -77,10 +77,7 @@ enum At {
 
 /// The cas of the counter that a [`Store::packet`] found beside its item.
 pub fn beside(leg: &Leg) -> Option<u64> {
-    match leg.answers[COUNTER] {
-        Answer::Hit(hit) => Some(hit.cas),
-        _ => None,
-    }
+    leg.answers[COUNTER].counter().map(|hit| hit.cas)
 }
 
 /// The copying of one decision.

@@ -59,6 +59,17 @@ pub enum Answer {
     Refused,
 }
 
+impl Answer {
+    /// The counter that a get found; a bar in its place is none.
+    #[must_use]
+    pub fn counter(self) -> Option<Hit> {
+        match self {
+            Self::Hit(hit) if hit.number.is_some() => Some(hit),
+            _ => None,
+        }
+    }
+}
+
 /// What became of one side's packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fate {

@@ -31,7 +31,7 @@ enum At {
     Notes {
         from: Side,
         hit: Hit,
-        /// What is replaced there.
+        /// What is replaced there: another counter, or a bar.
         over: Option<Hit>,
     },
     /// A counter was added on the other side: did the source rest meanwhile?
@@ -142,7 +142,7 @@ impl Mend {
             }
             Task::Recount { from } => {
                 let Some(hit) = look.of(from).counter else { return Step::Done(Mended::Wait(None)) };
-                return self.ask_notes(from, hit, None);
+                return self.ask_notes(from, hit, look.of(from.other()).bar);
             }
             Task::Level => {
                 let (Some(home), Some(partner)) = (look.home.counter, look.partner.counter) else {
@@ -152,7 +152,9 @@ impl Mend {
             }
             Task::Orphan { at } => {
                 let slot = sight::counter(self.view.of(at), rules);
-                request.on(at).push(Command::Delete { slot, cas: look.of(at).counter.map(|hit| hit.cas) });
+                request
+                    .on(at)
+                    .push(Command::Delete { slot, cas: look.of(at).counter.or(look.of(at).bar).map(|hit| hit.cas) });
             }
             Task::Copy { from } => {
                 let to = from.other();
@@ -190,7 +192,7 @@ impl Mend {
         if !Side::BOTH.into_iter().all(quiet) {
             return Step::Done(Mended::Wait(None));
         }
-        let Some(old) = over else { return self.recount(scene, from, hit) };
+        let Some(old) = over.filter(|old| old.number.is_some()) else { return self.recount(scene, from, hit, over) };
         (self.at, self.corrects) = (At::Last, true);
         let to = from.other();
         let mut request = Request::default();
@@ -199,11 +201,12 @@ impl Mend {
     }
 
     /// Adds the number on the other side; it holds only if the source did not move meanwhile.
-    fn recount(&mut self, scene: &Scene<'_>, from: Side, hit: Hit) -> Step<Mended> {
+    fn recount(&mut self, scene: &Scene<'_>, from: Side, hit: Hit, bar: Option<Hit>) -> Step<Mended> {
+        let mode = bar.map_or(Mode::Add, |bar| Mode::Cas(bar.cas));
         self.at = At::Counted { from, hit };
         let mut request = Request::default();
         let slot = sight::counter(self.view.of(from.other()), scene.rules);
-        request.on(from.other()).push(number(slot, Mode::Add, COPIED, &hit));
+        request.on(from.other()).push(number(slot, mode, COPIED, &hit));
         Step::Send(request)
     }
 
@@ -228,7 +231,7 @@ impl Mend {
         self.at = At::Undone { to };
         let mut request = Request::default();
         let slot = sight::counter(self.view.of(to), scene.rules);
-        request.on(to).push(Command::Delete { slot, cas: None });
+        request.on(to).push(Command::bar(slot, Mode::Set, scene.rules));
         Step::Send(request)
     }
 

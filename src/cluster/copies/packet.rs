@@ -2,6 +2,8 @@
 //!
 //! A packet is a short fixed list: nothing is allocated. The value's bytes stay with the driver; machines see digests.
 
+use super::Rules;
+
 /// One of the two servers of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -100,6 +102,12 @@ pub enum Command {
 }
 
 impl Command {
+    /// Takes a counter's place: whatever comes late makes none there, and counts on none. Whoever reads it finds nothing.
+    #[must_use]
+    pub fn bar(slot: Slot, mode: Mode, rules: &Rules) -> Self {
+        Self::Set { slot, mode, stamp: 0, body: Body::Empty, ttl: rules.tomb_ttl }
+    }
+
     /// May it change what a read of the key brings?
     #[must_use]
     pub fn changes(&self) -> bool {

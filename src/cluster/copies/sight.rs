@@ -47,6 +47,8 @@ pub struct Sight {
     pub item: Option<Hit>,
     pub tomb: Option<Hit>,
     pub counter: Option<Hit>,
+    /// What keeps a counter from being made here.
+    pub bar: Option<Hit>,
     pub full: Mark,
 }
 
@@ -78,7 +80,8 @@ impl Sight {
             flushed: false,
             item: hit(ITEM),
             tomb: hit(TOMB),
-            counter: hit(COUNTER),
+            counter: hit(COUNTER).filter(|hit| hit.number.is_some()),
+            bar: hit(COUNTER).filter(|hit| hit.number.is_none()),
             full: leg.mark(FULL).unwrap_or_default(),
         }
     }
@@ -146,6 +149,16 @@ impl Look {
             Side::Home => &self.home,
             Side::Partner => &self.partner,
         }
+    }
+
+    /// Where a bar has to go before a counter can be made, and its cas: each side that was reached has one.
+    #[must_use]
+    pub fn barred(&self) -> Option<(Side, u64)> {
+        let mut reached = Side::BOTH.into_iter().filter(|side| self.of(*side).reached);
+        if !reached.clone().all(|side| self.of(side).bar.is_some()) {
+            return None;
+        }
+        reached.find_map(|side| Some((side, self.of(side).bar?.cas)))
     }
 
     /// What is believed: the home's item of the current epoch, else the partner's, else a counter, else a tombstone or a complete side's

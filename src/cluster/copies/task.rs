@@ -29,7 +29,7 @@ pub enum Task {
     },
     /// Two counters at rest differ: the home's number holds.
     Level,
-    /// Take away a counter beside an item.
+    /// Take away a counter beside an item, or a bar without a counter.
     Orphan {
         at: Side,
     },
@@ -42,7 +42,8 @@ fn sign(look: &Look, view: &View) -> Sign {
     let cas = |hit: Option<Hit>| hit.map(|hit| hit.cas);
     let (home, partner) = (&look.home, &look.partner);
     let (marks, items) = ([view.home, view.partner], [cas(home.item), cas(partner.item)]);
-    let (tombs, counts) = ([cas(home.tomb), cas(partner.tomb)], [cas(home.counter), cas(partner.counter)]);
+    let (tombs, counts) =
+        ([cas(home.tomb), cas(partner.tomb)], [home, partner].map(|side| cas(side.counter.or(side.bar))));
     let [a, b] = marks.map(|mark| Some(mark.0));
     [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
 }
@@ -88,12 +89,15 @@ impl Task {
         let (home, partner) = (Side::Home, Side::Partner);
         // Copies made at the last moment would keep each other alive for ever.
         let ending = |hit: Option<Hit>| hit.is_some_and(|hit| hit.ending());
+        let barred = |side: Side| look.of(side).bar.is_some();
         if Side::BOTH.into_iter().any(|side| ending(look.of(side).item) || ending(look.of(side).counter)) {
-            return Task::Nothing;
+            return if Side::BOTH.into_iter().any(barred) { Task::Wait } else { Task::Nothing };
         }
         // A counter goes when its side has the item: what is complete holds one of them at any time.
-        let both = |side: &Side| matches!(grades[*side as usize], Grade::Item(_)) && look.of(*side).counter.is_some();
-        if let Some(at) = Side::BOTH.into_iter().find(|side| active && both(side)) {
+        let both = |side: Side| matches!(grades[side as usize], Grade::Item(_)) && look.of(side).counter.is_some();
+        // So does a bar without a counter on the other side: where a pair is whole, a counter is made on both.
+        let idle = |side: Side| barred(side) && look.of(side.other()).counter.is_none();
+        if let Some(at) = Side::BOTH.into_iter().find(|side| active && (both(*side) || idle(*side))) {
             return Task::Orphan { at };
         }
         match grades {

@@ -1,5 +1,6 @@
 //! What the simulator found once, each as one small scene.
 
+mod bars;
 mod commits;
 mod counters;
 mod items;

@@ -47,10 +47,7 @@ impl Twins {
         if self.gone {
             return Step::Done(number);
         }
-        let hit = |side: Side| match legs.of(side).answers[COUNTER] {
-            Answer::Hit(hit) => Some(hit),
-            _ => None,
-        };
+        let hit = |side: Side| legs.of(side).answers[COUNTER].counter();
         let stands = |side: Side| hit(side).filter(|hit| hit.number == Some(self.numbers[side as usize]));
         let deleted = |side: Side| {
             let answers = &legs.of(side).answers;

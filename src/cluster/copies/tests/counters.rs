@@ -222,8 +222,8 @@ fn what_is_counted_on_a_side_that_was_flushed_is_not_believed() {
     let mut count = Count::new(VIEW, 1, false, 1, 0);
     sent(count.start(&scene));
     let request = sent(count.next(&scene, &Legs { home: anew, partner: counted(4) }));
-    assert!(matches!(request.home.commands()[0], Command::Delete { slot: Slot::Counter(_), .. }), "{request:?}");
-    let gone = Legs { home: leg(&[Answer::Deleted, Answer::NotFound]), ..Legs::default() };
+    assert!(matches!(request.home.commands()[0], Command::Set { body: Body::Empty, .. }), "{request:?}");
+    let gone = Legs { home: leg(&[Answer::Stored(9), Answer::NotFound]), ..Legs::default() };
     assert_eq!(done(count.next(&scene, &gone)), Outcome::Number(4));
     let look = |number: u64, mark: Answer| leg(&[Answer::Miss, Answer::Miss, mark, Answer::Miss, hit(number, 0)]);
     let legs = Legs { home: look(1, Answer::Miss), partner: look(4, hit(MARK.0, 0)) };
