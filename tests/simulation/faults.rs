@@ -96,8 +96,10 @@ impl Faults {
 
 /// Calls begun in a fault have ended by then.
 const SETTLE: u64 = CMD_TIMEOUT + 10 * MS;
-/// After the last fault, until counters are level.
-const LEVEL: u64 = 1_000 * MS;
+/// After the last fault, until the counters rest.
+const REST: u64 = 600 * MS;
+/// After the last fault, until they must be level: a calm after what was late came, and one more where the lease moved meanwhile.
+const LEVEL: u64 = 2_000 * MS;
 
 pub fn step(world: &mut World) {
     let now = world.now;
@@ -134,9 +136,12 @@ fn calm(world: &mut World) {
         None if now >= world.faults.ended + world.faults.settle && whole(world) => {
             note!(world, "WHOLE");
             if world.faults.begun == world.options.faults {
-                // The counters rest by then, what was late is there, and a calm later their copies are level again.
-                if now < world.faults.ended + LEVEL {
-                    return world.at(world.faults.ended + LEVEL, Event::Fault);
+                let (rest, level) = (world.faults.ended + REST, world.faults.ended + LEVEL);
+                if now < rest {
+                    return world.at(rest, Event::Fault);
+                }
+                if now < level && !world.level() {
+                    return world.at(now + 10 * MS, Event::Fault);
                 }
                 return world.at(now + 100 * MS, Event::Over);
             }

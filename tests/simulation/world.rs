@@ -211,6 +211,11 @@ impl World {
         }
     }
 
+    /// Are both copies of each counter equal that has to be exact?
+    pub fn level(&self) -> bool {
+        self.facts().numbers.iter().all(|[home, partner]| home == partner)
+    }
+
     /// The counter that a side of a pair holds.
     fn number(&self, pair: usize, side: Side) -> Option<u64> {
         let read = |side: Side, slot: Slot| {
