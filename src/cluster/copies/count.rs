@@ -103,11 +103,14 @@ impl Count {
         }
     }
 
+    fn takes(&self, scene: &Scene<'_>, side: Side) -> bool {
+        scene.up(side) && self.view.of(side).active(scene.rules)
+    }
+
     fn send(&mut self, scene: &Scene<'_>, creates: Option<Records>) -> Step<Outcome> {
-        let takes = |side: &Side| scene.up(*side) && self.view.of(*side).active(scene.rules);
         let new = self.new.filter(|_| creates.is_some());
         let mut request = Request::default();
-        for side in Side::BOTH.into_iter().filter(takes) {
+        for side in Side::BOTH.into_iter().filter(|side| self.takes(scene, *side)) {
             let slot = sight::counter(self.view.of(side), scene.rules);
             *request.on(side) = self.change.packet(side, slot, new);
         }
@@ -239,10 +242,12 @@ impl Count {
     fn looked(&mut self, scene: &Scene<'_>, legs: &Legs) -> Step<Outcome> {
         let before = self.view;
         let look = Look::new(legs, &mut self.view);
+        // A side that came into use since is not known to lack the counter.
+        let seen = Side::BOTH.into_iter().all(|side| look.of(side).reached || !self.takes(scene, side));
         match look.ruling(&self.view, scene.rules) {
             Ruling::Item { .. } => Step::Done(Outcome::Plain { counted: self.seen }),
             Ruling::Missing if self.new.is_none() => Step::Done(Outcome::Missing),
-            Ruling::Missing if self.view == before => match look.barred() {
+            Ruling::Missing if seen && self.view == before => match look.barred() {
                 Some((side, cas)) => self.clear(scene, side, cas),
                 None => self.send(scene, Some(records(legs, sight::MARK))),
             },

@@ -273,3 +273,19 @@ fn the_homes_number_is_the_answer_when_it_got_the_delta_late() {
     let late = Legs { home: leg(&[Answer::Number { value: 17, cas: 2 }]), ..Legs::default() };
     assert_eq!(done(count.next(&scene, &late)), Outcome::Number(17));
 }
+
+#[test]
+fn no_counter_is_made_on_a_side_that_was_not_asked_whether_it_has_one() {
+    // Seed 555754: the home came into use after the look; its records, which nobody had read, passed for those of a side that was flushed.
+    let mut count = Count::new(VIEW, 1, false, 1, 0);
+    let alone = scene([false, true]);
+    sent(count.start(&alone));
+    sent(count.next(&alone, &Legs { partner: lacks(), ..Legs::default() }));
+    let mut silent = bare();
+    silent.answers[sight::FULL] = hit(MARK.0, 0);
+    let look = Legs { partner: silent, ..Legs::default() };
+    let made = |request: &Request| matches!(request.partner.commands()[0], Command::Count { init: Some(1), .. });
+    assert!(made(&sent(count.clone().next(&alone, &look))));
+    let request = sent(count.next(&scene([true, true]), &look));
+    assert!(!made(&request) && !request.home.is_empty(), "{request:?}");
+}
