@@ -6,10 +6,12 @@ FUZZ_SECONDS ?= 600
 # Where cargo puts what it builds.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# The story that `make sim` tells (of tables with so many copies; NEAR=1: near ones), the order of the faults of `make chaos`, and how long these go on.
+# The story that `make sim` tells (of tables with so many copies; NEAR=1: near ones; LOADS=1: of tables that lookups fill), the order of the faults of
+# `make chaos`, and how long these go on.
 SEED ?= 0
 COPIES ?= 2
 NEAR ?= 0
+LOADS ?= 0
 MINUTES ?= 30
 
 .PHONY: all demo test sim chaos test-hosts bench fuzz install setup clean
@@ -28,14 +30,14 @@ test:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) build
-	$(CARGO) test --release --test promises --test near_promises
+	$(CARGO) test --release --test promises --test near_promises --test load_promises
 	$(CARGO) test --no-fail-fast
 	$(CARGO) test --features inject-panics --target-dir $(TARGET)/panics --test loading
 	fuzz/run 5
 
 # One seed of the simulated farm, line by line. More seeds: SIM_SEEDS=1000000 cargo test --release --test promises
 sim:
-	@$(CARGO) run --release --quiet --example simulate -- $(SEED) $(COPIES) $(NEAR)
+	@$(CARGO) run --release --quiet --example simulate -- $(SEED) $(COPIES) $(NEAR) $(LOADS)
 
 # A real farm under load, one fault after the other, and a judge. FAULTS=KillEmpty,CutOne tries some kinds only; COPIES=1
 # gives the same tables one copy.

@@ -3,6 +3,7 @@
 use shardcache::cluster::copies::Legs;
 use shardcache::cluster::seats;
 
+use super::loads::Task;
 use super::server::{Load, Place};
 use super::single;
 use super::watcher::Watching;
@@ -35,6 +36,8 @@ pub struct Actor {
     pub asked: [u32; 2],
     /// Has its exchange the time that servers may take?
     pub full: bool,
+    /// What it does beyond a single call.
+    pub task: Option<Task>,
 }
 
 impl Actor {
@@ -54,6 +57,7 @@ impl Actor {
             begun: [0; 2],
             asked: [0; 2],
             full: true,
+            task: None,
         }
     }
 
@@ -80,6 +84,7 @@ impl Actor {
     /// A new process in the old one's place.
     pub fn reborn(&mut self, keys: usize, pair: usize, single: &Option<seats::Rules>) {
         self.forget();
+        self.task = None;
         self.role = match (&self.role, single) {
             (Role::Usher(_), Some(rules)) => Role::Usher(Box::new(single::watcher::Watching::new(rules))),
             (Role::Watcher(_), _) => Role::Watcher(Box::new(Watching::new(keys))),

@@ -9,6 +9,7 @@ pub mod deeds;
 pub mod faults;
 pub mod history;
 pub mod host;
+pub mod loads;
 pub mod near;
 pub mod network;
 pub mod outages;
@@ -37,6 +38,7 @@ pub const ALL: Options = Options {
     rules: RULES,
     single: None,
     near: None,
+    loads: None,
     faults: 3,
     trace: false,
     kinds: &faults::ALL,

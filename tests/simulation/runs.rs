@@ -21,6 +21,8 @@ pub struct Run {
     pub lasted: u64,
     pub calm_voids: usize,
     pub near_hits: usize,
+    pub hits: usize,
+    pub overtaken: usize,
 }
 
 pub fn run(seed: u64, options: &Options) -> Run {
@@ -31,6 +33,8 @@ pub fn run(seed: u64, options: &Options) -> Run {
         None => judge(&world),
     };
     violations.extend(super::near::judge::judge(&world));
+    violations.extend(super::loads::judge::judge(&world));
+    let [hits, overtaken] = world.loads.as_ref().map_or([0; 2], |loads| [loads.served.len(), loads.overtaken]);
     let unsure = world.history.iter().filter(|call| !call.good()).count();
     Run {
         violations,
@@ -41,6 +45,8 @@ pub fn run(seed: u64, options: &Options) -> Run {
         lasted: world.now,
         calm_voids: world.calm_voids,
         near_hits: world.near.map_or(0, |near| near.served.len()),
+        hits,
+        overtaken,
     }
 }
 
@@ -54,6 +60,9 @@ pub struct Tally {
     pub calm_voids: usize,
     /// Gets that hosts answered from their own memory.
     pub near_hits: usize,
+    /// Lookups answered from the cache, and loads that an invalidation overtook.
+    pub hits: usize,
+    pub overtaken: usize,
     /// Seeds and their first violation.
     pub bad: Vec<(u64, &'static str)>,
     pub never_whole: Vec<u64>,
@@ -92,6 +101,8 @@ pub fn many(seeds: Range<u64>, options: &Options, enough: usize) -> Tally {
                     total.lasted += run.lasted;
                     total.calm_voids += run.calm_voids;
                     total.near_hits += run.near_hits;
+                    total.hits += run.hits;
+                    total.overtaken += run.overtaken;
                     if let Some(first) = run.violations.first() {
                         println!("seed {seed}: {}", first.what);
                         total.bad.push((seed, first.what));

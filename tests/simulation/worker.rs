@@ -2,12 +2,13 @@
 
 use shardcache::cluster::copies::write::Kind;
 use shardcache::cluster::copies::{
-    Answer, Commit, Count, Hit, Legs, Outcome, Read, Rules, Scene, Side, Step, Token, View, When, Write, sight,
+    Answer, Commit, Count, Fate, Hit, Legs, Outcome, Read, Rules, Scene, Side, Step, Token, View, When, Write, sight,
 };
 
 use super::RULES;
 use super::actor::{Actor, Role};
 use super::history::{Act, Call};
+use super::loads::{self, Told};
 use super::near;
 use super::server::{Content, Place};
 use super::story::{self, Then};
@@ -55,6 +56,9 @@ pub struct Working {
 }
 
 pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
+    if world.loads.is_some() {
+        return loads::wake(world, at, actor);
+    }
     let pair = world.rng.below(world.pairs.len());
     let key = world.rng.below(world.keys);
     let rests = world.faults.lull(world.now);
@@ -84,7 +88,7 @@ pub fn wake(world: &mut World, at: usize, actor: &mut Actor) {
     begin(world, at, actor, act, job, ttl, init);
 }
 
-fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, ttl: u32, init: u64) {
+pub fn begin(world: &mut World, at: usize, actor: &mut Actor, act: Act, job: Job, ttl: u32, init: u64) {
     let (host, Place { pair, key }) = (actor.host, actor.place);
     let mut value = None;
     if matches!(act, Act::Set | Act::Add | Act::Replace | Act::Cas { .. }) {
@@ -136,14 +140,14 @@ fn step(world: &mut World, at: usize, actor: &mut Actor, legs: Option<&Legs>) {
                     let miss = working.act == Act::Get && outcome == Outcome::Missing;
                     world.history[call].confirmed =
                         !miss || legs.is_some_and(|legs| confirmed(legs, &view, &world.options.rules));
-                    done(world, at, actor, call, outcome, hit);
+                    done(world, at, actor, call, outcome, hit, lost(legs));
                 }
             }
         }
     }
 }
 
-fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: Outcome, hit: Option<Hit>) {
+fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: Outcome, hit: Option<Hit>, lost: bool) {
     let record = &mut world.history[call];
     record.ended = world.now;
     record.outcome = Some(outcome);
@@ -155,18 +159,37 @@ fn done(world: &mut World, at: usize, actor: &mut Actor, call: usize, outcome: O
     let (record, host) = (*record, actor.host);
     note!(world, "{record}");
     near::calls::ended(world, at, &record, hit);
-    if let (Outcome::Found { side, verified: true }, Some(hit)) = (outcome, hit)
+    let view = world.hosts[host].views[actor.pair];
+    let token = token(outcome, hit, &view);
+    if actor.task.is_some() {
+        return loads::ended(world, at, actor, &record, Told::new(outcome, hit, token, lost));
+    }
+    if let (Some(token), Some(hit)) = (token, hit)
         && !world.theme(record.key).counts()
         && world.rng.chance(15)
     {
-        let view = world.hosts[host].views[actor.pair];
-        let token = Token { side, mark: view.of(side), cas: hit.cas };
         let job = Job::Commit(Commit::new(view, When::Same(token), 0));
         return begin(world, at, actor, Act::Cas { seen: hit.digest }, job, 0, 0);
     }
+    rest(world, at, actor);
+}
+
+/// Until the next call.
+pub fn rest(world: &mut World, at: usize, actor: &mut Actor) {
     actor.role = Role::Worker(None);
-    let (life, pace) = (world.hosts[host].life, world.pace);
+    let (life, pace) = (world.hosts[actor.host].life, world.pace);
     world.after(MS, pace * MS, Event::Wake { actor: at, life });
+}
+
+/// By what the item that a get found may be replaced: by nothing where the copies are not settled.
+fn token(outcome: Outcome, hit: Option<Hit>, view: &View) -> Option<Token> {
+    let (Outcome::Found { side, verified: true }, Some(hit)) = (outcome, hit) else { return None };
+    Some(Token { side, mark: view.of(side), cas: hit.cas })
+}
+
+/// Was a packet of the last exchange lost?
+fn lost(legs: Option<&Legs>) -> bool {
+    legs.is_some_and(|legs| Side::BOTH.into_iter().any(|side| legs.of(side).fate == Fate::Lost))
 }
 
 /// Does a miss stand on the word of both sides, or of one that has its current full record, or a tombstone of the current epoch while the

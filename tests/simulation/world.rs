@@ -13,6 +13,7 @@ use super::check::Facts;
 use super::faults::Faults;
 use super::history::Call;
 use super::host::Host;
+use super::loads::{self, Loads};
 use super::near::{self, Near};
 use super::network::Flight;
 use super::outages::{Outages, Turn};
@@ -48,6 +49,8 @@ pub struct Options {
     pub single: Option<seats::Rules>,
     /// Hosts keep near entries, by these rules.
     pub near: Option<near::Rules>,
+    /// Lookups fill the tables from a database, by these rules.
+    pub loads: Option<loads::Rules>,
     /// How many faults a run has at most.
     pub faults: usize,
     pub trace: bool,
@@ -84,6 +87,7 @@ pub struct World {
     pub held: Vec<(usize, usize, usize)>,
     pub faults: Faults,
     pub near: Option<Box<Near>>,
+    pub loads: Option<Box<Loads>>,
     /// One copy: which servers were in trouble, and when.
     pub troubles: Vec<single::judge::Trouble>,
     /// One copy: from when until when things happened: a fault, its end, a watcher's rest.
@@ -134,6 +138,7 @@ impl World {
             pace: [8, 30, 60][rng.below(3)],
             faults: Faults::default(),
             near: None,
+            loads: None,
             troubles: Vec::new(),
             deeds: Vec::new(),
             evicted: Vec::new(),
@@ -155,6 +160,7 @@ impl World {
         };
         super::setup::people(&mut world);
         near::install(&mut world);
+        loads::install(&mut world);
         world
     }
 
