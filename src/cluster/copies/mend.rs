@@ -152,9 +152,7 @@ impl Mend {
             }
             Task::Orphan { at } => {
                 let slot = sight::counter(self.view.of(at), rules);
-                request
-                    .on(at)
-                    .push(Command::Delete { slot, cas: look.of(at).counter.or(look.of(at).bar).map(|hit| hit.cas) });
+                request.on(at).push(Command::Delete { slot, cas: look.of(at).counter_cas() });
             }
             Task::Copy { from } => {
                 let to = from.other();

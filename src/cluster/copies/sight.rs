@@ -69,21 +69,26 @@ pub enum Grade {
 }
 
 impl Sight {
-    #[must_use]
-    pub fn new(leg: &Leg) -> Self {
+    fn new(leg: &Leg, flushed: bool) -> Self {
         let hit = |at: usize| match leg.answers[at] {
             Answer::Hit(hit) if leg.answered() => Some(hit),
             _ => None,
         };
         Self {
             reached: leg.answered(),
-            flushed: false,
+            flushed,
             item: hit(ITEM),
             tomb: hit(TOMB),
             counter: hit(COUNTER).filter(|hit| hit.number.is_some()),
             bar: hit(COUNTER).filter(|hit| hit.number.is_none()),
             full: leg.mark(FULL).unwrap_or_default(),
         }
+    }
+
+    /// Of the counter, or of the bar in its place.
+    #[must_use]
+    pub fn counter_cas(&self) -> Option<u64> {
+        self.counter.or(self.bar).map(|hit| hit.cas)
     }
 
     /// `mark`: the side's, as known now.
@@ -135,8 +140,7 @@ impl Look {
     /// Reads both answers; `view` learns the marks.
     pub fn new(legs: &Legs, view: &mut View) -> Self {
         legs.teach(view, MARK);
-        let [home, partner] =
-            Side::BOTH.map(|side| Sight { flushed: legs.flushed(side, MARK), ..Sight::new(legs.of(side)) });
+        let [home, partner] = Side::BOTH.map(|side| Sight::new(legs.of(side), legs.flushed(side, MARK)));
         let look = Self { home, partner };
         view.learn(Side::Home, look.home.full);
         view.learn(Side::Partner, look.partner.full);

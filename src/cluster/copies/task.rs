@@ -42,8 +42,7 @@ fn sign(look: &Look, view: &View) -> Sign {
     let cas = |hit: Option<Hit>| hit.map(|hit| hit.cas);
     let (home, partner) = (&look.home, &look.partner);
     let (marks, items) = ([view.home, view.partner], [cas(home.item), cas(partner.item)]);
-    let (tombs, counts) =
-        ([cas(home.tomb), cas(partner.tomb)], [home, partner].map(|side| cas(side.counter.or(side.bar))));
+    let (tombs, counts) = ([cas(home.tomb), cas(partner.tomb)], [home.counter_cas(), partner.counter_cas()]);
     let [a, b] = marks.map(|mark| Some(mark.0));
     [a, b, items[0], items[1], tombs[0], tombs[1], counts[0], counts[1]]
 }
