@@ -97,8 +97,9 @@ fn window(calls: &[&Call], call: &Call, number: u64) -> (u64, u64) {
         if kills && !(own && other.good()) && other.begun <= call.ended {
             since = since.max(other.effective());
         }
-        let creates = other.good() && created(other);
-        let fades = other.life > 0 && (!other.counts() || creates || !other.good());
+        let creates = other.good() && created(other, 0);
+        // Where several make it at once, none may have been told its own number.
+        let fades = other.life > 0 && (!other.counts() || created(other, TOGETHER) || !other.good());
         if fades && (other.begun + other.life).saturating_sub(COARSE) <= call.ended {
             since = since.max(other.effective().saturating_add(other.life + COARSE));
         }
@@ -110,9 +111,14 @@ fn window(calls: &[&Call], call: &Call, number: u64) -> (u64, u64) {
     (since, before)
 }
 
-/// Did this count make a counter that ends? (Those only go up, so nothing else stands at the beginning.)
-fn created(call: &Call) -> bool {
-    matches!(call.act, Act::Count { delta, .. } if call.life > 0 && call.value == Some(MIDDLE + delta))
+/// How much others may have counted on a counter while somebody was making it.
+const TOGETHER: u64 = 6;
+
+/// Did this count make a counter that ends, on which others counted `more` at most? (Those only go up, so nothing else stands at the beginning.)
+fn created(call: &Call, more: u64) -> bool {
+    let Act::Count { delta, .. } = call.act else { return false };
+    let first = MIDDLE + delta;
+    call.life > 0 && call.value.is_some_and(|value| (first..=first + more).contains(&value))
 }
 
 fn step(other: &Call, call: &Call, number: u64, since: u64, before: u64) -> Option<Step> {
